@@ -1,0 +1,149 @@
+"""`models.ask`: render, look into the ledger, generate, parse; ask again while the answer is unusable.
+
+A technique sees `Models` as roles: `ask(..., by="judge")`. Everything that a technique must not care about (seeds,
+keys, attempts, truncation, provenance) is here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+
+import orjson
+
+from tasks.engine.digest import digest, number
+from tasks.engine.row import Call, Row
+from tasks.engine.templates import render, template
+from tasks.errors import RequestRefused, Unusable
+from tasks.models.base import Completion, Message, Model, Request, Sampling
+from tasks.models.config import ModelConfig
+
+if TYPE_CHECKING:
+    from tasks.engine.context import Context
+
+T = TypeVar("T")
+Parse = Callable[[str], T]
+Truncated = Literal["refuse", "keep"]
+RESAMPLED_TEMPERATURE = 0.3  # a greedy answer that was unusable would only come back the same
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A model in a role, with the user's settings for it."""
+
+    model: Model
+    config: ModelConfig
+
+
+class Models:
+    """The models of a run, by role, bound to the row that asks.
+
+    A role that has no model of its own is played by `generator`. A role may hold several (a pool, a panel of judges):
+    `by="pool"` asks its first member, `by="pool[2]"` its third.
+    """
+
+    def __init__(self, roles: Mapping[str, Sequence[Member]], context: Context, row: Row | None = None) -> None:
+        self._roles, self._context, self._row = roles, context, row
+
+    def at(self, row: Row) -> Models:
+        """The same models, asked on behalf of `row`."""
+        return Models(self._roles, self._context, row)
+
+    def of(self, role: str) -> Sequence[Member]:
+        """The members of a role, the generator's where the role has none."""
+        return self._roles.get(role) or self._roles["generator"]
+
+    @overload
+    async def ask(self, name: str, *, sampling: Sampling, by: str = ..., sample: int = ..., truncated: Truncated = ...,
+                  parse: None = None, **variables: Any) -> str: ...  # fmt: skip
+    @overload
+    async def ask(self, name: str, *, sampling: Sampling, by: str = ..., sample: int = ..., truncated: Truncated = ...,
+                  parse: Parse[T], **variables: Any) -> T: ...  # fmt: skip
+    async def ask(self, name: str, *, sampling: Sampling, by: str = "generator", sample: int = 0,
+                  truncated: Truncated = "refuse", parse: Parse[Any] | None = None, **variables: Any) -> Any:  # fmt: skip
+        """Ask with the prompt `prompts/<language>/<name>.j2` and parse the answer.
+
+        `sample` tells repeated asks of one row with one template apart. `parse` raises `Unusable` to have the model
+        asked again; after the last attempt `ask` raises it. `truncated="keep"` parses what came before the length
+        limit (for lists that can be salvaged).
+        """
+        messages = render(template(name, self._context.language), variables)
+        return await self._answer(name, sampling, by, sample, truncated, parse, messages=tuple(messages))
+
+    async def chat(self, messages: Sequence[Message], *, name: str, sampling: Sampling, by: str = "generator",
+                   sample: int = 0, truncated: Truncated = "refuse", parse: Parse[Any] | None = None) -> Any:  # fmt: skip
+        """Ask with these messages as they stand. `name` stands for the template in keys and provenance."""
+        return await self._answer(name, sampling, by, sample, truncated, parse, messages=tuple(messages))
+
+    async def complete(self, prompt: str, *, name: str, sampling: Sampling, by: str = "generator", sample: int = 0,
+                       truncated: Truncated = "refuse", parse: Parse[Any] | None = None) -> Any:  # fmt: skip
+        """Have `prompt` continued as raw text: no chat template, no special tokens added."""
+        return await self._answer(name, sampling, by, sample, truncated, parse, prompt=prompt)
+
+    async def _answer(self, name: str, technique: Sampling, by: str, sample: int, truncated: Truncated,
+                      parse: Parse[Any] | None, *, messages: tuple[Message, ...] | None = None,
+                      prompt: str | None = None) -> Any:  # fmt: skip
+        """One ask: attempts until an answer parses, then a line of provenance on the row."""
+        row, context, member = self._bound(), self._context, self._member(by)
+        sampling = member.config.sampling(technique)
+        asked = digest(orjson.dumps(messages) if prompt is None else prompt, int(prompt is None))
+        seed = number(context.run_seed, row.row_id, name, by, sample)
+        limit = (row.epoch + 1) * context.max_attempts
+        for attempt in range(limit):
+            request = Request(_retried(sampling, attempt), number(seed, attempt), messages, prompt, row.order)
+            key = digest(member.model.identity, asked, request.sampling.key, seed, attempt)
+            try:
+                completion = await self._pay(member.model, key, request)
+                _refuse_broken(completion, truncated)
+                answer = completion.text if parse is None else parse(completion.text)
+            except Unusable as loss:
+                loss.attempts = attempt + 1
+                loss.raw = completion.text if loss.raw is None else loss.raw
+                if attempt + 1 == limit or loss.reason == "truncated":
+                    raise
+                continue
+            except RequestRefused as refusal:
+                refusal.attempts = attempt + 1
+                raise
+            row.calls.append(_call(by, name, sample, asked, member.model.name, request, attempt, completion))
+            return answer
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def _pay(self, model: Model, key: str, request: Request) -> Completion:
+        """The completion of this request: from the ledger, or made now and committed before it is used."""
+        if self._context.ledger is None:
+            return await model.complete(request)
+        return await self._context.ledger.answer(key, model, request, self._context)
+
+    def _bound(self) -> Row:
+        if self._row is None:
+            raise RuntimeError("these models are not bound to a row: use models.at(row)")
+        return self._row
+
+    def _member(self, by: str) -> Member:
+        role, _, rest = by.partition("[")
+        members = self.of(role)
+        return members[int(rest.rstrip("]")) if rest else 0]
+
+
+@lru_cache(maxsize=1024)
+def _retried(sampling: Sampling, attempt: int) -> Sampling:
+    if attempt == 0 or sampling.temperature > 0:
+        return sampling
+    return sampling.but(temperature=RESAMPLED_TEMPERATURE)
+
+
+def _refuse_broken(completion: Completion, truncated: Truncated) -> None:
+    """Law 4: a completion that did not end by itself is no answer."""
+    if completion.finish_reason == "length" and truncated == "refuse":
+        raise Unusable("truncated", f"stopped after {completion.completion_tokens} tokens", raw=completion.text)
+    if completion.finish_reason == "content_filter":
+        raise Unusable("content_filter", raw=completion.text)
+
+
+def _call(by: str, name: str, sample: int, asked: str, model: str, request: Request, attempt: int,
+          completion: Completion) -> Call:  # fmt: skip
+    return Call(by, name, sample, asked, model, request.sampling.key, request.seed, attempt + 1,
+                completion.prompt_tokens, completion.completion_tokens, completion.reasoning)  # fmt: skip

@@ -1,0 +1,37 @@
+"""The one asyncio loop of a process, in a thread of its own. Shards, in Prefect's threads, hand their rows to it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Coroutine
+from functools import cache
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+_starting = threading.Lock()
+
+
+@cache
+def _started() -> asyncio.AbstractEventLoop:
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="stillroom-loop", daemon=True).start()
+    return loop
+
+
+def the_loop() -> asyncio.AbstractEventLoop:
+    """The loop, started with its thread on first use."""
+    with _starting:  # `cache` alone would let two threads start one each
+        return _started()
+
+
+def run_in_loop(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine in the loop and wait for it. Interrupted while waiting, the work is cancelled first."""
+    future = asyncio.run_coroutine_threadsafe(work, the_loop())
+    try:
+        return future.result()
+    except BaseException:
+        future.cancel()
+        raise

@@ -1,0 +1,86 @@
+"""What the shards of one process share: ledger, gate, open models, and a context for each run under way."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tasks.engine.ask import Member, Models
+from tasks.engine.context import Context
+from tasks.engine.gate import Gate
+from tasks.engine.ledger import Ledger
+from tasks.engine.loop import run_in_loop
+from tasks.engine.tables import Table
+from tasks.models.base import Model
+from tasks.models.config import ModelConfig
+from tasks.models.open import open_model
+
+Roles = dict[str, tuple[ModelConfig, ...]]
+
+
+class Settings(BaseModel):
+    """How a run runs. Of these only `seed`, `language`, `max_attempts` and `epochs` shape what it makes."""
+
+    model_config = ConfigDict(frozen=True)
+
+    run: str
+    home: Path
+    ledger: str
+    seed: int = 0
+    language: str = "en"
+    max_attempts: int = Field(3, ge=1)
+    retries: int = 3
+    epochs: dict[str, Table] = {}
+
+
+class Process:
+    """The shared parts. One a process; each part is made on first use."""
+
+    def __init__(self) -> None:
+        self.gate = Gate()
+        self._lock = threading.RLock()
+        self._ledgers: dict[str, Ledger] = {}
+        self._models: dict[ModelConfig, Model] = {}
+        self._contexts: dict[str, Context] = {}
+
+    def context(self, settings: Settings) -> Context:
+        """The context of a run, with the ledger open. Raises ConfigError where the ledger cannot be used."""
+        with self._lock:
+            if settings.run not in self._contexts:
+                if settings.ledger not in self._ledgers:
+                    self._ledgers[settings.ledger] = Ledger(settings.ledger)
+                self._contexts[settings.run] = Context(
+                    self._ledgers[settings.ledger], settings.seed, settings.language, settings.max_attempts
+                )
+            return self._contexts[settings.run]
+
+    def model(self, config: ModelConfig) -> Model:
+        """An open model. Raises ConfigError where it cannot be opened."""
+        with self._lock:
+            if config not in self._models:
+                self._models[config] = open_model(config)
+                self.gate.widen(self._models[config].max_in_flight)
+            return self._models[config]
+
+    def models(self, roles: Mapping[str, Sequence[ModelConfig]], context: Context) -> Models:
+        """The models of a run, by role."""
+        return Models({role: [self.member(config) for config in configs] for role, configs in roles.items()}, context)
+
+    def member(self, config: ModelConfig) -> Member:
+        """An open model with its settings."""
+        return Member(self.model(config), config)
+
+    def close(self) -> None:
+        """Let go of all models and ledgers."""
+        with self._lock:
+            for model in self._models.values():
+                run_in_loop(model.close())
+            for ledger in self._ledgers.values():
+                run_in_loop(ledger.close())
+            self._models, self._ledgers, self._contexts = {}, {}, {}
+
+
+process = Process()

@@ -1,0 +1,212 @@
+"""One shard: a table of rows through one technique, and where every one of them went.
+
+Pure of Prefect and of files: a frame in, an `Outcome` of frames out. The laws are held here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+import polars as pl
+
+from tasks.engine.ask import Models
+from tasks.engine.context import Context
+from tasks.engine.digest import canonical
+from tasks.engine.gate import Gate
+from tasks.engine.loop import run_in_loop
+from tasks.engine.row import Call, Loss, Row
+from tasks.engine.tables import PROVENANCE, REJECTS
+from tasks.engine.technique import P, Technique
+from tasks.engine.validate import validate
+from tasks.errors import Interrupted, RowLoss
+from tasks.schemas import Rows
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a table. `pending` counts rows that a stop left unfinished: such an outcome is never cached."""
+
+    rows: pl.DataFrame
+    rejects: pl.DataFrame
+    losses: pl.DataFrame
+    provenance: pl.DataFrame
+    pending: int = 0
+
+
+@dataclass(slots=True)
+class Fate:
+    """What became of one row: children, or a reject, or neither (pending)."""
+
+    row: Row
+    children: list[Row] = field(default_factory=list)
+    reject: Loss | None = None
+
+
+class LostRows(AssertionError):
+    """Law 1 is broken: rows went in and are accounted for nowhere. A bug, never data."""
+
+
+def run_shard(technique: Technique[P], frame: pl.DataFrame, models: Models, params: P, context: Context, *,
+              gate: Gate, order: int = 0, epochs: Mapping[str, int] | None = None) -> Outcome:  # fmt: skip
+    """Run every row of a frame through a technique, as many at once as the gate admits.
+
+    Called from any thread but the loop's: tables are read, checked and built here, only the rows live in the loop.
+    `order` is the age of the shard (smaller is older), `epochs` how often a row has failed here before.
+    """
+    fates = input_fates(frame, technique.reads, context, order, epochs or {})
+    live = [fate for fate in fates if fate.reject is None]
+    context.tally.rows_in[technique.name] += len(fates)
+
+    async def one(fate: Fate) -> None:
+        await _run_row(fate, technique, models, params)
+        context.tally.rows_done[technique.name] += 1
+
+    run_in_loop(_all(live, one, gate, order, context))
+    outcome = outcome_of(fates, technique.name, technique.writes, frame)
+    context.tally.rejects[technique.name] += outcome.rejects.height
+    return outcome
+
+
+async def _run_row(fate: Fate, technique: Technique[P], models: Models, params: P) -> None:
+    try:
+        fate.children = await technique(fate.row, models, params)
+        if not fate.children:
+            fate.reject = Loss("failed", "no_rows", "the technique made nothing of this row")
+    except RowLoss as loss:
+        fate.reject = Loss.of(loss)
+    except Interrupted:
+        fate.children = []
+
+
+async def _all(fates: Iterable[Fate], work: Callable[[Fate], Any], gate: Gate, order: int, context: Context) -> None:
+    """Run `work` on all, admitted by the gate; the first bug or permanent error ends the others."""
+    under_way: set[asyncio.Task[None]] = set()
+    errors: list[BaseException] = []
+
+    def ended(task: asyncio.Task[None]) -> None:
+        gate.leave()
+        under_way.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            errors.append(error)
+
+    try:
+        for fate in fates:
+            if errors or context.stop.is_set():
+                break
+            await gate.enter(order)
+            task = asyncio.create_task(work(fate))
+            under_way.add(task)
+            task.add_done_callback(ended)
+        while under_way and not errors:
+            await asyncio.wait(under_way, return_when=asyncio.FIRST_EXCEPTION)
+            await asyncio.sleep(0)  # let `ended` see the last of them
+    finally:
+        for task in tuple(under_way):
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
+    if errors:
+        raise errors[0]
+
+
+def input_fates(frame: pl.DataFrame, reads: type[Rows], context: Context, order: int, epochs: Mapping[str, int]) -> list[Fate]:
+    """A fate for each row of a frame, in order; rows that fail the schema are rejects already."""
+    _, faults = validate(frame, reads)
+    fates = []
+    for position, columns in enumerate(frame.iter_rows(named=True)):
+        row_id = columns["row_id"]
+        row = Row(row_id, columns, run_seed=context.run_seed, epoch=epochs.get(row_id, 0), order=order)
+        reject = Loss("failed", "invalid_input", faults[position]) if position in faults else None
+        fates.append(Fate(row, reject=reject))
+    return fates
+
+
+def outcome_of(fates: Sequence[Fate], technique: str, writes: type[Rows], frame: pl.DataFrame,
+               made: Sequence[Row] | None = None, more_losses: Sequence[tuple[Row, Loss]] = ()) -> Outcome:  # fmt: skip
+    """The frames of an outcome, in the order of the parents; validated, and counted against law 1."""
+    children = [child for fate in fates for child in fate.children] if made is None else list(made)
+    rows, faults = validate(frame_of(children, frame, writes), writes)
+    good = [child for position, child in enumerate(children) if position not in faults]
+    _reject_barren(fates, children, faults, good)
+    pending = sum(1 for fate in fates if not fate.children and fate.reject is None) if made is None else 0
+    _hold_law_one(fates, good, pending)
+    calls = {fate.row.row_id: fate.row.calls for fate in fates}
+    losses = [(fate.row, loss) for fate in fates for loss in fate.row.losses] + list(more_losses)
+    return Outcome(
+        rows,
+        _rejects([(fate.row, fate.reject) for fate in fates if fate.reject], technique),
+        _rejects(losses, technique),
+        _provenance([(child, child.calls or calls.get(child.parents[0], [])) for child in good], technique),
+        pending,
+    )
+
+
+def _reject_barren(fates: Sequence[Fate], children: Sequence[Row], faults: Mapping[int, str], good: Sequence[Row]) -> None:
+    """A child that fails its schema is a loss of its parent; a parent left without any is a reject."""
+    if not faults:
+        return
+    by_id = {fate.row.row_id: fate for fate in fates}
+    alive = {parent for child in good for parent in child.parents}
+    for position, fault in faults.items():
+        child = children[position]
+        loss = Loss("failed", "invalid_output", fault, raw=orjson.dumps(dict(child.changes), default=str).decode())
+        for parent in child.parents:
+            if (fate := by_id.get(parent)) is None:
+                continue
+            if parent in alive:
+                fate.row.losses.append(loss)
+            else:
+                fate.reject, fate.children = loss, []
+
+
+def _hold_law_one(fates: Sequence[Fate], good: Sequence[Row], pending: int) -> None:
+    parents = {parent for child in good for parent in child.parents}
+    rejected = {fate.row.row_id for fate in fates if fate.reject}
+    repeated = sum(1 for fate in fates if fate.reject and fate.reject.detail.startswith("row_id: repeated"))
+    accounted = len({fate.row.row_id for fate in fates} & (parents | rejected)) + repeated
+    both = parents & rejected if not repeated else set()
+    if both or accounted + pending != len(fates):
+        raise LostRows(f"{len(fates)} rows in, {accounted} accounted for, {pending} pending, {len(both)} twice")
+
+
+def frame_of(children: Sequence[Row], frame: pl.DataFrame, writes: type[Rows]) -> pl.DataFrame:
+    """Children as a table: the parents' columns, then what is new; types from the schema, else from the parents."""
+    dtypes = dict(frame.schema) | {name: column for name, column in schema_dtypes(writes).items()}
+    for child in children:
+        for name in child.changes:
+            dtypes.setdefault(name, None)  # a column that no schema names: polars infers its type
+    series = [pl.Series("row_id", [child.row_id for child in children], dtype=pl.String)]
+    for name, dtype in dtypes.items():
+        if name != "row_id":
+            series.append(pl.Series(name, [child.columns.get(name) for child in children], dtype=dtype, strict=True))
+    return pl.DataFrame(series)
+
+
+def schema_dtypes(schema: type[Rows]) -> dict[str, pl.DataType | type[pl.DataType] | None]:
+    """Column name -> polars type, for the columns that a schema names."""
+    return {name: column.dtype.type for name, column in schema.to_schema().columns.items()}
+
+
+def _rejects(pairs: Sequence[tuple[Row, Loss]], technique: str) -> pl.DataFrame:
+    records = [
+        (row.row_id, loss.kind, loss.reason, loss.detail, technique, loss.attempts, loss.raw, canonical(dict(row.columns)).decode())
+        for row, loss in pairs
+    ]
+    return pl.DataFrame(records, schema=REJECTS, orient="row")
+
+
+def _provenance(pairs: Sequence[tuple[Row, Sequence[Call]]], technique: str) -> pl.DataFrame:
+    """A line for each call behind each row, in a fixed order; a row made without a call has one line without one."""
+    lines: list[tuple[Any, ...]] = []
+    for child, calls in pairs:
+        about = (child.row_id, list(child.parents), technique)
+        if not calls:
+            lines.append((*about, *([None] * (len(PROVENANCE) - 3))))
+        for c in sorted(calls, key=lambda call: (call.template, call.sample, call.role)):
+            lines.append((*about, c.role, c.template, c.sample, c.prompt_digest, c.model, c.sampling, c.seed, c.attempts,
+                          c.prompt_tokens, c.completion_tokens, c.reasoning))  # fmt: skip
+    columns = zip(*lines, strict=True) if lines else [()] * len(PROVENANCE)
+    return pl.DataFrame([pl.Series(name, list(values), dtype=dtype) for (name, dtype), values in zip(PROVENANCE.items(), columns, strict=True)])

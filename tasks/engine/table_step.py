@@ -1,0 +1,83 @@
+"""`@table_step`: work on a whole table at once (a bootstrap loop, deduplication), under the same laws.
+
+    @table_step(reads=Instructions, writes=Instructions)
+    async def bootstrap(rows: list[Row], models: Models, params: Bootstrap) -> Made: ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Generic
+
+import polars as pl
+
+from tasks.engine.ask import Models
+from tasks.engine.context import Context
+from tasks.engine.loop import run_in_loop
+from tasks.engine.row import Loss, Row
+from tasks.engine.shard import Fate, Outcome, input_fates, outcome_of
+from tasks.engine.technique import P, Params
+from tasks.errors import Interrupted
+from tasks.schemas import Rows
+
+
+@dataclass(slots=True)
+class Made:
+    """What a table step made: rows (each names its parents), rejects by the id of an input row, and losses of any row."""
+
+    rows: list[Row]
+    rejects: dict[str, Loss] = field(default_factory=dict)
+    losses: list[tuple[Row, Loss]] = field(default_factory=list)
+
+
+TableFunction = Callable[[list[Row], Models, P], Awaitable[Made]]
+
+
+@dataclass(frozen=True)
+class TableStep(Generic[P]):
+    """A table function with the schemas of what it reads and writes."""
+
+    name: str
+    function: TableFunction[P]
+    reads: type[Rows]
+    writes: type[Rows]
+
+    async def __call__(self, rows: list[Row], models: Models, params: P) -> Made:
+        """The plain function."""
+        for row in rows:
+            row.technique = self.name
+        return await self.function(rows, models, params)
+
+
+def table_step(*, reads: type[Rows], writes: type[Rows]) -> Callable[[TableFunction[P]], TableStep[P]]:
+    """Make a table step of a table function."""
+
+    def decorate(function: TableFunction[P]) -> TableStep[P]:
+        return TableStep(function.__name__, function, reads, writes)
+
+    return decorate
+
+
+def run_table_step(step: TableStep[P], frame: pl.DataFrame, models: Models, params: P, context: Context, *,
+                   epochs: Mapping[str, int] | None = None) -> Outcome:  # fmt: skip
+    """Run a step over a frame. A stop leaves all its rows pending."""
+    fates = input_fates(frame, step.reads, context, 0, epochs or {})
+    live = [fate.row for fate in fates if fate.reject is None]
+    context.tally.rows_in[step.name] += len(fates)
+    try:
+        made = run_in_loop(step(live, models, params))
+    except Interrupted:
+        return _all_pending(fates, step, frame)
+    for fate in fates:
+        fate.reject = fate.reject or made.rejects.get(fate.row.row_id)
+    outcome = outcome_of(fates, step.name, step.writes, frame, made.rows, made.losses)
+    context.tally.rows_done[step.name] += len(fates)
+    context.tally.rejects[step.name] += outcome.rejects.height
+    return outcome
+
+
+def _all_pending(fates: list[Fate], step: TableStep[Params], frame: pl.DataFrame) -> Outcome:
+    outcome = outcome_of([], step.name, step.writes, frame.clear())
+    outcome.pending = len(fates)
+    return outcome

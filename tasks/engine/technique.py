@@ -1,0 +1,59 @@
+"""`@technique`: an async function from one row to the rows it becomes.
+
+    @technique(reads=Instructions, writes=Responses)
+    async def text_generation(row: Row, models: Models, params: TextGeneration) -> list[Row]: ...
+
+Called with a row and models it is the plain function; in a flow `.map(tables, models=..., params=...)` runs it as one
+Prefect task a shard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from tasks.engine.ask import Models
+from tasks.engine.row import Row
+
+if TYPE_CHECKING:
+    from tasks.schemas import Rows
+
+
+class Params(BaseModel):
+    """What a technique can be told. Subclasses add fields with descriptions: they become the form in the Prefect UI."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+P = TypeVar("P", bound=Params)
+RowFunction = Callable[[Row, Models, P], Awaitable[list[Row]]]
+
+
+@dataclass(frozen=True)
+class Technique(Generic[P]):
+    """A row function with the schemas of what it reads and writes. `name` is the function's; its prompts lie under it."""
+
+    name: str
+    function: RowFunction[P]
+    reads: type[Rows]
+    writes: type[Rows]
+
+    async def __call__(self, row: Row, models: Models, params: P) -> list[Row]:
+        """The plain function on one row: no ledger beyond what `models` has, no validation. Errors are raised."""
+        row.technique = self.name
+        return await self.function(row, models.at(row), params)
+
+
+def technique(*, reads: type[Rows], writes: type[Rows]) -> Callable[[RowFunction[P]], Technique[P]]:
+    """Make a technique of a row function."""
+
+    def decorate(function: RowFunction[P]) -> Technique[P]:
+        return Technique(function.__name__, function, reads, writes)
+
+    return decorate
+
+
+

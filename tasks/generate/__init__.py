@@ -1,0 +1,1 @@
+"""Techniques that write text, one a file, named as its paper names it."""

@@ -1,0 +1,59 @@
+"""A topic in, an instruction about it out: the simplest way to instructions, and the one with the least variety.
+
+    stillroom sft --recipe basic --seeds topics.yaml
+"""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from tasks.engine.ask import Models
+from tasks.engine.row import Row
+from tasks.engine.technique import Params, technique
+from tasks.errors import Unusable
+from tasks.generate.instructions import cleaned, is_chatter, renewed
+from tasks.models.base import Sampling
+from tasks.schemas import Instructions, Topics
+
+
+class BasicPrompting(Params):
+    """How a model is prompted for instructions about a topic."""
+
+    instructions: int = Field(1, ge=1, le=1000, description="instructions for each topic, a row each")
+    sampling: Sampling = Field(Sampling(temperature=1.0, top_p=0.95, max_new_tokens=256), description="how they are sampled")
+
+
+@technique(reads=Topics, writes=Instructions)
+async def basic_prompting(row: Row, models: Models, params: BasicPrompting) -> list[Row]:
+    """Ask for an instruction about the row's `topic`; one row for each of `params.instructions` asks.
+
+    An ask that comes to nothing is a loss; the row is rejected where all do.
+    """
+    children: list[Row] = []
+    last: Unusable | None = None
+    for sample in range(params.instructions):
+        try:
+            instruction = await models.ask(
+                "basic_prompting/instruction", topic=row["topic"], sample=sample, sampling=params.sampling, parse=instruction_of
+            )
+        except Unusable as loss:
+            last = loss
+            row.lose(loss)
+        else:
+            children.append(renewed(row, instruction))
+    if not children and last is not None:
+        row.losses.pop()
+        raise last
+    return children
+
+
+def instruction_of(text: str) -> str:
+    """The instruction in a completion: its first paragraph that is no chatter. Raises Unusable where there is none."""
+    paragraphs = [part.strip() for part in text.split("\n\n") if part.strip()]
+    while paragraphs and (is_chatter(paragraphs[0]) or (paragraphs[0].endswith(":") and len(paragraphs) > 1)):
+        paragraphs.pop(0)
+    lines = [line for line in (paragraphs[0].splitlines() if paragraphs else []) if not is_chatter(line)]
+    instruction = cleaned(lines[0]) if len(lines) == 1 else "\n".join(lines).strip()
+    if not instruction:
+        raise Unusable("empty" if not text.strip() else "no_instruction")
+    return instruction

@@ -1,0 +1,135 @@
+"""Instructions that a model wrote: cleaned of the list they stood in, refused where unfit, made into rows.
+
+The filters are those of Self-Instruct (Wang et al. 2022, arXiv:2212.10560, section 2.2 and its code), each with its reason.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from tasks.engine.row import Row
+from tasks.errors import Filtered
+from tasks.generate.rouge import Pool, Similar
+from tasks.generate.words import is_spaceless, word_count
+
+# What a text model cannot see, open or play (the reference code's list, with the plurals it has).
+BLACKLIST = (
+    "image", "images", "graph", "graphs", "picture", "pictures", "file", "files", "map", "maps", "draw", "plot", "go to",
+    "video", "audio", "music", "flowchart", "diagram",
+)  # fmt: skip
+MARK = re.compile(
+    r"[-*+•●▪‣◦·–—>]\s+"  # bullet
+    r"|#{1,6}\s+"  # heading
+    r"|(?:\*\*|__)?[(（\[]?\d{1,3}\s?[.)．）、\]:](?:\*\*|__)?\s*(?!\d)"  # 1.  (2)  [3]  **4.**  5、 but not 3.14
+    r"|\(?[a-zA-Z]\)\s+"  # a)
+    r"|(?:\*\*|__)?(?:user\s)?(?:query|question|request|instruction|prompt|task)(?:\s*#?\d{1,3})?\s*[:：](?:\*\*|__)?\s*",
+    re.IGNORECASE,
+)
+WRAPPERS = (
+    ("**", "**"), ("__", "__"), ("*", "*"), ("_", "_"), ('"', '"'), ("'", "'"), ("`", "`"), ("“", "”"), ("‘", "’"),
+    ("«", "»"), ("„", "“"), ("「", "」"), ("『", "』"),
+)  # fmt: skip
+MARKS = re.compile(r"\*\*|__|(?<!\w)['’_]|['’_](?!\w)|[^\w\s'’_]")  # what may wrap; an apostrophe in a word may not
+GREETING = r"(?:(?:sure|certainly|of course|absolutely|okay|ok|great|yes)\b(?: thing)?[!,.:]*\s*)"
+LISTED = r"\b(?:queries|questions|requests|instructions|prompts|tasks|examples|ideas)\b"
+CHATTER = re.compile(
+    rf"{GREETING}$|{GREETING}?(?:here|below|these|the following)\b(?:['’]s)?.*{LISTED}|note:"
+    r"|i hope (?:this|these)\b|let me know if\b|feel free to\b|would you like me to\b|(?:当然|好的)(?:可以)?[!！,，。]",
+    re.IGNORECASE,
+)
+UNFINISHED = (":", ",", ";", "-", "–", "—", "(", "[", "…", "...", "/", "：", "，", "；", "、", "（")
+ANSWER = ("messages", "response", "response_model")  # columns that belong to the instruction a row had before
+
+
+def cleaned(item: str) -> str:
+    """An item of a list without its number, bullet, label, markdown emphasis and enclosing quotes, on one line."""
+    text, before = " ".join(item.split()), ""
+    while text != before:
+        before = text
+        text = MARK.sub("", text, count=1) if MARK.match(text) else text
+        text = _unwrapped(text).strip()
+    return text
+
+
+def _unwrapped(text: str) -> str:
+    text = text[:-1] if text.endswith(('",', '”,', "',")) else text
+    for left, right in WRAPPERS:
+        inner = text[len(left) : len(text) - len(right)]
+        if text.startswith(left) and text.endswith(right) and inner and not ({left, right} & set(MARKS.findall(inner))):
+            return inner
+    return text
+
+
+def is_chatter(line: str) -> bool:
+    """Whether a line talks about the list ("Sure! Here are five queries:") and is no item of it."""
+    return CHATTER.match(line) is not None
+
+
+def capitalized(text: str) -> str:
+    """The text with its first letter in upper case and the rest as it is: `str.capitalize` makes USA usa."""
+    return text[:1].upper() + text[1:]
+
+
+def length_refusal(text: str, min_words: int, max_words: int) -> Filtered | None:
+    """Refuse fewer than `min_words` or more than `max_words` words; a Han (Thai, kana...) character counts as a word."""
+    count = word_count(text)
+    if min_words <= count <= max_words:
+        return None
+    return Filtered("too_short" if count < min_words else "too_long", f"{count} words", raw=text)
+
+
+def blacklist_refusal(text: str, blacklist: Iterable[str]) -> Filtered | None:
+    """Refuse a text with one of these words in it, as a whole word, in any case."""
+    for word in blacklist:
+        if re.search(_bounded(word), text, re.IGNORECASE):
+            return Filtered("blacklisted", word, raw=text)
+    return None
+
+
+def _bounded(word: str) -> str:
+    """A pattern for a whole word; at a character of a script without spaces there is no boundary to ask for."""
+    left = "" if is_spaceless(word[0]) else r"(?<!\w)"
+    right = "" if is_spaceless(word[-1]) else r"(?!\w)"
+    return left + re.escape(word) + right
+
+
+def start_refusal(text: str, *, ascii_only: bool) -> Filtered | None:
+    """Refuse "Write a program", punctuation at the start and (for English only) a first character outside ASCII."""
+    if text.startswith("Write a program"):
+        return Filtered("write_a_program", raw=text)
+    if text[:1] in string.punctuation:
+        return Filtered("starts_with_punctuation", raw=text)
+    if ascii_only and not text[:1].isascii():
+        return Filtered("starts_non_ascii", raw=text)
+    return None
+
+
+def unfinished_refusal(text: str) -> Filtered | None:
+    """Refuse a text that breaks off, or that announces something which does not come."""
+    return Filtered("unfinished", raw=text) if text.endswith(UNFINISHED) else None
+
+
+def similarity_refusal(text: str, similar: Similar | None, pool: Pool, max_similarity: float) -> Filtered | None:
+    """Refuse a text whose ROUGE-L F to the most similar one of a pool is above the limit. Equal is kept."""
+    if similar is None or similar.score <= max_similarity:
+        return None
+    return Filtered("too_similar", f"{similar.score:.3f} to: {pool.texts[similar.position]}", raw=text)
+
+
+def first_refusal(refusals: Iterable[Filtered | None]) -> Filtered | None:
+    """The first filter that refuses; those after it are not asked where `refusals` is a generator."""
+    return next((refusal for refusal in refusals if refusal is not None), None)
+
+
+def renewed(row: Row, instruction: str, **changes: Any) -> Row:
+    """A child with another instruction. The answer to the old one does not come with it, nor does its conversation."""
+    stale = dict.fromkeys((column for column in ANSWER if row.get(column) is not None), None)
+    return row.child(**{**stale, "instruction": instruction, **changes})
+
+
+def conversation_with(messages: Sequence[Any] | None, instruction: str) -> list[Any] | None:
+    """A conversation whose last user turn is this instruction; None where there was none."""
+    return [*messages[:-1], {"role": "user", "content": instruction}] if messages else None

@@ -1,0 +1,120 @@
+"""Self-Instruct in context mode: an instruction or a passage in, requests that users could make about it out.
+
+    stillroom sft --recipe seeded --seeds seeds.jsonl
+
+The bootstrap of the paper (Wang et al. 2022, arXiv:2212.10560) is in `bootstrap.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from pydantic import Field
+
+from tasks.engine.ask import Models
+from tasks.engine.row import Row
+from tasks.engine.technique import Params, technique
+from tasks.errors import Filtered, Unusable
+from tasks.generate.instructions import (
+    blacklist_refusal,
+    cleaned,
+    first_refusal,
+    is_chatter,
+    length_refusal,
+    renewed,
+    similarity_refusal,
+    unfinished_refusal,
+)
+from tasks.generate.rouge import Pool
+from tasks.models.base import Sampling
+from tasks.schemas import Instructions, Rows
+
+
+class SelfInstruct(Params):
+    """How requests are asked for, and which are refused."""
+
+    queries: int = Field(5, ge=1, le=50, description="requests to ask for from each row")
+    application: str = Field("a general AI assistant", min_length=1, description="what the requests are sent to")
+    min_words: int = Field(3, ge=1, description="words; shorter requests are refused")
+    max_words: int = Field(150, ge=1, description="words; longer requests are refused")
+    max_similarity: float = Field(0.7, ge=0, le=1, description="ROUGE-L F to the seed or a sister above which one is refused")
+    blacklist: tuple[str, ...] = Field((), description="words that no request may have")
+    sampling: Sampling = Field(Sampling(temperature=0.7, top_p=0.95, max_new_tokens=1024), description="how they are sampled")
+
+
+Queries = list[tuple[str, Filtered | None]]
+"""What a completion lists, each with why it is refused, None where it is kept."""
+
+
+@technique(reads=Rows, writes=Instructions)
+async def self_instruct(row: Row, models: Models, params: SelfInstruct) -> list[Row]:
+    """Ask for several requests drawn from the row's `context`, or its `instruction`; one row each.
+
+    A refused request is a loss with its reason. A list cut short by the length limit is used up to its last whole item.
+    Raises Filtered where the row has neither column, Unusable where no completion has a request fit to keep.
+    """
+    context = row.get("context") or row.get("instruction")
+    if not context:
+        raise Filtered("no_context", "the row has neither a context nor an instruction")
+
+    async def asked(*, cut: bool) -> Queries:
+        return await models.ask(
+            "self_instruct/queries",
+            application=params.application,
+            count=params.queries,
+            context=context,
+            sampling=params.sampling,
+            truncated="keep" if cut else "refuse",
+            parse=partial(queries_of, context=context, params=params, cut=cut),
+        )
+
+    try:
+        queries = await asked(cut=False)
+    except Unusable as loss:
+        if loss.reason != "truncated":
+            raise
+        queries = await asked(cut=True)  # the same request, so its answer is in the ledger
+    for _, refusal in queries:
+        if refusal is not None:
+            row.lose(refusal)
+    return [renewed(row, query) for query, refusal in queries if refusal is None]
+
+
+def queries_of(text: str, *, context: str, params: SelfInstruct, cut: bool = False) -> Queries:
+    """The requests in a completion, in order, each with why it is refused. `cut`: the last one was not finished.
+
+    Raises Unusable where none is kept.
+    """
+    items = items_of(text)
+    last = items.pop() if cut and items else None
+    pool = Pool([context])
+    queries: Queries = []
+    for item in items:
+        refusal = first_refusal(_refusals(item, pool, sum(r is None for _, r in queries), params))
+        if refusal is None:
+            pool.add(item)
+        queries.append((item, refusal))
+    if last is not None:
+        queries.append((last, Filtered("unfinished", "the completion was cut here", raw=last)))
+    if all(refusal is not None for _, refusal in queries):
+        reasons = sorted({refusal.reason for _, refusal in queries if refusal is not None})
+        raise Unusable("no_query", f"all refused: {', '.join(reasons)}" if reasons else "nothing listed")
+    return queries
+
+
+def items_of(text: str) -> list[str]:
+    """The items of a list with one on each line: no numbers, bullets, quotes, blank lines or talk about the list."""
+    lines = [line.strip() for line in text.splitlines()]
+    lines = [line for line in lines if line and not line.startswith(("```", "---", "***", "===")) and line not in ("[", "]")]
+    if len(lines) > 1 and lines[0].rstrip("*_ ").endswith((":", "：")):
+        lines.pop(0)
+    return [item for line in lines if not is_chatter(line) and (item := cleaned(line))]
+
+
+def _refusals(item: str, pool: Pool, kept: int, params: SelfInstruct) -> Iterator[Filtered | None]:
+    yield length_refusal(item, params.min_words, params.max_words)
+    yield unfinished_refusal(item)
+    yield blacklist_refusal(item, params.blacklist)
+    yield similarity_refusal(item, pool.most_similar(item), pool, params.max_similarity)
+    yield Filtered("surplus", f"{params.queries} asked for", raw=item) if kept >= params.queries else None

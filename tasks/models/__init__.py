@@ -1,0 +1,1 @@
+"""Where text comes from: local (transformers), scripted (tests), demo (built-in weights)."""

@@ -1,0 +1,112 @@
+"""The seam between the engine and whatever writes text: `Request` in, `Completion` out.
+
+The request holds everything that shapes the answer, and nothing else: no timeouts, no concurrency, no run ids
+(law 3). A `Model` answers it, at its own pace, within its own window of requests.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, Protocol, TypedDict
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Role = Literal["system", "user", "assistant"]
+FinishReason = Literal["stop", "length", "content_filter"]
+
+
+class Message(TypedDict):
+    """One turn of a conversation."""
+
+    role: Role
+    content: str
+
+
+class Sampling(BaseModel):
+    """How a completion is sampled. Every field is part of the request key."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    temperature: float = Field(1.0, ge=0, le=5, description="0 is greedy")
+    top_p: float = Field(1.0, gt=0, le=1, description="nucleus sampling: keep the likeliest tokens up to this mass")
+    max_new_tokens: int = Field(512, ge=1, description="tokens; a completion that reaches it is refused as truncated")
+    presence_penalty: float = Field(0.0, ge=-2, le=2, description="subtracted from the logit of every token written so far")
+    stop: tuple[str, ...] = Field((), description="texts that end a completion; they are not part of it")
+    logprobs: int = Field(0, ge=0, le=20, description="report the log-probability of this many tokens at each position")
+
+    @cached_property
+    def key(self) -> str:
+        """Canonical JSON, for the request key and for provenance."""
+        return json.dumps(self.model_dump(), sort_keys=True, ensure_ascii=False)
+
+    def but(self, **changes: Any) -> Sampling:
+        """The same sampling with some fields changed (validated)."""
+        return Sampling(**{**self.model_dump(), **changes})
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call of a model: either `messages` (through the chat template) or `prompt` (raw text, sent as it stands).
+
+    `seed` is a non-negative 63-bit integer drawn from (run seed, row, template, sample, attempt); `order` is the age
+    of the row that asks, smaller is older. `order` only schedules: it is not part of the key.
+    """
+
+    sampling: Sampling
+    seed: int
+    messages: tuple[Message, ...] | None = None
+    prompt: str | None = None
+    order: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogprobs:
+    """The chosen token at one position, and the likeliest alternatives, natural-log probabilities."""
+
+    token: str
+    logprob: float
+    top: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What came back. `text` has no stop string and no special token in it; counts are in tokens."""
+
+    text: str
+    finish_reason: FinishReason = "stop"
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    logprobs: tuple[TokenLogprobs, ...] | None = None
+    reasoning: str | None = None
+
+
+class ChatTemplate(Protocol):
+    """Anything with transformers' `apply_chat_template` (a tokenizer, mostly)."""
+
+    eos_token: str | None
+
+    def apply_chat_template(self, conversation: Sequence[Message], **options: Any) -> Any: ...
+
+
+class Model(Protocol):
+    """Answers requests. `identity` is a digest of what shapes its answers (law 3)."""
+
+    name: str
+    identity: str
+    max_in_flight: int
+
+    @property
+    def template(self) -> ChatTemplate:
+        """The model's chat template. Raises `ConfigError` where there is none to be had."""
+        ...
+
+    async def complete(self, request: Request) -> Completion:
+        """Answer one request. Raises `RequestRefused` for this row, `PermanentError` for the whole run."""
+        ...
+
+    async def close(self) -> None:
+        """Give back threads, connections and memory. Safe to call twice."""
+        ...

@@ -1,0 +1,37 @@
+"""`ModelConfig`: how a user names a model. The command, the YAML and the Prefect form all speak it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from tasks.models.base import Sampling
+
+OVERRIDES = ("temperature", "top_p", "max_new_tokens", "presence_penalty")
+
+
+class ModelConfig(BaseModel):
+    """One model and how to ask it. Sampling fields left empty mean: what the technique's paper uses."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field("demo", min_length=1, description="demo, a transformers name or folder, or model@http://host:port/v1")
+    temperature: float | None = Field(None, ge=0, le=5, description="overrides every technique's own; 0 is greedy")
+    top_p: float | None = Field(None, gt=0, le=1, description="overrides every technique's own")
+    max_new_tokens: int | None = Field(None, ge=1, description="tokens; overrides every technique's own")
+    presence_penalty: float | None = Field(None, ge=-2, le=2, description="overrides every technique's own")
+    max_in_flight: int = Field(64, ge=1, le=4096, description="requests under way at once (local: rows in one batch)")
+    revision: str | None = Field(None, description="a Hub revision; for a server, a word that changes when the model does")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="where a local model runs")
+    dtype: Literal["auto", "float32", "bfloat16"] = Field("auto", description="auto: bfloat16 where it is native")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, value: object) -> object:
+        return {"name": value} if isinstance(value, str) else value
+
+    def sampling(self, technique: Sampling) -> Sampling:
+        """The technique's sampling, with this model's own settings laid over it."""
+        changes = {field: value for field in OVERRIDES if (value := getattr(self, field)) is not None}
+        return technique.but(**changes) if changes else technique

@@ -1,0 +1,92 @@
+"""A model that answers by rule and remembers what it was asked: the whole test suite runs on it.
+
+    ScriptedModel(lambda request: "hello")                    # a rule
+    ScriptedModel(["first", "second"])                        # a list, in the order of asking
+    ModelConfig(name="scripted:my_rules.py:answer")           # the rule in a file, for the command and the flows
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import importlib.util
+import inspect
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from tasks.errors import ConfigError, PermanentError
+from tasks.models.base import Completion, Message, Request
+
+Answer = str | Completion
+Rule = Callable[[Request], Answer | Awaitable[Answer]]
+
+
+class PlainTemplate:
+    """The smallest chat template: ChatML without a default system block."""
+
+    eos_token: str | None = "<|im_end|>"
+
+    def apply_chat_template(
+        self, conversation: Sequence[Message], *, add_generation_prompt: bool = False, **_options: Any
+    ) -> str:
+        """Render a conversation as text."""
+        text = "".join(f"<|im_start|>{m['role']}\n{m['content']}<|im_end|>\n" for m in conversation)
+        return text + ("<|im_start|>assistant\n" if add_generation_prompt else "")
+
+
+class ScriptedModel:
+    """Answers each request by a rule (a function of the request) or from a list; `requests` holds what was asked.
+
+    An answer that is a string counts one token a word and stops by itself. A rule may be async, and may raise.
+    """
+
+    def __init__(
+        self, answers: Rule | Sequence[Answer], *, name: str = "scripted", identity: str = "", max_in_flight: int = 256
+    ) -> None:
+        self._answers = answers
+        self._window = asyncio.Semaphore(max_in_flight)
+        self.name, self.identity, self.max_in_flight = name, identity or name, max_in_flight
+        self.requests: list[Request] = []
+        self.template = PlainTemplate()
+
+    async def complete(self, request: Request) -> Completion:
+        """Answer by the rule. Raises whatever the rule raises."""
+        async with self._window:
+            position = len(self.requests)
+            self.requests.append(request)
+            if callable(self._answers):
+                answer = self._answers(request)
+                if inspect.isawaitable(answer):
+                    answer = await answer
+            elif position < len(self._answers):
+                answer = self._answers[position]
+            else:
+                raise PermanentError("the scripted model has no answer left", f"request {position + 1}")
+            return answer if isinstance(answer, Completion) else _completion(request, answer)
+
+    async def close(self) -> None:
+        """Nothing to give back."""
+
+
+def _completion(request: Request, text: str) -> Completion:
+    asked = request.prompt if request.messages is None else " ".join(m["content"] for m in request.messages)
+    return Completion(text, prompt_tokens=len((asked or "").split()), completion_tokens=len(text.split()))
+
+
+def load_rule(name: str, max_in_flight: int) -> ScriptedModel:
+    """A scripted model from `scripted:FILE.py:FUNCTION`. Its identity is the digest of the file's text."""
+    try:
+        _, file, function = name.split(":")
+        text = Path(file).read_bytes()
+    except (ValueError, OSError) as error:
+        raise ConfigError("not a scripted model", name, "write scripted:FILE.py:FUNCTION, with a file that exists") from error
+    spec = importlib.util.spec_from_file_location(f"scripted_{Path(file).stem}", file)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    rule = getattr(module, function, None)
+    if not callable(rule):
+        raise ConfigError("the scripted model's file has no such function", name, f"define {function}(request)")
+    identity = hashlib.blake2b(text + function.encode(), digest_size=16).hexdigest()
+    return ScriptedModel(rule, name=f"scripted:{function}", identity=identity, max_in_flight=max_in_flight)

@@ -1,0 +1,106 @@
+"""The responses to an instruction, as the preference techniques hand them on: what one is, what names it, how it is shown.
+
+A preference row has one instruction and `responses`, a list of these. Whatever is drawn about them (an order, a side) is
+drawn from the digests of their texts, so that permuting the list changes nothing.
+"""
+
+from __future__ import annotations
+
+import random
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypedDict
+
+from tasks.engine.digest import digest
+from tasks.errors import Filtered
+from tasks.models.base import Message
+
+
+class Rating(TypedDict):
+    """What one judge said of one response. `rating` is 1 to 5, None for N/A; `order` numbers the orders shown (0, 1)."""
+
+    judge: str
+    aspect: str
+    rating: float | None
+    rationale: str
+    order: int
+
+
+class Response(TypedDict):
+    """One response and where it comes from.
+
+    `origin`: pool, given, evolved or revised. `parent`: the `name_of` the response that an evolved or revised one was
+    made from, else "". `arguments`: the sampling as JSON. `principle`: the system prompt drawn for it. `template`: the
+    template drawn for it. `score`: the mean of its ratings, None where there is none.
+    """
+
+    text: str
+    model: str
+    arguments: str
+    principle: str
+    template: str
+    origin: str
+    parent: str
+    operations: list[str]
+    critique: str | None
+    ratings: list[Rating]
+    score: float | None
+
+
+def response_of(text: str, **known: Any) -> Response:
+    """A response with what is known of it, and nothing in the fields that are not (unknown names are left out)."""
+    blank = Response(text=text, model="", arguments="", principle="", template="", origin="", parent="", operations=[],
+                     critique=None, ratings=[], score=None)  # fmt: skip
+    known = {field: value for field, value in known.items() if field in blank and value is not None}
+    return blank | known  # type: ignore[return-value]
+
+
+def given(row: Mapping[str, Any]) -> list[Response]:
+    """The responses that a row came with: its `responses` (texts or structs), or its one `response`; empty ones left out."""
+    listed: Sequence[Any] = row.get("responses") or []
+    if not listed and row.get("response"):
+        listed = [{"text": row["response"], "model": row.get("response_model"), "principle": row.get("system")}]
+    structs = ({"text": one} if isinstance(one, str) else dict(one) for one in listed if one)
+    return [response_of(**({"origin": "given"} | struct)) for struct in structs if (struct.get("text") or "").strip()]
+
+
+def name_of(response: Mapping[str, Any]) -> str:
+    """What a response is called by others: the digest of its text."""
+    return digest(response["text"])
+
+
+def by_digest(responses: Iterable[Response]) -> list[Response]:
+    """The responses in the order of their digests: the same however the list was permuted."""
+    return sorted(responses, key=lambda r: (name_of(r), r["model"], r["origin"], r["parent"], r["principle"], r["arguments"]))
+
+
+def drawn_from(responses: Iterable[Response], run_seed: int, purpose: str) -> random.Random:
+    """A generator seeded by the texts alone: neither their order nor the row's id matters."""
+    return random.Random(digest(run_seed, purpose, *sorted(map(name_of, responses))))
+
+
+def normalised(text: str) -> str:
+    """The text with compatibility forms folded, lower case, and each run of white space one space."""
+    text = text if text.isascii() else unicodedata.normalize("NFKC", text)
+    return " ".join(text.casefold().split())
+
+
+def prompt_of(row: Mapping[str, Any]) -> list[Message]:
+    """The conversation to respond to, ending with the user's turn: the row's `messages` up to it, or its `instruction`.
+
+    Raises Filtered (no_prompt) where there is neither.
+    """
+    messages = [Message(role=m["role"], content=m["content"]) for m in row.get("messages") or []]
+    while messages and messages[-1]["role"] != "user":
+        messages.pop()
+    if not messages and not row.get("instruction"):
+        raise Filtered("no_prompt", "neither messages with a user's turn nor an instruction")
+    return messages or [Message(role="user", content=row["instruction"])]
+
+
+def shown(prompt: Sequence[Message]) -> str:
+    """A conversation as text for another model to read: one instruction as it stands, else each turn after its role."""
+    if len(prompt) == 1:
+        return prompt[0]["content"]
+    return "\n".join(f"{message['role']}: {message['content']}" for message in prompt)
+
