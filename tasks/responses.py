@@ -1,11 +1,12 @@
-"""The responses to an instruction, as the preference techniques hand them on: what one is, what names it, how it is shown.
+"""The responses to an instruction, as the preference techniques hand them on: what one is, its name, how it is shown.
 
-A preference row has one instruction and `responses`, a list of these. Whatever is drawn about them (an order, a side) is
-drawn from the digests of their texts, so that permuting the list changes nothing.
+A preference row has one instruction and `responses`, a list of these. Whatever is drawn about them (an order, a side)
+is drawn from the digests of their texts, so that permuting the list changes nothing.
 """
 
 from __future__ import annotations
 
+import hashlib
 import random
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +18,7 @@ from tasks.models.base import Message
 
 
 class Rating(TypedDict):
-    """What one judge said of one response. `rating` is 1 to 5, None for N/A; `order` numbers the orders shown (0, 1)."""
+    """What one judge said of one response. `rating` is 1 to 5, None for N/A; `order` is 1 for the reverse order."""
 
     judge: str
     aspect: str
@@ -56,7 +57,7 @@ def response_of(text: str, **known: Any) -> Response:
 
 
 def given(row: Mapping[str, Any]) -> list[Response]:
-    """The responses that a row came with: its `responses` (texts or structs), or its one `response`; empty ones left out."""
+    """The responses that a row came with, its `responses` (texts or structs) or its one `response`, without empty ones."""
     listed: Sequence[Any] = row.get("responses") or []
     if not listed and row.get("response"):
         listed = [{"text": row["response"], "model": row.get("response_model"), "principle": row.get("system")}]
@@ -65,8 +66,9 @@ def given(row: Mapping[str, Any]) -> list[Response]:
 
 
 def name_of(response: Mapping[str, Any]) -> str:
-    """What a response is called by others: the digest of its text."""
-    return digest(response["text"])
+    """What a response is called by others: the digest of its text, 32 hex digits."""
+    # straight from the bytes: half the cost of `digest`, and pairing names every response of a run
+    return hashlib.blake2b(response["text"].encode(errors="surrogatepass"), digest_size=16).hexdigest()
 
 
 def by_digest(responses: Iterable[Response]) -> list[Response]:

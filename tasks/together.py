@@ -1,4 +1,4 @@
-"""Several asks of one row at once, where one that comes to nothing does not end the others."""
+"""Several asks of one row at once."""
 
 from __future__ import annotations
 
@@ -11,17 +11,22 @@ from tasks.errors import RowLoss
 T = TypeVar("T")
 
 
-async def together(asks: Iterable[Coroutine[Any, Any, T]]) -> list[T | RowLoss]:
-    """The answers in the order of asking, with the error in the place of an ask that came to nothing.
-
-    Any other error (a bug, a permanent error, an interruption) cancels the rest and is raised.
-    """
-    under_way = [asyncio.ensure_future(_answer(ask)) for ask in asks]
+async def together(asks: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """The answers in the order of asking. An error cancels the rest and is raised."""
+    under_way = [asyncio.ensure_future(ask) for ask in asks]
     try:
         return await asyncio.gather(*under_way)
     finally:
         for task in under_way:
             task.cancel()
+
+
+async def each(asks: Iterable[Coroutine[Any, Any, T]]) -> list[T | RowLoss]:
+    """The answers in the order of asking, with the loss in the place of an ask that came to nothing.
+
+    Any other error (a bug, a permanent error, an interruption) cancels the rest and is raised.
+    """
+    return await together([_answer(ask) for ask in asks])
 
 
 async def _answer(ask: Coroutine[Any, Any, T]) -> T | RowLoss:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import inspect
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -20,6 +21,7 @@ from tasks.engine.digest import canonical, digest
 from tasks.engine.templates import digest_of
 
 ROOT = Path(__file__).parents[2]
+_parsing = threading.Lock()
 
 
 def step_key(name: str, function: Callable[..., Any], language: str) -> str:
@@ -42,9 +44,14 @@ def epochs_of(frame: pl.DataFrame | None, row_ids: Sequence[str]) -> dict[str, i
     return dict(sorted(zip(mine["row_id"].to_list(), mine["epoch"].to_list(), strict=True)))
 
 
-@cache
 def code_digest(module: Path) -> str:
     """The digest of a module's source and of all `tasks` modules that it imports, however far down."""
+    with _parsing:  # CPython 3.11 cannot parse in two threads at once
+        return _code_digest(module)
+
+
+@cache
+def _code_digest(module: Path) -> str:
     state = hashlib.blake2b(digest_size=16)
     for path in sorted(_imported(module, set())):
         state.update(path.relative_to(ROOT).as_posix().encode() if path.is_relative_to(ROOT) else path.name.encode())

@@ -63,7 +63,7 @@ class Ledger:
     def __init__(self, url: str) -> None:
         """Open or create the ledger. Raises ConfigError where that cannot be."""
         self.url = url
-        self._flights: dict[str, asyncio.Future[Completion | None]] = {}
+        self._flights: dict[str, asyncio.Future[None] | None] = {}
         self._wanted: list[tuple[bytes, asyncio.Future[Completion | None]]] = []
         self._unwritten: list[_Entry] = []
         self._background: dict[str, asyncio.Task[None]] = {}
@@ -80,26 +80,30 @@ class Ledger:
         One flight per key: a second caller at the same moment waits for the first. Raises Interrupted when the run
         may not pay any more, and whatever `model.complete` raises.
         """
-        while (flight := self._flights.get(key)) is not None:
-            if (landed := await asyncio.shield(flight)) is not None:
-                purse.found()
-                return landed
-        mine = self._flights[key] = asyncio.get_running_loop().create_future()
-        completion: Completion | None = None
+        while key in self._flights:
+            await asyncio.shield(self._landing(key))
+        self._flights[key] = None
         try:
             completion = await self._find(bytes.fromhex(key))
             if completion is not None:
                 purse.found()
-            elif not purse.may_pay():
+                return completion
+            if not purse.may_pay():
                 raise Interrupted
-            else:
-                paid = _storable(await model.complete(request))
-                purse.paid(paid)
-                completion = await self._store(bytes.fromhex(key), model.identity, paid)
-            return completion
+            paid = _storable(await model.complete(request))
+            purse.paid(paid)
+            return await self._store(bytes.fromhex(key), model.identity, paid)
         finally:
-            del self._flights[key]
-            mine.set_result(completion)
+            landed = self._flights.pop(key)
+            if landed is not None:
+                landed.set_result(None)
+
+    def _landing(self, key: str) -> asyncio.Future[None]:
+        """When the flight under way has ended, well or badly; made only where somebody waits for it."""
+        landed = self._flights[key]
+        if landed is None:
+            landed = self._flights[key] = asyncio.get_running_loop().create_future()
+        return landed
 
     async def close(self) -> None:
         """Write what is unwritten and let go of the database."""
@@ -164,14 +168,14 @@ class Ledger:
     # Plumbing.
 
     def _start(self, name: str, work: Callable[[], Any]) -> None:
-        async def until_done() -> None:
-            try:
-                await work()
-            finally:  # in the same step as the last look at the queue: what comes next starts anew
-                del self._background[name]
-
         if name not in self._background:
-            self._background[name] = asyncio.get_running_loop().create_task(until_done())
+            self._background[name] = asyncio.get_running_loop().create_task(self._until_done(name, work))
+
+    async def _until_done(self, name: str, work: Callable[[], Any]) -> None:
+        try:
+            await work()
+        finally:  # in the same step as the last look at the queue: what comes next starts anew
+            del self._background[name]
 
     async def _in_thread(self, pool: ThreadPoolExecutor, work: Callable[[Any], T], argument: Any) -> T:
         try:

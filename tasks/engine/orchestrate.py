@@ -96,7 +96,7 @@ def _made(step: Technique[Any] | TableStep[Any], tables: Sequence[Table], models
     if outcome.pending:
         raise Interrupted(f"{outcome.pending} rows are pending")
     beside = {"rejects": outcome.rejects, "losses": outcome.losses, "provenance": outcome.provenance}
-    return write_table(path, step.name, outcome.rows, beside, token=_run_id())
+    return write_table(path, step.name, outcome.rows, beside, rows_in=sum(t.rows for t in tables), token=_run_id())
 
 
 def _path(step: Technique[Any] | TableStep[Any], tables: Sequence[Table], models: Roles, params: Params,
@@ -122,12 +122,7 @@ def _run_id() -> str:
 
 def _worth_retrying(_task: Any, _run: Any, state: Any) -> bool:
     """Retry what may pass: not the user's mistakes and permanent errors, not a stop, not a bug in our own data."""
-    try:
-        state.result()
-    except (ConfigError, Interrupted, AssertionError):
-        return False
-    except Exception:  # noqa: BLE001 - decides on a retry only; the error itself goes its way
-        return True
-    return False
+    error = state.result(raise_on_failure=False)
+    return not isinstance(error, (ConfigError, Interrupted, AssertionError, TypeError, KeyError))
 
 

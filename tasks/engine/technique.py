@@ -9,9 +9,9 @@ Prefect task a shard.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -19,6 +19,7 @@ from tasks.engine.ask import Models
 from tasks.engine.row import Row
 
 if TYPE_CHECKING:
+    from tasks.engine.process import Roles, Settings
     from tasks.schemas import Rows
 
 
@@ -45,6 +46,12 @@ class Technique(Generic[P]):
         """The plain function on one row: no ledger beyond what `models` has, no validation. Errors are raised."""
         row.technique = self.name
         return await self.function(row, models.at(row), params)
+
+    def map(self, tables: Sequence[Any], *, models: Roles, params: P, settings: Settings) -> list[Any]:
+        """Submit one Prefect task run a table (or future of one); the futures of the tables that come out, in order."""
+        from tasks.engine.orchestrate import map_technique
+
+        return map_technique(self, tables, models, params, settings)
 
 
 def technique(*, reads: type[Rows], writes: type[Rows]) -> Callable[[RowFunction[P]], Technique[P]]:

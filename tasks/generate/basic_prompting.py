@@ -1,6 +1,8 @@
 """A topic in, an instruction about it out: the simplest way to instructions, and the one with the least variety.
 
-    stillroom sft --recipe basic --seeds topics.yaml
+    stillroom sft --recipe basic --config prompting.yaml --rows 100     # with `start_from: prompting`
+
+Topics come from the config, or are those below, in turn.
 """
 
 from __future__ import annotations
@@ -12,15 +14,31 @@ from tasks.engine.row import Row
 from tasks.engine.technique import Params, technique
 from tasks.errors import Unusable
 from tasks.generate.instructions import cleaned, is_chatter, renewed
+from tasks.generate.words import words
 from tasks.models.base import Sampling
 from tasks.schemas import Instructions, Topics
+
+
+TOPICS = (
+    "cooking at home", "household repairs", "growing vegetables", "personal finance", "job applications", "small business",
+    "everyday mathematics", "statistics", "physics in daily life", "chemistry", "human biology", "astronomy", "geography",
+    "world history", "languages and translation", "grammar and style", "writing letters", "poetry", "short stories",
+    "films and theatre", "music theory", "painting and drawing", "architecture", "philosophy", "psychology",
+    "raising children", "school and study", "teaching", "exercise and sport", "sleep and health", "first aid",
+    "travel planning", "public transport", "cars and bicycles", "weather and climate", "animals", "programming in Python",
+    "databases", "computer security", "spreadsheets", "law in daily life", "politics and voting", "games and puzzles",
+    "holidays and customs", "clothes and fashion", "time management", "negotiation", "giving a speech",
+)  # fmt: skip
 
 
 class BasicPrompting(Params):
     """How a model is prompted for instructions about a topic."""
 
+    topics: tuple[str, ...] = Field((), description="what to ask about, in turn; empty: topics of daily life and work")
     instructions: int = Field(1, ge=1, le=1000, description="instructions for each topic, a row each")
-    sampling: Sampling = Field(Sampling(temperature=1.0, top_p=0.95, max_new_tokens=256), description="how they are sampled")
+    sampling: Sampling = Field(
+        Sampling(temperature=1.0, top_p=0.95, max_new_tokens=256), description="how they are sampled"
+    )
 
 
 @technique(reads=Topics, writes=Instructions)
@@ -34,7 +52,11 @@ async def basic_prompting(row: Row, models: Models, params: BasicPrompting) -> l
     for sample in range(params.instructions):
         try:
             instruction = await models.ask(
-                "basic_prompting/instruction", topic=row["topic"], sample=sample, sampling=params.sampling, parse=instruction_of
+                "basic_prompting/instruction",
+                topic=row["topic"],
+                sample=sample,
+                sampling=params.sampling,
+                parse=instruction_of,
             )
         except Unusable as loss:
             last = loss
@@ -54,6 +76,6 @@ def instruction_of(text: str) -> str:
         paragraphs.pop(0)
     lines = [line for line in (paragraphs[0].splitlines() if paragraphs else []) if not is_chatter(line)]
     instruction = cleaned(lines[0]) if len(lines) == 1 else "\n".join(lines).strip()
-    if not instruction:
+    if not words(instruction):
         raise Unusable("empty" if not text.strip() else "no_instruction")
     return instruction

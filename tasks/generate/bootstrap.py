@@ -9,7 +9,6 @@ requests run at once and a run can be resumed: the prompts of a round draw from 
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,24 +18,22 @@ from pydantic import Field
 from tasks.engine.ask import Models
 from tasks.engine.digest import digest
 from tasks.engine.row import Loss, Row
+from tasks.engine.table_step import Made, table_step
 from tasks.engine.technique import Params
-from tasks.errors import ConfigError, Filtered, RowLoss, Unusable
+from tasks.errors import ConfigError, Filtered, RowLoss
 from tasks.generate.instructions import (
     BLACKLIST,
     blacklist_refusal,
-    capitalized,
-    cleaned,
     first_refusal,
-    is_chatter,
     length_refusal,
     similarity_refusal,
     start_refusal,
 )
 from tasks.generate.rouge import Pool
+from tasks.generate.task_list import LAST_ITEM, added_tasks, one_line, raw_list
 from tasks.models.base import Sampling
+from tasks.schemas import BootstrappedInstructions, Instructions
 
-LAST_ITEM = 15
-ITEM = re.compile(r"^[\s*#]*(\d{1,3})\s?[.)．、:][*\s]*(?!\d)(.*)$")
 STOPS = (f"\n{LAST_ITEM + 1}.",)
 DECODING = Sampling(temperature=0.7, top_p=0.5, presence_penalty=2, max_new_tokens=1024, stop=STOPS)
 
@@ -46,25 +43,22 @@ class Bootstrap(Params):
 
     target: int = Field(1000, ge=1, description="instructions to accept before stopping")
     max_rounds: int = Field(100, ge=1, description="rounds after which to stop, whatever was accepted")
-    prompts_per_round: int = Field(32, ge=1, le=1024, description="prompts asked at once; they share one state of the pool")
+    prompts_per_round: int = Field(
+        32, ge=1, le=1024, description="prompts asked at once; they share one state of the pool"
+    )
     exemplars: int = Field(8, ge=1, le=LAST_ITEM - 1, description="tasks shown in each prompt")
-    machine_exemplars: int = Field(2, ge=0, description="of these, how many the model made itself, once there are that many")
+    machine_exemplars: int = Field(
+        2, ge=0, description="of these, how many the model made itself, once there are that many"
+    )
     min_words: int = Field(4, ge=1, description="words; shorter instructions are refused")
     max_words: int = Field(150, ge=1, description="words; longer instructions are refused")
     blacklist: tuple[str, ...] = Field(BLACKLIST, description="words that no instruction may have")
     english: bool = Field(True, description="refuse instructions that begin with a character outside ASCII")
-    max_similarity: float = Field(0.7, ge=0, le=1, description="ROUGE-L F to a seed or an accepted one above which one is refused")
+    max_similarity: float = Field(
+        0.7, ge=0, le=1, description="ROUGE-L F to a seed or an accepted one above which one is refused"
+    )
     raw: bool = Field(False, description="have the list continued as raw text, as the paper did; for base models")
     sampling: Sampling = Field(DECODING, description="how the model continues the list")
-
-
-@dataclass(frozen=True, slots=True)
-class Bootstrapped:
-    """What came of it, after `rounds` rounds. Each loss goes with the id of the prompt whose completion it was in."""
-
-    rows: list[Row]
-    losses: list[tuple[str, Loss]]
-    rounds: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,29 +78,32 @@ class Prompt:
     added: list[str] = field(default_factory=list)
 
 
-async def bootstrap(seeds: Sequence[Row], models: Models, params: Bootstrap) -> Bootstrapped:
-    """Grow new instructions out of those of the seeds (column `instruction`), until there are `params.target`.
+@table_step(reads=Instructions, writes=BootstrappedInstructions)
+async def bootstrap(seeds: list[Row], models: Models, params: Bootstrap) -> Made:
+    """Grow new instructions out of those of the seeds, until there are `params.target`.
 
     A row out has `instruction`, `most_similar` (of seeds and pool) and `similarity` (ROUGE-L F), as `parents` the ids
-    of the tasks that were shown, and the `calls` of its prompt. The order of the seeds changes nothing. Raises
-    ConfigError without seeds.
+    of the tasks that were shown, and the `calls` of its prompt. A loss goes with the prompt whose completion it was in;
+    a seed that no accepted row was shown beside is a reject. The order of the seeds changes nothing. Raises ConfigError
+    without seeds.
     """
     if not seeds:
         raise ConfigError("Self-Instruct's bootstrap has no seeds", fix="give it rows with an instruction each")
     human = [Task(seed.row_id, one_line(seed["instruction"])) for seed in sorted(seeds, key=lambda seed: seed.row_id)]
-    pool = Pool(task.instruction for task in human)
-    rows: list[Row] = []
-    losses: list[tuple[str, Loss]] = []
+    pool, made = Pool(task.instruction for task in human), Made([])
     for number in range(params.max_rounds):
-        machine = [Task(row.row_id, row["instruction"]) for row in rows]
+        machine = [Task(row.row_id, row["instruction"]) for row in made.rows]
         prompts = [_prompt(seeds[0], number, i, human, machine, params) for i in range(params.prompts_per_round)]
         await _ask_all(prompts, models, params)
         for prompt in prompts:
-            rows.extend(_accepted(prompt, pool, params, params.target - len(rows)))
-            losses.extend((prompt.row.row_id, loss) for loss in prompt.row.losses)
-        if len(rows) >= params.target:
+            made.rows.extend(_accepted(prompt, pool, params, params.target - len(made.rows)))
+            made.losses.extend((prompt.row, loss) for loss in prompt.row.losses)
+        if len(made.rows) >= params.target:
             break
-    return Bootstrapped(rows, losses, number + 1)
+    parents = {parent for row in made.rows for parent in row.parents}
+    barren = Loss("filtered", "no_offspring", "no accepted instruction was made with this seed in its prompt")
+    made.rejects.update({seed.row_id: barren for seed in seeds if seed.row_id not in parents})
+    return made
 
 
 def _prompt(seed: Row, number: int, index: int, human: Sequence[Task], machine: Sequence[Task],
@@ -169,40 +166,3 @@ def _accepted(prompt: Prompt, pool: Pool, params: Bootstrap, wanted: int) -> Ite
         pool.add(task)
         wanted -= 1
         yield row
-
-
-def one_line(instruction: str) -> str:
-    """An instruction as an item of the list: on one line, without a colon at its end."""
-    return " ".join(instruction.split()).rstrip(":")
-
-
-def raw_list(instructions: Sequence[str]) -> str:
-    """The list as text to be continued: "1. ... 8. ... 9." after a line that says what it is."""
-    lines = [f"{number}. {instruction}" for number, instruction in enumerate(instructions, 1)]
-    return "\n".join(["A list of varied tasks:", *lines, f"{len(lines) + 1}."])
-
-
-def added_tasks(text: str, first: int = 9) -> list[str]:
-    """The tasks in a continuation of a list that ended with the number `first`, at most up to item 15.
-
-    What comes before the first number is the item `first` itself, or talk about the list. An item ends at the next
-    number or at a blank line. A model that starts over at 1 is understood. Raises Unusable where there is no task.
-    """
-    items: list[tuple[int, str]] = []
-    is_open = True
-    for line in text.strip().splitlines():
-        if numbered := ITEM.match(line):
-            items.append((int(numbered[1]), numbered[2]))
-            is_open = True
-        elif not line.strip():
-            is_open = False
-        elif is_open and items:
-            items[-1] = (items[-1][0], f"{items[-1][1]} {line}")
-        elif is_open and not is_chatter(line):
-            items.append((first, line))
-    if len(items) > 1 and items[1][0] != first + 1 and not ITEM.match(text.strip()):
-        items.pop(0)  # it was talk about the list after all: the list begins with a number of its own
-    tasks = [capitalized(cleaned(item)) for number, item in items if number <= LAST_ITEM]
-    if not any(tasks):
-        raise Unusable("no_task", "nothing listed")
-    return [task for task in tasks if task]

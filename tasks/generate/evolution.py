@@ -22,23 +22,27 @@ LEAKS = (
 AS_AN_AI = re.compile(r"\bas an? (?:ai|artificial intelligence|language model)\b", re.IGNORECASE)
 APOLOGY = re.compile(
     r"\W*(?:(?:i['’]?m|i am) (?:\w+ )?(?:sorry|unable|not able)|sorry\b|apologies\b|my apologies|i apologi[sz]e"
-    r"|unfortunately,? i\b|i (?:can['’]?t|cannot|can not|won['’]?t) (?:help|assist|rewrite|create|provide|fulfil|comply))",
+    r"|unfortunately,? i\b|i (?:can['’]?t|cannot|can not|won['’]?t) (?:help with|assist|rewrite|create|fulfil))",
     re.IGNORECASE,
 )
-TO_THE_MODEL = re.compile(r"\W*(?:ai|dear|hey|hi|hello)?\s*(?:ai )?(?:assistant|chatbot|chatgpt|gpt-?\d)\s*[,:]", re.IGNORECASE)
+TO_THE_MODEL = re.compile(
+    r"\W*(?:ai|dear|hey|hi|hello)?\s*(?:ai )?(?:assistant|chatbot|chatgpt|gpt-?\d)\s*[,:]", re.IGNORECASE
+)
 FOR_A_PROMPT = re.compile(
-    r"\b(?:create|write|provide|generate|give|make|need|craft|suggest|design)\b[^.?!]{0,20}\bprompts?\b", re.IGNORECASE
+    r"\b(?:create|write|provide|generate|give|make|need|craft|suggest|design)\b[^.?!]{0,20}\bprompts?\b"
+    r"(?! (?:response|reply|answer|action|attention|service|and)\b)",
+    re.IGNORECASE,
 )
 # English function words, for the response that says nothing (the third elimination).
 STOP_WORDS = frozenset(
-    """a about above after again against all also am an and any are as at be because been before being below between
-    both but by can could did do does doing don down during each few for from further had has have having he her here
-    hers herself him himself his how i if in into is it its itself just ll m may me might more most must my myself no
-    nor not now of off on once only or other our ours ourselves out over own re s same shall she should so some such t
-    than that the their theirs them themselves then there these they this those through to too under until up us ve
-    very was we were what when where which while who whom why will with would you your yours yourself yourselves"""
-    .split()
-)  # fmt: skip
+    "a about above after again against all also am an and any are as at be because been before being below between "
+    "both but by can could did do does doing don down during each few for from further had has have having he her here "
+    "hers herself him himself his how i if in into is it its itself just ll m may me might more most must my myself no "
+    "nor not now of off on once only or other our ours ourselves out over own re s same shall she should so some such t "
+    "than that the their theirs them themselves then there these they this those through to too under until up us ve "
+    "very was we were what when where which while who whom why will with would you your yours yourself "
+    "yourselves".split()  # noqa: SIM905 - a list would be a word a line
+)
 SORRY_WORDS = 80
 
 

@@ -1,13 +1,13 @@
 """Instructions that a model wrote: cleaned of the list they stood in, refused where unfit, made into rows.
 
-The filters are those of Self-Instruct (Wang et al. 2022, arXiv:2212.10560, section 2.2 and its code), each with its reason.
+The filters are those of Self-Instruct (Wang et al. 2022, arXiv:2212.10560, section 2.2, and its code).
 """
 
 from __future__ import annotations
 
 import re
 import string
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from tasks.engine.row import Row
@@ -17,8 +17,8 @@ from tasks.generate.words import is_spaceless, word_count
 
 # What a text model cannot see, open or play (the reference code's list, with the plurals it has).
 BLACKLIST = (
-    "image", "images", "graph", "graphs", "picture", "pictures", "file", "files", "map", "maps", "draw", "plot", "go to",
-    "video", "audio", "music", "flowchart", "diagram",
+    "image", "images", "graph", "graphs", "picture", "pictures", "file", "files", "map", "maps", "draw", "plot",
+    "go to", "video", "audio", "music", "flowchart", "diagram",
 )  # fmt: skip
 MARK = re.compile(
     r"[-*+•●▪‣◦·–—>]\s+"  # bullet
@@ -46,16 +46,15 @@ ANSWER = ("messages", "response", "response_model")  # columns that belong to th
 
 def cleaned(item: str) -> str:
     """An item of a list without its number, bullet, label, markdown emphasis and enclosing quotes, on one line."""
-    text, before = " ".join(item.split()), ""
+    text, before = " ".join(item.split()), None
     while text != before:
-        before = text
-        text = MARK.sub("", text, count=1) if MARK.match(text) else text
-        text = _unwrapped(text).strip()
+        before, text = text, _unwrapped(text).strip()
+        text = MARK.sub("", text, count=1).strip() if MARK.match(text) else text
     return text
 
 
 def _unwrapped(text: str) -> str:
-    text = text[:-1] if text.endswith(('",', '”,', "',")) else text
+    text = text[:-1] if text.endswith(('",', "”,", "',")) else text
     for left, right in WRAPPERS:
         inner = text[len(left) : len(text) - len(right)]
         if text.startswith(left) and text.endswith(right) and inner and not ({left, right} & set(MARKS.findall(inner))):
@@ -74,7 +73,7 @@ def capitalized(text: str) -> str:
 
 
 def length_refusal(text: str, min_words: int, max_words: int) -> Filtered | None:
-    """Refuse fewer than `min_words` or more than `max_words` words; a Han (Thai, kana...) character counts as a word."""
+    """Refuse fewer than `min_words` or more than `max_words` words; a Han (Thai, kana) character counts as one."""
     count = word_count(text)
     if min_words <= count <= max_words:
         return None
@@ -128,8 +127,3 @@ def renewed(row: Row, instruction: str, **changes: Any) -> Row:
     """A child with another instruction. The answer to the old one does not come with it, nor does its conversation."""
     stale = dict.fromkeys((column for column in ANSWER if row.get(column) is not None), None)
     return row.child(**{**stale, "instruction": instruction, **changes})
-
-
-def conversation_with(messages: Sequence[Any] | None, instruction: str) -> list[Any] | None:
-    """A conversation whose last user turn is this instruction; None where there was none."""
-    return [*messages[:-1], {"role": "user", "content": instruction}] if messages else None

@@ -20,7 +20,7 @@ from tasks.generate.alike import place
 from tasks.models.base import Message, Sampling
 from tasks.responses import Response, by_digest, given, prompt_of, response_of
 from tasks.schemas import Pools, Rows
-from tasks.together import together
+from tasks.together import each
 
 
 class ModelPool(Params):
@@ -30,9 +30,9 @@ class ModelPool(Params):
     min_responses: int = Field(2, ge=1, description="an instruction with fewer is rejected")
     keep_responses: bool = Field(False, description="the responses that a row came with are members of its pool")
     one_side: str = Field("", description="the name of a model of the pool that answers every instruction")
-    principles: dict[str, float] = Field({}, description="system prompts, one drawn for each response, each with its weight")
-    templates: dict[str, float] = Field({}, description="jinja over the columns for the user's turn, each with its weight")
-    max_rouge_l: float = Field(0.9, gt=0, le=1, description="responses more alike are drawn again; 1: only the same text is")
+    principles: dict[str, float] = Field({}, description="system prompts and their weights, one drawn for each response")
+    templates: dict[str, float] = Field({}, description="jinja over the columns for the user's turn, and weights; same")
+    max_rouge_l: float = Field(0.9, gt=0, le=1, description="responses more alike are drawn again; 1: only the same text")
     redraws: int = Field(2, ge=0, description="further responses asked for, a row, in place of those too alike")
     sampling: Sampling = Field(
         Sampling(temperature=1.0, top_p=1.0, max_new_tokens=1024), description="a model's own settings go before this"
@@ -55,11 +55,12 @@ class Draw(NamedTuple):
 
 @technique(reads=Rows, writes=Pools)
 async def model_pool(row: Row, models: Models, params: ModelPool) -> list[Row]:
-    """Ask k members of the pool, drawn without replacement per row, for a response each (Cui et al. 2023, arXiv:2310.01377, 3.1).
+    """Ask k members of the pool, drawn without replacement per row, for a response each (Cui et al. 2023, 2310.01377).
 
     With k above the number of members, as many rounds as it takes. Writes `responses` and `instruction` (the user's
     last turn). A member that fails is a loss; so is each response too alike to one kept (`too_alike`), and another
-    member is asked in its place. Raises no_response, one_response or few_responses below `min_responses`.
+    member is asked in its place. Raises no_response, one_response or few_responses below `min_responses`: Filtered
+    where all that is missing was too alike, Unusable otherwise.
     """
     prompt, members = prompt_of(row), models.of("pool")
     kept: list[Response] = []
@@ -72,7 +73,7 @@ async def model_pool(row: Row, models: Models, params: ModelPool) -> list[Row]:
     wave = list(islice(order, max(params.responses - len(kept), forced is not None)))
     spare = params.redraws
     while wave:
-        answers = await together(respond(row, models, params, prompt, draw) for draw in wave)
+        answers = await each(respond(row, models, params, prompt, draw) for draw in wave)
         again = []
         for draw, answer in zip(wave, answers, strict=True):
             loss = place(answer, kept, params.max_rouge_l)
@@ -145,7 +146,7 @@ def text_of(completion: str) -> str:
 
 
 def too_few(kept: Sequence[Response], losses: Sequence[RowLoss]) -> RowLoss:
-    """The reject of a row with too few responses: it can be retried where a member failed, not where all said the same."""
+    """The reject of a row with too few responses: to be retried where a member failed, not where all said the same."""
     reason = {0: "no_response", 1: "one_response"}.get(len(kept), "few_responses")
     failed = next((loss for loss in reversed(losses) if loss.kind == "failed"), None)
     told = "; ".join(str(loss) for loss in losses)

@@ -38,9 +38,13 @@ class SelfInstruct(Params):
     application: str = Field("a general AI assistant", min_length=1, description="what the requests are sent to")
     min_words: int = Field(3, ge=1, description="words; shorter requests are refused")
     max_words: int = Field(150, ge=1, description="words; longer requests are refused")
-    max_similarity: float = Field(0.7, ge=0, le=1, description="ROUGE-L F to the seed or a sister above which one is refused")
+    max_similarity: float = Field(
+        0.7, ge=0, le=1, description="ROUGE-L F to the seed or a sister above which one is refused"
+    )
     blacklist: tuple[str, ...] = Field((), description="words that no request may have")
-    sampling: Sampling = Field(Sampling(temperature=0.7, top_p=0.95, max_new_tokens=1024), description="how they are sampled")
+    sampling: Sampling = Field(
+        Sampling(temperature=0.7, top_p=0.95, max_new_tokens=1024), description="how they are sampled"
+    )
 
 
 Queries = list[tuple[str, Filtered | None]]
@@ -87,7 +91,7 @@ def queries_of(text: str, *, context: str, params: SelfInstruct, cut: bool = Fal
     Raises Unusable where none is kept.
     """
     items = items_of(text)
-    last = items.pop() if cut and items else None
+    last = items.pop() if cut and items and not text.endswith("\n") else None
     pool = Pool([context])
     queries: Queries = []
     for item in items:
@@ -106,7 +110,9 @@ def queries_of(text: str, *, context: str, params: SelfInstruct, cut: bool = Fal
 def items_of(text: str) -> list[str]:
     """The items of a list with one on each line: no numbers, bullets, quotes, blank lines or talk about the list."""
     lines = [line.strip() for line in text.splitlines()]
-    lines = [line for line in lines if line and not line.startswith(("```", "---", "***", "===")) and line not in ("[", "]")]
+    lines = [
+        line for line in lines if line and not line.startswith(("```", "---", "***", "===")) and line not in ("[", "]")
+    ]
     if len(lines) > 1 and lines[0].rstrip("*_ ").endswith((":", "：")):
         lines.pop(0)
     return [item for line in lines if not is_chatter(line) and (item := cleaned(line))]

@@ -24,7 +24,7 @@ SystemPrompts = Annotated[dict[str, float], AfterValidator(_weighted)]
 
 
 def system_of(row: Row, system: str, systems: dict[str, float], sample: int = 0) -> str:
-    """The system prompt of a row: drawn from `systems` by (run seed, row, sample), else `system`, else its own, else ""."""
+    """The system prompt: drawn from `systems` by (seed, row, sample), else `system`, else the row's own, else ""."""
     if systems:
         return row.choose(list(systems), "system", sample, weights=list(systems.values()))
     return system or row.get("system") or ""

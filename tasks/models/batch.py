@@ -6,111 +6,92 @@ concatenation, no barrier. A slot that is left is filled from the end, so that t
 
 from __future__ import annotations
 
-import contextlib
 import inspect
-import os
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import AutoModelForCausalLM
-from transformers.cache_utils import Cache, CacheLayerMixin
+from transformers.cache_utils import Cache
 
 from tasks.errors import PermanentError
 from tasks.models.base import Request, Sampling
+from tasks.models.checkpoint import free_memory, out_of_memory
 from tasks.models.draft import Draft, Likely
 from tasks.models.noise import choose
 
 CAPACITY_STEP = 64  # positions: the cache grows in these
 PREFILL_TOKENS = {"cpu": 2048, "mps": 4096, "cuda": 16384}  # in one forward pass, padding counted
 SPARE_PADDING = 64  # tokens of padding that cost less than one more forward pass
-MEMORY_SHARE = {"cpu": 0.5, "mps": 0.7, "cuda": 0.8}  # of what is free once the weights are there
 TOLERANCE = {torch.float32: 0.01, torch.bfloat16: 0.2}  # of the spread of the logits
 
 
-class Slots:
-    """The shape of the cache, and what the present forward pass does to it. One for all layers.
+class SlotCache(Cache):
+    """Keys and values by layer: [slots, heads, capacity, width]. Draft i is in slot i; its tokens stand from 0 on.
 
-    `positions` [drafts]: where each draft's token goes; None while prompts are read into slots from `first` on.
+    `positions` [drafts] is where each draft's next token goes; None while prompts are read into slots from `first` on.
     """
 
     def __init__(self) -> None:
-        self.count = 0
-        self.capacity = 0
-        self.first = 0
-        self.length = 0
+        super().__init__(layers=[])  # the layers are kept here, not as transformers' own
+        self.keys: dict[int, Tensor] = {}
+        self.values: dict[int, Tensor] = {}
+        self.count = self.capacity = self.first = self.length = 0
         self.positions: Tensor | None = None
         self.rows: Tensor | None = None
 
-
-class SlotLayer(CacheLayerMixin):  # type: ignore[misc]  # transformers is untyped
-    """Keys and values of one layer: [slots, heads, capacity, width]."""
-
-    is_sliding = False  # windows are kept by the masks: every position stays
-
-    def __init__(self, slots: Slots) -> None:
-        super().__init__()
-        self.slots = slots
-
-    def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
-        """Allocate. Zeros, since what a mask hides still enters a product, and must be finite."""
-        self.keys, self.values = (
-            states.new_zeros(self.slots.count, states.shape[1], self.slots.capacity, states.shape[3])
-            for states in (key_states, value_states)
-        )
-        self.is_initialized = True
-
-    def update(self, key_states: Tensor, value_states: Tensor, *_args: Any, **_options: Any) -> tuple[Tensor, Tensor]:
+    def update(
+        self, key_states: Tensor, value_states: Tensor, layer_idx: int, *_args: Any, **_options: Any
+    ) -> tuple[Tensor, Tensor]:
         """Store new keys and values [drafts, heads, new, width]; return those to attend to."""
-        if not self.is_initialized:
-            self.lazy_initialization(key_states, value_states)
-        slots, (drafts, _, new, _) = self.slots, key_states.shape
-        if slots.positions is None:
-            self.keys[slots.first : slots.first + drafts, :, :new] = key_states
-            self.values[slots.first : slots.first + drafts, :, :new] = value_states
+        if layer_idx not in self.keys:
+            self.keys[layer_idx], self.values[layer_idx] = self._empty(key_states), self._empty(value_states)
+        keys, values, (drafts, _, new, _) = self.keys[layer_idx], self.values[layer_idx], key_states.shape
+        if self.positions is None:
+            keys[self.first : self.first + drafts, :, :new] = key_states
+            values[self.first : self.first + drafts, :, :new] = value_states
             return key_states, value_states
-        self.keys[slots.rows, :, slots.positions] = key_states[:, :, 0]
-        self.values[slots.rows, :, slots.positions] = value_states[:, :, 0]
-        return self.keys[:drafts, :, : slots.length], self.values[:drafts, :, : slots.length]
+        keys[self.rows, :, self.positions] = key_states[:, :, 0]
+        values[self.rows, :, self.positions] = value_states[:, :, 0]
+        return keys[:drafts, :, : self.length], values[:drafts, :, : self.length]
 
     def move(self, sources: list[int], targets: list[int], length: int) -> None:
         """Copy the first `length` positions of some slots to others."""
-        for states in (self.keys, self.values):
+        for states in (*self.keys.values(), *self.values.values()):
             states[targets, :, :length] = states[sources, :, :length]
 
-    def resize(self, live: int, length: int) -> None:
-        """Take the new shape of the slots, keeping `length` positions of the first `live`."""
-        for name in ("keys", "values"):
-            old = getattr(self, name)
-            new = old.new_zeros(self.slots.count, old.shape[1], self.slots.capacity, old.shape[3])
-            new[:live, :, :length] = old[:live, :, :length]
-            setattr(self, name, new)
+    def resize(self, count: int, capacity: int, live: int, length: int) -> None:
+        """Take a new shape, keeping `length` positions of the first `live` slots. One layer at a time is held twice."""
+        self.count, self.capacity = count, capacity
+        for held in (self.keys, self.values):
+            for layer, old in held.items():
+                held[layer] = self._empty(old)
+                held[layer][:live, :, :length] = old[:live, :, :length]
 
     @property
     def bytes_per_token(self) -> int:
-        """Bytes that one position of one slot takes."""
-        return sum(states.shape[1] * states.shape[3] * states.element_size() for states in (self.keys, self.values))
+        """Bytes that one position of one slot takes, over all layers; 0 before the first pass."""
+        held = (*self.keys.values(), *self.values.values())
+        return sum(states.shape[1] * states.shape[3] * states.element_size() for states in held)
 
-    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
-        """Prompts are read from the first position on; a decoding step brings its own mask."""
+    def _empty(self, like: Tensor) -> Tensor:
+        """Zeros, since what a mask hides still enters a product, and must be finite."""
+        return like.new_zeros(self.count, like.shape[1], self.capacity, like.shape[3])
+
+    def get_mask_sizes(self, query_length: int, layer_idx: int) -> tuple[int, int]:
+        """Prompts are read from position 0 on; a decoding step brings its own mask."""
         return query_length, 0
 
-    def get_seq_length(self) -> int:
-        """As `get_mask_sizes`: nothing that a mask or a position may be derived from."""
+    def get_seq_length(self, layer_idx: int = 0) -> int:
+        """As `get_mask_sizes`: positions are always given, never derived from a length."""
         return 0
-
-    def get_max_length(self) -> int:
-        """No maximum: it grows."""
-        return -1
 
 
 class Batch:
     """The drafts that a model is writing, `max_drafts` at most, within `memory` bytes of cache."""
 
     def __init__(self, model: Any, max_drafts: int, memory: int | None = None) -> None:
-        self.model, self.max_drafts = model, max_drafts
+        self.model, self.max_drafts, self._most = model, max_drafts, max_drafts
         self.drafts: list[Draft] = []
         self._device = model.device
         self._prefill_tokens = PREFILL_TOKENS.get(model.device.type, 4096)
@@ -130,7 +111,7 @@ class Batch:
         self._reserve(len(self.drafts) + len(newcomers), max(d.position for d in (*self.drafts, *newcomers)) + 1)
         for group in prefill_groups([draft.position for draft in newcomers], self._prefill_tokens):
             joining = [newcomers[index] for index in group]
-            self._slots.first = len(self.drafts)
+            self._cache.first = len(self.drafts)
             self.drafts += joining
             self._prefill(joining)
 
@@ -156,8 +137,7 @@ class Batch:
         if targets:
             length = max(self.drafts[target].position for target in targets)
             with torch.inference_mode():
-                for layer in self._cache.layers:
-                    layer.move(sources, targets, length)
+                self._cache.move(sources, targets, length)
 
     def shed(self) -> list[Draft]:
         """The youngest drafts, taken out until the next step fits into memory. They can join again and go on."""
@@ -167,17 +147,18 @@ class Batch:
             self.drop(shed[-1:])
         return shed
 
-    def halve(self) -> list[Draft]:
-        """After an out-of-memory error: every draft is out, the cache is given back, the batch is half as large."""
-        drafts = self.drafts
-        self.max_drafts = max(1, min(self.max_drafts, len(drafts)) // 2)
+    def halve(self, count: int) -> None:
+        """After an out-of-memory error with `count` drafts: all are out, memory is given back, half may come again.
+
+        Where one draft alone was too much, it was to blame and not the size of the batch.
+        """
+        self.max_drafts = min(self.max_drafts, count) // 2 or self._most
         self._prefill_tokens = max(CAPACITY_STEP, self._prefill_tokens // 2)
         self._clear()
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
         elif self._device.type == "mps":
             torch.mps.empty_cache()
-        return drafts
 
     @torch.inference_mode()
     def check(self) -> None:
@@ -188,7 +169,7 @@ class Batch:
         vocabulary = self.model.config.get_text_config().vocab_size
         prompts = [[number % vocabulary for number in range(5, 5 + length)] for length in (3, 9)]
         try:
-            self.admit([Draft(Request(Sampling(), 0), prompt, 1) for prompt in prompts])
+            self.admit([Draft(Request(Sampling.model_validate({}), 0), prompt, 1) for prompt in prompts])
             found = self._logits()
             plain = [self.model(input_ids=self._tensor([d.tokens])).logits[:, -1].float() for d in self.drafts]
         except Exception as error:
@@ -206,26 +187,20 @@ class Batch:
         return PermanentError(what, why.splitlines()[0], "serve it, with vLLM say, and name it model@http://host:port/v1")
 
     def _clear(self) -> None:
-        slots = Slots()
-        self.drafts, self._slots = [], slots
-        self._cache = Cache(layer_class_to_replicate=lambda: SlotLayer(slots))
+        self.drafts, self._cache = [], SlotCache()
 
     def _fits(self, count: int, length: int) -> bool:
-        per_token = sum(layer.bytes_per_token for layer in self._cache.layers)
-        return count * capacity_for(length) * per_token <= self._memory
+        return count * capacity_for(length) * self._cache.bytes_per_token <= self._memory
 
     def _reserve(self, count: int, length: int) -> None:
         """Have `count` slots of `length` positions; a shape that no longer fits is chosen anew."""
-        slots = self._slots
-        if count <= slots.count and length <= slots.capacity:
+        cache = self._cache
+        if count <= cache.count and length <= cache.capacity:
             return
         live = max((draft.position for draft in self.drafts), default=0)
-        slots.count = max(count, slots.count)
-        if not self._fits(slots.count, length):
-            slots.count = count
-        slots.capacity = capacity_for(length)
-        for layer in self._cache.layers:
-            layer.resize(len(self.drafts), live)
+        roomy = max(count, min(2 * count, self.max_drafts))
+        with torch.inference_mode():
+            cache.resize(roomy if self._fits(roomy, length) else count, capacity_for(length), len(self.drafts), live)
 
     @torch.inference_mode()
     def _prefill(self, drafts: Sequence[Draft]) -> None:
@@ -233,7 +208,7 @@ class Batch:
         tokens = [draft.tokens[:-1] for draft in drafts]
         width = max(map(len, tokens))
         if width:
-            self._slots.positions = None
+            self._cache.positions = None
             positions = torch.arange(width, device=self._device).expand(len(drafts), -1)
             self._forward([ids + [0] * (width - len(ids)) for ids in tokens], positions, None)
 
@@ -241,11 +216,11 @@ class Batch:
         """What may follow each draft: float32 [drafts, vocabulary]."""
         where = [draft.position for draft in self.drafts]
         self._reserve(len(where), max(where) + 1)
-        slots = self._slots
-        slots.positions, slots.rows = self._tensor(where), torch.arange(len(where), device=self._device)
-        slots.length = -(-(max(where) + 1) // 8) * 8  # a multiple of 8, as the CUDA kernels want their masks
+        cache, positions = self._cache, self._tensor(where)
+        cache.positions, cache.rows = positions, torch.arange(len(where), device=self._device)
+        cache.length = -(-(max(where) + 1) // 8) * 8  # a multiple of 8, as the CUDA kernels want their masks
         tokens = [[draft.last] for draft in self.drafts]
-        logits = self._forward(tokens, slots.positions[:, None], self._masks(slots.positions, slots.length))
+        logits = self._forward(tokens, positions[:, None], self._masks(positions, cache.length))
         return logits[:, -1].float()
 
     def _forward(self, tokens: list[list[int]], positions: Tensor, masks: Any) -> Tensor:
@@ -312,57 +287,3 @@ def attention_window(config: Any) -> tuple[int | None, bool]:
     if window is None or "sliding_attention" not in kinds:
         return None, False
     return int(window), len(kinds) > 1
-
-
-def free_memory(device: Any) -> int:
-    """Bytes that the cache may take on a device."""
-    if device.type == "cuda":
-        free = torch.cuda.mem_get_info(device)[0]
-    elif device.type == "mps":
-        free = torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
-    else:
-        pages = "SC_AVPHYS_PAGES" if "SC_AVPHYS_PAGES" in os.sysconf_names else "SC_PHYS_PAGES"
-        free = os.sysconf(pages) * os.sysconf("SC_PAGE_SIZE")
-    return int(free * MEMORY_SHARE.get(device.type, 0.5))
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Whether an allocation failed, on any device."""
-    text = str(error).lower()
-    return isinstance(error, torch.OutOfMemoryError) or "out of memory" in text or "can't allocate memory" in text
-
-
-def load_weights(source: str, revision: str | None, device: str, dtype: str) -> Any:
-    """The model of a folder or a Hub name, ready to run. Raises PermanentError where it cannot be loaded."""
-    place = pick_device() if device == "auto" else device
-    kind = getattr(torch, dtype) if dtype != "auto" else torch.bfloat16 if bfloat16_is_native(place) else torch.float32
-    try:
-        model, report = AutoModelForCausalLM.from_pretrained(
-            source, revision=revision, dtype=kind, output_loading_info=True
-        )
-        model = model.to(place).eval()
-    except Exception as error:
-        if out_of_memory(error):
-            raise PermanentError("the model does not fit into memory", source, "choose a smaller one") from error
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise PermanentError("the model cannot be loaded", source, reason) from error
-    if report["missing_keys"]:
-        raise PermanentError("the model's weights are not complete", source, f"missing: {min(report['missing_keys'])}")
-    return model
-
-
-def pick_device() -> str:
-    """The fastest device there is."""
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
-
-
-def bfloat16_is_native(device: str) -> bool:
-    """Whether a device computes in bfloat16 without emulating it."""
-    if device == "cuda":
-        return torch.cuda.get_device_capability()[0] >= 8
-    if device == "cpu":
-        with contextlib.suppress(OSError):
-            return bool({"avx512_bf16", "amx_bf16", "bf16"} & set(Path("/proc/cpuinfo").read_text().split()))
-    return False

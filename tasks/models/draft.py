@@ -13,7 +13,7 @@ from typing import Any
 
 from jinja2 import TemplateError
 
-from tasks.errors import PermanentError, RequestRefused
+from tasks.errors import RequestRefused
 from tasks.models.base import Completion, FinishReason, Request, Sampling, TokenLogprobs
 
 BROKEN = "\ufffd"  # how a decoder shows a character whose bytes are not all there
@@ -102,8 +102,6 @@ class Codec:
     def _encode(self, request: Request) -> list[int]:
         if request.messages is None:
             return list(self._tokenizer(request.prompt, add_special_tokens=False, verbose=False)["input_ids"])
-        if not self._tokenizer.chat_template:
-            raise no_chat_template(self._tokenizer.name_or_path)
         try:
             text = self._tokenizer.apply_chat_template(
                 list(request.messages), add_generation_prompt=True, tokenize=False
@@ -147,11 +145,6 @@ def turn_tokens(tokenizer: Any) -> frozenset[int]:
     """Every token that ends a turn: a model that writes a special token has nothing more to say."""
     flagged = {number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
     return frozenset(flagged | set(tokenizer.all_special_ids))
-
-
-def no_chat_template(name: str) -> PermanentError:
-    """The user's mistake of taking a base model."""
-    return PermanentError("the model has no chat template", name, "choose an instruct model, or add chat_template.jinja")
 
 
 @lru_cache(maxsize=256)

@@ -68,11 +68,9 @@ def gumbel_max(scores: Tensor, keys: Tensor, tokens: Tensor) -> Tensor:
     or [1, n]. The winner depends on the ids and not on where they stand.
     """
     block = len(scores) if scores.device.type != "cpu" else max(1, CPU_CHUNK // scores.shape[-1])
+    blocks = [slice(start, start + block) for start in range(0, len(scores), block)]
     ids = tokens.expand(len(scores), -1)
-    return torch.cat([
-        (part - _log_exponential(key, token)).argmax(-1)
-        for part, key, token in zip(scores.split(block), keys.split(block), ids.split(block), strict=True)
-    ])  # fmt: skip
+    return torch.cat([(scores[rows] - _log_exponential(keys[rows], ids[rows])).argmax(-1) for rows in blocks])
 
 
 def _log_exponential(keys: Tensor, tokens: Tensor) -> Tensor:

@@ -1,0 +1,43 @@
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test test-slow check bench demo-model demo-eval install lock
+
+demo: install  ## make a dataset with the built-in model
+	$(BIN)/stillroom sft --recipe evolved --out datasets/demo-sft
+
+test: install  ## the whole unmarked suite
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: install  ## cluster, browser, servers
+	$(BIN)/python -m pytest -m slow
+
+check: install  ## style, types, import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check flows tasks tests
+	$(BIN)/mypy
+	$(BIN)/python -m pytest tests/test_imports.py
+
+bench: install  ## speed and memory, side by side with a reference in one run
+	$(BIN)/python -m tests.benchmarks.overhead
+	$(BIN)/python -m tests.benchmarks.local_model
+
+demo-model: install  ## train the built-in model again
+	$(BIN)/python -m tasks.models.demo.train
+
+demo-eval: install  ## how good the built-in model is at its roles
+	$(BIN)/python -m tests.benchmarks.demo_eval
+
+install: .venv/.installed
+
+.venv/.installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $@
+
+lock:  ## resolve the ranges of pyproject.toml anew, in a fresh environment
+	rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/pip install --quiet "torch==2.13.0" && .venv-lock/bin/pip install --quiet --editable ".[dev]"
+	.venv-lock/bin/pip freeze --exclude-editable | sed 's/^\(torch==[0-9.]*\)+.*/\1/' > requirements.lock
+	rm -rf .venv-lock

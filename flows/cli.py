@@ -1,0 +1,121 @@
+"""The `stillroom` command. Heavy imports wait until a command needs them, so that help comes at once."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+
+FAILED, MISTAKE, REJECTED = 1, 2, 3
+
+
+@app.callback()
+def stillroom() -> None:
+    """Distil instruction and preference datasets out of language models, and never make the same drop twice."""
+
+
+@app.command()
+def sft(
+    recipe: Annotated[str | None, typer.Option(help="respond, basic, seeded or evolved (the default)")] = None,
+    config: Annotated[Path | None, typer.Option(help="a YAML file with any option of the flow")] = None,
+    seeds: Annotated[str | None, typer.Option(help="a file, a folder, or hf:NAME; default: the demo model's own")] = None,
+    column: Annotated[list[str] | None, typer.Option(help="our column = the file's, e.g. instruction=prompt")] = None,
+    max_seeds: Annotated[int | None, typer.Option(help="read no more seeds than this")] = None,
+    model: Annotated[str | None, typer.Option(help="demo, a transformers name or folder, or model@http://host:port/v1")] = None,
+    rows: Annotated[int | None, typer.Option(help="number of accepted rows; default: all that come out")] = None,
+    out: Annotated[str | None, typer.Option(help="folder of the dataset; default datasets/sft-<recipe>")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="any other option, e.g. evol_instruct.generations=2")] = None,
+    json_: Annotated[bool, typer.Option("--json", help="print one last line of JSON, and nothing else")] = False,
+) -> None:
+    """Make an instruction dataset (SFT) from seeds, or from the model itself."""
+    options = {
+        "recipe": recipe, "seeds": seeds, "max_seeds": max_seeds, "rows": rows, "out": out,
+        "columns": _pairs(column or [], "--column") or None,
+    }  # fmt: skip
+
+    def run() -> dict[str, Any]:
+        from flows.config import InstructionSFT, load_config
+        from flows.instruction_sft import instruction_sft, seeds_of
+
+        settings = load_config(InstructionSFT, config, _given(options, model, set_ or []))
+        if settings.recipe != "basic":
+            seeds_of(settings)  # the user's mistakes first, before a server is started
+        return instruction_sft(settings)
+
+    _start(run, json_)
+
+
+def _given(options: dict[str, Any], model: str | None, sets: list[str]) -> dict[str, Any]:
+    """The options that were given, nested: {"evol_instruct": {"generations": 2}}."""
+    import yaml
+
+    given = {name: value for name, value in options.items() if value is not None}
+    if model is not None:
+        given["model"] = {"name": model}
+    for path, text in _pairs(sets, "--set").items():
+        *outer, last = path.split(".")
+        place = given
+        for name in outer:
+            place = place.setdefault(name, {})
+        place[last] = yaml.safe_load(text)
+    return given
+
+
+def _pairs(texts: list[str], option: str) -> dict[str, str]:
+    from tasks.errors import ConfigError
+
+    wrong = next((text for text in texts if "=" not in text), None)
+    if wrong is not None:
+        _mistake(ConfigError(f"{option} takes NAME=VALUE", wrong, "put an equals sign in it"))
+    return dict(text.split("=", 1) for text in texts)
+
+
+def _start(run: Any, as_json: bool) -> None:
+    """Run a flow with progress, and end with the exit code that tells how it went."""
+    from tasks.engine.home import check_home
+    from tasks.errors import ConfigError, Interrupted
+
+    try:
+        check_home()
+    except ConfigError as error:
+        _mistake(error)
+    from flows import session
+
+    try:
+        with session.quiet(), session.progress(shown=not as_json), session.stopping_on_ctrl_c():
+            summary = run()
+    except ConfigError as error:
+        _mistake(error)
+    except Interrupted:
+        _say("stopped: what was paid for is kept; the same command goes on from there")
+        raise typer.Exit(FAILED) from None
+    except session.TooManyRejects as error:
+        _say(f"the dataset is written, but too many rows failed: {error}")
+        raise typer.Exit(REJECTED) from None
+    if as_json:
+        print(json.dumps(summary))
+    else:
+        session.show(summary)
+
+
+def _say(text: str) -> None:
+    print(f"stillroom: {text}", file=sys.stderr)
+
+
+def _mistake(error: Exception) -> NoReturn:
+    _say(" ".join(str(error).split()))
+    raise typer.Exit(MISTAKE)
+
+
+def main() -> None:
+    """Entry point."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

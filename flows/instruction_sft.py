@@ -1,0 +1,131 @@
+"""Seeds to instructions, to harder instructions, to responses: an SFT dataset.
+
+    stillroom sft --recipe evolved --rows 100
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from flows.candidates import BlankRows, Candidates, SeedRows
+from flows.config import InstructionSFT
+from flows.run import Run
+from tasks.engine.sources import Source, open_source
+from tasks.engine.tables import Table
+from tasks.errors import ConfigError
+from tasks.generate.basic_prompting import TOPICS, basic_prompting
+from tasks.generate.bootstrap import bootstrap
+from tasks.generate.evol_instruct import evol_instruct
+from tasks.generate.magpie import magpie
+from tasks.generate.self_instruct import self_instruct
+from tasks.generate.text_generation import text_generation
+from tasks.models.open import DEMO
+from tasks.publish.card import write_card
+from tasks.publish.dataset import check_folder, conversations, write_dataset
+
+SHARDS_AT_ONCE = 16  # threads that only wait; requests are limited by the models' windows
+SPARE = 1.1  # a first wave asks for this much more than it needs, where a number of rows is wanted
+BLANKS_PER_ROW = 10  # recipe basic gives up on reaching `rows` after this many tries for each
+DEMO_SEEDS = DEMO.parent / "seeds.jsonl"
+
+
+@flow(name="instruction-sft", flow_run_name="sft-{config.recipe}", task_runner=ThreadPoolTaskRunner(SHARDS_AT_ONCE))
+def instruction_sft(config: InstructionSFT) -> dict[str, Any]:
+    """Make an instruction dataset by a recipe. Returns the summary of the run.
+
+    Raises ConfigError for the user's mistakes, and, with everything published, TooManyRejects.
+    """
+    out = check_folder(Path(config.out or f"datasets/{config.name or f'sft-{config.recipe}'}"))
+    run = Run.start("sft", config)
+    candidates = candidates_of(config, run)
+    responses: list[Table] = []
+    try:
+        taken = 0
+        while wave := candidates.take(_wave(config, taken, sum(t.rows for t in responses))):
+            taken += sum(table.rows_in for table in wave)
+            run.steps.setdefault("seeds", []).extend(wave)
+            responses += pipeline(config, run, wave)
+            enough = config.rows is not None and sum(t.rows for t in responses) >= config.rows
+            if config.rows is None or enough or _hopeless(config, taken):
+                break
+    finally:
+        candidates.close()
+    tables = [table for step in run.steps.values() for table in step]
+    summary = run.summary(out, *write_dataset(out, conversations(responses), tables, config.rows))
+    write_card(out, run.config.recipe, run.model_names(), run.steps, summary)
+    run.write_manifest(summary)
+    run.judge()
+    return summary
+
+
+def pipeline(config: InstructionSFT, run: Run, wave: Sequence[Table]) -> list[Table]:
+    """The techniques of the recipe, each shard on its own way through them; the tables of responses, in order."""
+    roles, settings = config.models(), run.settings
+    steps: list[tuple[str, list[Any]]] = []
+
+    def through(technique: Any, tables: Sequence[Any], params: Any) -> list[Any]:
+        futures = technique.map(tables, models=roles, params=params, settings=settings)
+        steps.append((technique.name, futures))
+        return list(futures)
+
+    tables: list[Any] = list(wave)
+    if config.recipe == "basic" and config.start_from == "magpie":
+        tables = through(magpie, tables, config.magpie)
+    elif config.recipe == "basic":
+        tables = through(basic_prompting, tables, config.basic_prompting)
+    elif config.recipe in ("seeded", "evolved") and config.mode == "bootstrap":
+        grown = bootstrap.submit(tables, models=roles, params=config.bootstrap, settings=settings)
+        tables = run.finished("bootstrap", [grown])[0].split(config.shard_rows)
+    elif config.recipe in ("seeded", "evolved"):
+        tables = through(self_instruct, tables, config.self_instruct)
+    if config.recipe == "evolved":
+        tables = through(evol_instruct, tables, config.evol_instruct)
+    through(text_generation, tables, config.text_generation)
+    return [run.finished(name, futures) for name, futures in steps][-1]
+
+
+def candidates_of(config: InstructionSFT, run: Run) -> Candidates:
+    """Where the recipe's first rows come from."""
+    home = run.settings.home
+    if config.recipe != "basic":
+        return SeedRows(seeds_of(config), home, config.shard_rows, config.max_seeds)
+    if config.rows is None:
+        raise ConfigError("recipe basic needs to know how many rows to make", None, "give --rows N")
+    if config.start_from == "magpie":
+        return BlankRows(("magpie", config.magpie), home, config.shard_rows)
+    topics = [{"topic": topic} for topic in config.basic_prompting.topics or TOPICS]
+    return BlankRows(("basic_prompting", config.basic_prompting), home, config.shard_rows, topics)
+
+
+def seeds_of(config: InstructionSFT) -> Source:
+    """The seeds, looked through for faults; the demo model's own where none are given."""
+    if config.seeds is None and config.model.name != "demo":
+        raise ConfigError("no seeds", None, "give --seeds FILE; only the demo model has seeds of its own")
+    seeds = config.seeds if config.seeds is not None else str(DEMO_SEEDS)
+    source = open_source(seeds, columns=config.columns)
+    source.check()
+    return source
+
+
+def _wave(config: InstructionSFT, taken: int, accepted: int) -> int | None:
+    """How many candidates to take next: all, or as many as the rows still wanted are likely to need."""
+    if config.rows is None or (config.mode == "bootstrap" and config.recipe != "basic"):
+        return None
+    each = accepted / taken if accepted else _rows_of_each(config)
+    return max(1, math.ceil((config.rows - accepted) / each * SPARE))
+
+
+def _rows_of_each(config: InstructionSFT) -> float:
+    """Rows that come of one candidate when nothing is refused."""
+    queries = config.self_instruct.queries if config.recipe in ("seeded", "evolved") else 1
+    return queries * config.text_generation.generations
+
+
+def _hopeless(config: InstructionSFT, taken: int) -> bool:
+    return config.recipe == "basic" and config.rows is not None and taken >= BLANKS_PER_ROW * config.rows

@@ -1,0 +1,111 @@
+"""A critique of a response, without a score, and a rewrite that follows it: the third kind of data.
+
+The rewrite is a better response to tune on, or stands as `chosen` against the original (`evolved_vs_original`).
+"""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import NamedTuple
+
+from pydantic import Field
+
+from tasks.engine.ask import Models
+from tasks.engine.row import Row
+from tasks.engine.technique import Params, technique
+from tasks.errors import Filtered, RowLoss, Unusable
+from tasks.models.base import Sampling
+from tasks.responses import Response, by_digest, given, name_of, normalised, prompt_of, response_of, shown
+from tasks.schemas import Pools, Rows
+from tasks.together import together
+
+SCORES = re.compile(
+    r"\b\d+(?:[.,]\d+)?\s*(?:/|out of)\s*(?:5|10|100)\b|^\W*(?:rating|score)\W*[:：]", re.IGNORECASE | re.MULTILINE
+)
+
+
+class Critique(Params):
+    """How responses are criticised and rewritten."""
+
+    rewrite: bool = Field(True, description="have each response written anew, following its critique")
+    critic: Sampling = Field(Sampling(temperature=0.0, max_new_tokens=512), description="how a critique is sampled")
+    reviser: Sampling = Field(
+        Sampling(temperature=0.7, top_p=0.95, max_new_tokens=2048), description="how a rewrite is sampled"
+    )
+
+
+class Criticised(NamedTuple):
+    """A response with its critique, None where that failed; the revised one, None where there is none; and the loss."""
+
+    response: Response
+    revised: Response | None = None
+    loss: RowLoss | None = None
+
+
+@technique(reads=Rows, writes=Pools)
+async def critique(row: Row, models: Models, params: Critique) -> list[Row]:
+    """Have each response criticised, then rewritten (Cui et al. 2023, arXiv:2310.01377).
+
+    Reads `responses`, or a single `response`; that column then has the revised text. A revised response (origin
+    `revised`, its original as `parent`) stands right after its original, which carries the `critique`. A part that
+    failed is a loss; a row where no critique came is rejected (no_critique).
+    """
+    prompt, responses = prompt_of(row), by_digest(given(row))
+    if not responses:
+        raise Filtered("no_response", "nothing to criticise")
+    outcomes = await together(criticise(models, params, shown(prompt), one, i) for i, one in enumerate(responses))
+    losses = [outcome.loss for outcome in outcomes if outcome.loss is not None]
+    if all(outcome.response["critique"] is None for outcome in outcomes):
+        raise Unusable("no_critique", "; ".join(map(str, losses)), raw=losses[-1].raw, attempts=losses[-1].attempts)
+    for loss in losses:
+        row.lose(loss)
+    pool = [one for outcome in outcomes for one in (outcome.response, outcome.revised) if one is not None]
+    single = {} if row.get("responses") else {"response": pool[-1]["text"], "response_model": pool[-1]["model"]}
+    return [row.child(instruction=prompt[-1]["content"], responses=pool, **single)]
+
+
+async def criticise(models: Models, params: Critique, prompt: str, response: Response, sample: int) -> Criticised:
+    """A response's critique and rewrite. What fails is told, not raised."""
+    try:
+        advice = await models.ask(
+            "critique/critique", by="critic", sample=sample, sampling=params.critic, parse=critique_of,
+            instruction=prompt, response=response["text"],
+        )  # fmt: skip
+        response = response_of(**response | {"critique": advice})
+        revised = await revise(models, params, prompt, response, sample) if params.rewrite else None
+    except RowLoss as loss:
+        return Criticised(response, loss=loss)
+    return Criticised(response, revised)
+
+
+async def revise(models: Models, params: Critique, prompt: str, response: Response, sample: int) -> Response:
+    """The rewrite that follows a response's critique. Raises Unusable."""
+    text = await models.ask(
+        "critique/rewrite", by="reviser", sample=sample, sampling=params.reviser,
+        parse=partial(revised_of, response["text"]),
+        instruction=prompt, response=response["text"], critique=response["critique"],
+    )  # fmt: skip
+    reviser = models.of("reviser")[0]
+    return response_of(
+        text, model=reviser.model.name, arguments=reviser.config.sampling(params.reviser).key, origin="revised",
+        principle=response["principle"], parent=name_of(response),
+    )  # fmt: skip
+
+
+def critique_of(completion: str) -> str:
+    """The critique in a completion. Raises Unusable (empty, scored: it gives a score, which is for judges to give)."""
+    if not completion.strip():
+        raise Unusable("empty")
+    if score := SCORES.search(completion):
+        raise Unusable("scored", score[0].strip())
+    return completion.strip()
+
+
+def revised_of(before: str, completion: str) -> str:
+    """The rewritten response in a completion. Raises Unusable (empty, unchanged)."""
+    if not completion.strip():
+        raise Unusable("empty")
+    if normalised(completion) == normalised(before):
+        raise Unusable("unchanged")
+    return completion.strip()

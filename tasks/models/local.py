@@ -1,0 +1,300 @@
+"""A model that runs here, on transformers: one worker thread that writes for all callers at once.
+
+Whatever is being asked is written in one batch, techniques mixed: a draft is answered when its own text ends, and its
+place goes to the oldest request that waits. Weights are loaded at the first request, in the worker.
+
+    model = load_local(ModelConfig(name="HuggingFaceTB/SmolLM2-135M-Instruct"))
+    completion = await model.complete(Request(Sampling(max_new_tokens=64), seed=1, prompt="Once upon a time"))
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import heapq
+import itertools
+import time
+import weakref
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from threading import Condition, Lock, Thread, current_thread
+from typing import TYPE_CHECKING, Any
+
+from tasks.errors import PermanentError, RequestRefused
+from tasks.models.base import ChatTemplate, Completion, Request
+from tasks.models.checkpoint import Checkpoint, find_checkpoint, load_tokenizer, load_weights, out_of_memory
+from tasks.models.config import ModelConfig
+from tasks.models.draft import Codec, Draft
+
+if TYPE_CHECKING:
+    from tasks.models.batch import Batch
+
+PATIENCE = 4  # steps that a few requests may wait for more, so that prompts are read several at a time
+BURST_S = 0.002  # after an idle time, how long the first request waits for those asked in the same breath
+JOIN_S = 10.0  # how long to wait for the worker when closing; it ends after its present step
+
+
+def load_local(config: ModelConfig, *, name: str | None = None) -> LocalModel:
+    """The local model that `config.name` (a folder or a Hub name) stands for, called `name`. Loads no weights yet.
+
+    Raises ConfigError for a folder or name that no model can be loaded from.
+    """
+    return LocalModel(config, find_checkpoint(config.name, config.revision), name or config.name)
+
+
+@dataclass(order=True, slots=True)
+class Asked:
+    """A request and who waits for its answer. Sorts by age: the row's order, then arrival."""
+
+    age: tuple[int, int]
+    request: Request = field(compare=False)
+    future: asyncio.Future[Completion] = field(compare=False)
+    draft: Draft | None = field(default=None, compare=False)
+    abandoned: bool = field(default=False, compare=False)
+
+    def answer(self, outcome: Completion | BaseException) -> None:
+        """Resolve the caller's future, from any thread. A caller whose event loop is closed needs no answer."""
+        with contextlib.suppress(RuntimeError):
+            self.future.get_loop().call_soon_threadsafe(_resolve, self.future, outcome)
+
+
+def _resolve(future: asyncio.Future[Completion], outcome: Completion | BaseException) -> None:
+    if future.done():
+        return
+    if isinstance(outcome, BaseException):
+        future.set_exception(outcome)
+    else:
+        future.set_result(outcome)
+
+
+class LocalModel:
+    """Implements `Model`. Can be asked from any event loop of the process."""
+
+    def __init__(self, config: ModelConfig, checkpoint: Checkpoint, name: str) -> None:
+        self.name, self.identity, self.max_in_flight = name, checkpoint.identity, config.max_in_flight
+        self._arrivals = itertools.count()
+        self._tokenizer = LazyTokenizer(checkpoint)
+        self._queue = Queue(name, partial(serve, config, self._tokenizer))
+        self._end = weakref.finalize(self, self._queue.close)  # at exit too: a thread cut off inside torch aborts
+
+    @property
+    def template(self) -> ChatTemplate:
+        """The tokenizer, for its chat template. Raises PermanentError where there is none."""
+        template: ChatTemplate = self._tokenizer.load()
+        return template
+
+    async def complete(self, request: Request) -> Completion:
+        """Answer one request. Raises RequestRefused for this row, PermanentError where the model cannot be run."""
+        future = asyncio.get_running_loop().create_future()
+        asked = Asked((request.order, next(self._arrivals)), request, future)
+        self._queue.put(asked)
+        try:
+            return await asked.future
+        finally:
+            asked.abandoned = True  # a caller that was cancelled leaves its place to others
+
+    async def close(self) -> None:
+        """End the worker and give its memory back; whoever still waits is told so."""
+        await asyncio.to_thread(self._end)
+
+
+class LazyTokenizer:
+    """The tokenizer, loaded once, by whichever thread needs it first."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self.checkpoint = checkpoint
+        self._lock = Lock()
+        self._loaded: Any = None
+
+    def load(self) -> Any:
+        """The tokenizer. Raises PermanentError where it cannot be loaded or has no chat template."""
+        with self._lock:
+            if self._loaded is None:
+                self._loaded = load_tokenizer(self.checkpoint)
+            return self._loaded
+
+
+class Queue:
+    """The requests that wait for a place in the batch, oldest first, and the thread that serves them."""
+
+    def __init__(self, name: str, serve: Callable[[Queue], None]) -> None:
+        self._name, self._serve = name, serve
+        self._heap: list[Asked] = []
+        self._changed = Condition()
+        self._thread: Thread | None = None
+        self._closed = False
+
+    def put(self, asked: Asked) -> None:
+        """Add a request; the first one starts the thread. Raises PermanentError once the model is closed."""
+        with self._changed:
+            if self._closed:
+                raise self.closed_error()
+            heapq.heappush(self._heap, asked)
+            if self._thread is None:
+                self._thread = Thread(target=self._serve, args=(self,), name=f"local model {self._name}", daemon=True)
+                self._thread.start()
+            self._changed.notify()
+
+    def put_back(self, several: Iterable[Asked]) -> None:
+        """Have requests wait again, at the place that their age gives them."""
+        with self._changed:
+            for asked in several:
+                heapq.heappush(self._heap, asked)
+
+    def __len__(self) -> int:
+        return len(self._heap)
+
+    def take(self, most: int) -> list[Asked]:
+        """The oldest requests that someone still waits for, `most` at most."""
+        taken: list[Asked] = []
+        with self._changed:
+            while self._heap and len(taken) < most:
+                asked = heapq.heappop(self._heap)
+                if not asked.abandoned:
+                    taken.append(asked)
+        return taken
+
+    def open(self, idle: bool) -> bool:
+        """Whether there is anything left to serve: False once closed. Waits for a request if the batch is `idle`."""
+        with self._changed:
+            waited = idle and not self._heap
+            if idle:
+                self._changed.wait_for(lambda: self._heap or self._closed)
+        if waited and not self._closed:
+            time.sleep(BURST_S)
+        return not self._closed
+
+    def leave(self) -> list[Asked]:
+        """The worker's end: whoever still waits. The next request starts another worker."""
+        with self._changed:
+            left, self._heap, self._thread = self._heap, [], None
+            return left
+
+    def close(self) -> None:
+        """Serve no more, and wait for the worker to end."""
+        with self._changed:
+            self._closed, thread = True, self._thread
+            self._changed.notify()
+        if thread is not None and thread is not current_thread():
+            thread.join(JOIN_S)
+
+    def closed_error(self) -> PermanentError:
+        """What a request meets after the end."""
+        return PermanentError("the local model has been closed", self._name, "open it again")
+
+
+def serve(config: ModelConfig, tokenizer: LazyTokenizer, queue: Queue) -> None:
+    """The thread: load the model and write for everyone in the queue, until it is closed.
+
+    Whatever goes wrong reaches everyone who waits, and ends this thread; the next request starts another.
+    """
+    Worker(config, tokenizer, queue).run()
+
+
+class Worker:
+    """What a thread holds while it serves a queue."""
+
+    def __init__(self, config: ModelConfig, tokenizer: LazyTokenizer, queue: Queue) -> None:
+        self._config, self._tokenizer, self._queue = config, tokenizer, queue
+        self._writing: dict[Draft, Asked] = {}
+        self._held = 0  # steps since there were both a free place and a request
+
+    def run(self) -> None:
+        """Serve until the end, and tell whoever is left why it came."""
+        outcome: BaseException = self._queue.closed_error()
+        try:
+            codec, batch = self._load()
+            while self._queue.open(idle=not self._writing):
+                self._turn(codec, batch)
+        except BaseException as error:
+            outcome = error
+        for asked in (*self._writing.values(), *self._queue.leave()):
+            asked.answer(outcome)
+
+    def _load(self) -> tuple[Codec, Batch]:
+        from tasks.models.batch import Batch
+
+        tokenizer = self._tokenizer.load()
+        model = load_weights(self._tokenizer.checkpoint, self._config.device, self._config.dtype)
+        batch = Batch(model, self._config.max_in_flight)
+        batch.check()
+        context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+        ends = model.generation_config.eos_token_id
+        return Codec(tokenizer, context, frozenset([ends] if isinstance(ends, int) else ends or ())), batch
+
+    def _turn(self, codec: Codec, batch: Batch) -> None:
+        """Let those who left go, let others in, write one token each, answer those whose text has ended."""
+        self._leave(batch, [draft for draft, asked in self._writing.items() if asked.abandoned])
+        try:
+            self._admit(codec, batch)
+            self._write(codec, batch)
+            return
+        except RuntimeError as error:
+            if not out_of_memory(error):
+                raise
+        self._make_do(batch)  # outside of the handler, whose traceback holds tensors
+
+    def _admit(self, codec: Codec, batch: Batch) -> None:
+        taken = self._queue.take(self._places(batch))
+        joining: list[Draft] = []
+        for number, asked in enumerate(taken):
+            asked.draft = asked.draft or _begin(codec, asked)
+            if asked.draft is None:
+                continue
+            if not batch.has_room(joining, asked.draft):
+                self._queue.put_back(taken[number:])
+                break
+            joining.append(asked.draft)
+            self._writing[asked.draft] = asked
+        if joining:
+            batch.admit(joining)
+
+    def _places(self, batch: Batch) -> int:
+        """How many requests to let in now. Few wait a few steps for more: each admission costs a forward pass."""
+        free = batch.max_drafts - len(self._writing)
+        ready = min(free, len(self._queue))
+        self._held = self._held + 1 if ready > 0 else 0
+        if self._writing and ready < max(1, batch.max_drafts // 8) and self._held <= PATIENCE:
+            return 0
+        self._held = 0
+        return free
+
+    def _write(self, codec: Codec, batch: Batch) -> None:
+        self._queue.put_back(self._writing.pop(draft) for draft in batch.shed())
+        if not batch.drafts:
+            return
+        tokens, likely = batch.step()
+        ended: list[Draft] = []
+        for index, (draft, token) in enumerate(zip(batch.drafts, tokens, strict=True)):
+            completion = codec.extend(draft, token, likely.get(index))
+            if completion is not None:
+                self._writing[draft].answer(completion)
+                ended.append(draft)
+        self._leave(batch, ended)
+
+    def _leave(self, batch: Batch, drafts: list[Draft]) -> None:
+        for draft in drafts:
+            del self._writing[draft]
+        if drafts:
+            batch.drop(drafts)
+
+    def _make_do(self, batch: Batch) -> None:
+        """After an out-of-memory error: half the batch, and everyone goes on where they were. One alone is refused."""
+        everyone, self._writing = list(self._writing.values()), {}
+        batch.halve(len(everyone))
+        if len(everyone) > 1:
+            self._queue.put_back(everyone)
+            return
+        for asked in everyone:
+            tokens = len(asked.draft.tokens) if asked.draft else 0
+            asked.answer(RequestRefused("out_of_memory", f"{tokens} tokens do not fit, alone in the batch"))
+
+
+def _begin(codec: Codec, asked: Asked) -> Draft | None:
+    """The draft of a request; what stands against it goes to its caller alone."""
+    try:
+        return codec.begin(asked.request, asked.age)
+    except Exception as error:
+        asked.answer(error)
+        return None

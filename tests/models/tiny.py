@@ -1,0 +1,60 @@
+"""A tiny random Llama and a byte-level tokenizer with a chat template, saved as a model folder in a fraction of a second.
+
+Its texts make no sense, but they are as hard as any: multi-byte characters broken across tokens, special tokens, no end.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedTokenizerFast
+
+CHATML = (
+    "{% for m in messages %}{% if m.role == 'system' and m.content == 'refuse' %}"
+    "{{ raise_exception('no system role') }}{% endif %}"
+    "<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+CORPUS = [
+    "The still-room is where a house distilled and kept its preserves, its cordials and its scents.",
+    "Der Eßlöffel voll Zucker wird über Nacht in Wasser gelöst; naïve Köche rühren zu früh.",
+    "蒸留室は、家が果物の砂糖漬けや香水を作り、保存した部屋である。🍓🍋🌹",
+]
+
+
+def tiny_tokenizer(vocabulary: int = 400) -> PreTrainedTokenizerFast:
+    """Byte-level BPE over three sentences, with ChatML turn tokens."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary, initial_alphabet=alphabet, special_tokens=SPECIAL, show_progress=False
+    )
+    tokenizer.train_from_iterator(CORPUS, trainer)
+    wrapped = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, eos_token=SPECIAL[0], additional_special_tokens=SPECIAL[1:]
+    )
+    wrapped.chat_template = CHATML
+    return wrapped
+
+
+def tiny_llama(vocabulary: int, **changes: Any) -> LlamaConfig:
+    """Two layers, four heads on two key/value heads, 32 wide. Large initial weights, so that texts vary."""
+    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
+             "num_key_value_heads": 2, "max_position_embeddings": 256, "initializer_range": 0.3}  # fmt: skip
+    return LlamaConfig(vocab_size=vocabulary, bos_token_id=0, eos_token_id=0, **{**shape, **changes})
+
+
+def save_tiny_model(folder: Path, config: Any = None, seed: int = 0) -> Path:
+    """Write a model folder: random weights of `config` (default: `tiny_llama`), tokenizer, chat template."""
+    tokenizer = tiny_tokenizer()
+    torch.manual_seed(seed)
+    model = AutoModelForCausalLM.from_config(config or tiny_llama(len(tokenizer)), dtype=torch.float32)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
