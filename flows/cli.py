@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -50,6 +51,99 @@ def sft(
     _start(run, json_)
 
 
+@app.command()
+def dpo(
+    recipe: Annotated[str | None, typer.Option(help="basic, evolved or critiqued (the default)")] = None,
+    config: Annotated[Path | None, typer.Option(help="a YAML file with any option of the flow")] = None,
+    instructions: Annotated[str | None, typer.Option(help="a file, a dataset folder of `stillroom sft`, or hf:NAME")] = None,
+    column: Annotated[list[str] | None, typer.Option(help="our column = the file's, e.g. instruction=prompt")] = None,
+    max_instructions: Annotated[int | None, typer.Option(help="read no more instructions than this")] = None,
+    model: Annotated[list[str] | None, typer.Option(help="a model of the pool; once for each")] = None,
+    judge: Annotated[list[str] | None, typer.Option(help="a judge; once for each; default: the first model")] = None,
+    keep_responses: Annotated[bool | None, typer.Option(help="given responses are members of the pool")] = None,
+    format_: Annotated[str | None, typer.Option("--format", help="dpo (the default), reward, kto or binarized")] = None,
+    out: Annotated[str | None, typer.Option(help="folder of the dataset; default datasets/dpo-<recipe>")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="any other option, e.g. pair.min_margin=1")] = None,
+    json_: Annotated[bool, typer.Option("--json", help="print one last line of JSON, and nothing else")] = False,
+) -> None:
+    """Make a preference dataset (DPO) from instructions: pools of responses, judged and paired."""
+    roles = {"pool": [{"name": name} for name in model or []], "judge": [{"name": name} for name in judge or []]}
+    options = {
+        "recipe": recipe, "instructions": instructions, "max_instructions": max_instructions, "format": format_, "out": out,
+        "columns": _pairs(column or [], "--column") or None, "roles": {r: m for r, m in roles.items() if m} or None,
+        "model_pool": None if keep_responses is None else {"keep_responses": keep_responses},
+    }  # fmt: skip
+
+    def run() -> dict[str, Any]:
+        from flows.config import PreferenceDPO, load_config
+        from flows.preference_dpo import instructions_of, preference_dpo
+
+        settings = load_config(PreferenceDPO, config, _given(options, model[0] if model else None, set_ or []))
+        instructions_of(settings)  # the user's mistakes first, before a server is started
+        return preference_dpo(settings)
+
+    _start(run, json_)
+
+
+@app.command()
+def runs() -> None:
+    """List the runs that have ended, the newest last."""
+    from flows.manifests import manifests
+
+    for past in manifests():
+        summary = past["summary"]
+        print(f"{past['run']}  {past['config']['recipe']}  {summary['rows']} rows  {summary['rejects']} rejects  {summary['dataset']}")
+
+
+@app.command()
+def rejects(
+    run: Annotated[str, typer.Argument(help="a run, as `stillroom runs` names it")],
+    most: Annotated[int, typer.Option(help="print no more rows than this")] = 20,
+) -> None:
+    """Show the rows that a run rejected, with the reason and the last raw text."""
+    from flows.session import show_rejects
+
+    _told(lambda: show_rejects(run, most))
+
+
+@app.command()
+def retry(
+    run: Annotated[str, typer.Argument(help="a run, as `stillroom runs` names it")],
+    json_: Annotated[bool, typer.Option("--json", help="print one last line of JSON, and nothing else")] = False,
+) -> None:
+    """Ask again for the rows that a run rejected as failed, and publish its dataset anew."""
+
+    def again() -> dict[str, Any]:
+        from flows.manifests import manifest
+
+        manifest(run)
+        from flows.retry_failed import retry_failed
+
+        return retry_failed(run)
+
+    _start(again, json_)
+
+
+@app.command()
+def explain(
+    dataset: Annotated[Path, typer.Argument(help="the folder of a dataset")],
+    row_id: Annotated[str, typer.Argument(help="the row_id of a row, or its beginning")],
+) -> None:
+    """Show where a row came from: its parents, and each request behind it."""
+    from flows.session import show_origin
+
+    _told(lambda: show_origin(dataset, row_id))
+
+
+def _told(tell: Callable[[], None]) -> None:
+    from tasks.errors import ConfigError
+
+    try:
+        tell()
+    except ConfigError as error:
+        _mistake(error)
+
+
 def _given(options: dict[str, Any], model: str | None, sets: list[str]) -> dict[str, Any]:
     """The options that were given, nested: {"evol_instruct": {"generations": 2}}."""
     import yaml
@@ -77,9 +171,10 @@ def _pairs(texts: list[str], option: str) -> dict[str, str]:
 
 def _start(run: Any, as_json: bool) -> None:
     """Run a flow with progress, and end with the exit code that tells how it went."""
-    from tasks.engine.home import check_home
+    from tasks.engine.home import check_home, keep_prefect_off_the_terminal
     from tasks.errors import ConfigError, Interrupted
 
+    keep_prefect_off_the_terminal()
     try:
         check_home()
     except ConfigError as error:
@@ -87,7 +182,7 @@ def _start(run: Any, as_json: bool) -> None:
     from flows import session
 
     try:
-        with session.quiet(), session.progress(shown=not as_json), session.stopping_on_ctrl_c():
+        with session.progress(shown=not as_json), session.stopping_on_ctrl_c():
             summary = run()
     except ConfigError as error:
         _mistake(error)

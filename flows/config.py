@@ -8,14 +8,18 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from tasks.curate.pair import Pair
 from tasks.engine.process import Roles
 from tasks.errors import ConfigError
 from tasks.generate.basic_prompting import BasicPrompting
 from tasks.generate.bootstrap import Bootstrap
 from tasks.generate.evol_instruct import EvolInstruct
+from tasks.generate.evol_quality import EvolQuality
 from tasks.generate.magpie import Magpie
+from tasks.generate.model_pool import ModelPool
 from tasks.generate.self_instruct import SelfInstruct
 from tasks.generate.text_generation import TextGeneration
+from tasks.judge.ultrafeedback import UltraFeedback
 from tasks.models.config import ModelConfig
 
 Seeds = str | list[Any]
@@ -35,6 +39,8 @@ class RunConfig(BaseModel):
     shard_rows: int = Field(1000, ge=1, description="rows of one Prefect task run")
     max_attempts: int = Field(3, ge=1, le=100, description="asks of one request before its row is rejected")
     max_reject_fraction: float = Field(0.3, ge=0, le=1, description="failed rows of a step above which the run ends Failed")
+
+    retry: str | None = Field(None, description="an earlier run whose failed rows to ask for again")
 
     def models(self) -> Roles:
         """The models by role; the generator stands in for roles that have none."""
@@ -60,6 +66,27 @@ class InstructionSFT(RunConfig):
     evol_instruct: EvolInstruct = EvolInstruct()
     magpie: Magpie = Magpie()
     text_generation: TextGeneration = TextGeneration()
+
+
+class PreferenceDPO(RunConfig):
+    """A DPO dataset: responses of a pool to instructions, evolved or not, judged and paired."""
+
+    recipe: Literal["basic", "evolved", "critiqued"] = Field(
+        "critiqued", description="basic: a pool of responses, overall scores. evolved: with responses made better by "
+        "EvolQuality. critiqued: those, and scores by aspect with critiques."
+    )  # fmt: skip
+    instructions: Seeds | None = Field(None, description="a file, a dataset folder of `stillroom sft`, hf:NAME, or a list")
+    columns: dict[str, str] = Field({}, description="our column -> the file's column, e.g. instruction: prompt")
+    max_instructions: int | None = Field(None, ge=1, description="read no more instructions than this")
+    format: Literal["dpo", "reward", "kto", "binarized"] = Field("dpo", description="columns of the dataset")
+    model_pool: ModelPool = ModelPool()
+    evol_quality: EvolQuality = EvolQuality()
+    ultrafeedback: UltraFeedback | None = Field(None, description="empty: what the recipe says")
+    pair: Pair = Pair()
+
+    def judging(self) -> UltraFeedback:
+        """How the recipe judges, where nothing else is said."""
+        return self.ultrafeedback or UltraFeedback(aspects="paper" if self.recipe == "critiqued" else "overall")
 
 
 def load_config(kind: type[RunConfig], file: Path | None, options: dict[str, Any]) -> Any:

@@ -15,7 +15,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.candidates import BlankRows, Candidates, SeedRows
 from flows.config import InstructionSFT
-from flows.run import Run
+from flows.run import SHARDS_AT_ONCE, Run
 from tasks.engine.sources import Source, open_source
 from tasks.engine.tables import Table
 from tasks.errors import ConfigError
@@ -29,7 +29,6 @@ from tasks.models.open import DEMO
 from tasks.publish.card import write_card
 from tasks.publish.dataset import check_folder, conversations, write_dataset
 
-SHARDS_AT_ONCE = 16  # threads that only wait; requests are limited by the models' windows
 SPARE = 1.1  # a first wave asks for this much more than it needs, where a number of rows is wanted
 BLANKS_PER_ROW = 10  # recipe basic gives up on reaching `rows` after this many tries for each
 DEMO_SEEDS = DEMO.parent / "seeds.jsonl"
@@ -56,8 +55,7 @@ def instruction_sft(config: InstructionSFT) -> dict[str, Any]:
                 break
     finally:
         candidates.close()
-    tables = [table for step in run.steps.values() for table in step]
-    summary = run.summary(out, *write_dataset(out, conversations(responses), tables, config.rows))
+    summary = run.summary(out, *write_dataset(out, conversations(responses), run.tables(), config.rows))
     write_card(out, run.config.recipe, run.model_names(), run.steps, summary)
     run.write_manifest(summary)
     run.judge()
@@ -66,28 +64,20 @@ def instruction_sft(config: InstructionSFT) -> dict[str, Any]:
 
 def pipeline(config: InstructionSFT, run: Run, wave: Sequence[Table]) -> list[Table]:
     """The techniques of the recipe, each shard on its own way through them; the tables of responses, in order."""
-    roles, settings = config.models(), run.settings
-    steps: list[tuple[str, list[Any]]] = []
-
-    def through(technique: Any, tables: Sequence[Any], params: Any) -> list[Any]:
-        futures = technique.map(tables, models=roles, params=params, settings=settings)
-        steps.append((technique.name, futures))
-        return list(futures)
-
     tables: list[Any] = list(wave)
-    if config.recipe == "basic" and config.start_from == "magpie":
-        tables = through(magpie, tables, config.magpie)
-    elif config.recipe == "basic":
-        tables = through(basic_prompting, tables, config.basic_prompting)
-    elif config.recipe in ("seeded", "evolved") and config.mode == "bootstrap":
-        grown = bootstrap.submit(tables, models=roles, params=config.bootstrap, settings=settings)
-        tables = run.finished("bootstrap", [grown])[0].split(config.shard_rows)
-    elif config.recipe in ("seeded", "evolved"):
-        tables = through(self_instruct, tables, config.self_instruct)
+    match config.recipe, config.start_from if config.recipe == "basic" else config.mode:
+        case "basic", "magpie":
+            tables = run.through(magpie, tables, config.magpie)
+        case "basic", "prompting":
+            tables = run.through(basic_prompting, tables, config.basic_prompting)
+        case "seeded" | "evolved", "bootstrap":
+            tables = run.whole(bootstrap, tables, config.bootstrap)
+        case "seeded" | "evolved", "context":
+            tables = run.through(self_instruct, tables, config.self_instruct)
     if config.recipe == "evolved":
-        tables = through(evol_instruct, tables, config.evol_instruct)
-    through(text_generation, tables, config.text_generation)
-    return [run.finished(name, futures) for name, futures in steps][-1]
+        tables = run.through(evol_instruct, tables, config.evol_instruct)
+    run.through(text_generation, tables, config.text_generation)
+    return run.settled()
 
 
 def candidates_of(config: InstructionSFT, run: Run) -> Candidates:

@@ -5,20 +5,26 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from prefect.runtime import flow_run
 
 from flows.config import RunConfig
+from flows.manifests import epochs_after
 from tasks.engine.context import Context
 from tasks.engine.home import home, ledger_url
 from tasks.engine.process import Settings, process
 from tasks.engine.files import write_atomically
+from tasks.engine.table_step import TableStep
 from tasks.engine.tables import Table
-from tasks.errors import Interrupted, PermanentError
+from tasks.engine.technique import Technique
+from tasks.errors import ConfigError, Interrupted
+
+
+SHARDS_AT_ONCE = 16  # threads that only wait; requests are limited by the models' windows
 
 
 class TooManyRejects(RuntimeError):
@@ -35,14 +41,21 @@ class Run:
     context: Context
     started: float = field(default_factory=time.monotonic)
     steps: dict[str, list[Table]] = field(default_factory=dict)
+    _under_way: list[tuple[str, list[Any]]] = field(default_factory=list)
 
     @classmethod
-    def start(cls, kind: str, config: RunConfig, epochs: dict[str, Table] | None = None) -> Run:
-        """Open ledger and models. Raises ConfigError before anything is paid for."""
+    def start(cls, kind: str, config: RunConfig) -> Run:
+        """Open ledger and models. Raises ConfigError before anything is paid for.
+
+        A retry (of the run that the config names, or Prefect's own of this one) starts from what failed there.
+        """
         run = f"{kind}-{str(flow_run.id or 'plain')[:8]}"
+        retried = config.retry or (run if (flow_run.run_count or 0) > 1 else None)
+        has_manifest = retried is not None and (config.retry or (home() / "runs" / retried / "manifest.json").exists())
+        epochs = epochs_after(retried) if retried is not None and has_manifest else {}
         settings = Settings(
             run=run, home=home(), ledger=ledger_url(), seed=config.seed, language=config.language,
-            max_attempts=config.max_attempts, epochs=epochs or {},
+            max_attempts=config.max_attempts, epochs=epochs,
         )  # fmt: skip
         context = process.context(settings)
         for configs in config.models().values():
@@ -55,17 +68,39 @@ class Run:
         """Where the manifest lies."""
         return self.settings.home / "runs" / self.settings.run
 
-    def finished(self, step: str, futures: Iterable[Any]) -> list[Table]:
-        """Wait for a step; its tables in order. Raises the first error that a shard ended with."""
-        states = [future.state if not hasattr(future, "wait") else _waited(future) for future in futures]
-        errors = [error for state in states if isinstance(error := state.result(raise_on_failure=False), BaseException)]
-        for kind in (PermanentError, Interrupted, BaseException):  # the cause before what it brought about
+    def through(self, step: Technique[Any], tables: Sequence[Any], params: Any) -> list[Any]:
+        """Send tables (or futures of them) through a technique, each on its own; the futures of what comes out."""
+        futures = step.map(tables, models=self.config.models(), params=params, settings=self.settings)
+        self._under_way.append((step.name, futures))
+        return futures
+
+    def whole(self, step: TableStep[Any], tables: Sequence[Any], params: Any) -> list[Table]:
+        """Send all tables through a table step, and wait; what comes out, as tables of a shard's size."""
+        future = step.submit(tables, models=self.config.models(), params=params, settings=self.settings)
+        self._under_way.append((step.name, [future]))
+        return self.settled()[0].split(self.config.shard_rows)
+
+    def settled(self) -> list[Table]:
+        """Wait for all that is under way; the tables of the last step, in order.
+
+        Raises the error that a shard ended with: of several, a permanent one first, since it brought about the others.
+        """
+        under_way, self._under_way = self._under_way, []
+        states = [(step, [_ended(future) for future in futures]) for step, futures in under_way]
+        errors = [e for _, ended in states for s in ended if isinstance(e := s.result(raise_on_failure=False), BaseException)]
+        for kind in (ConfigError, Interrupted, BaseException):
             for error in errors:
                 if isinstance(error, kind):
                     raise error
-        tables = [state.result() for state in states]
-        self.steps.setdefault(step, []).extend(tables)
+        tables: list[Table] = []
+        for step, ended in states:
+            tables = [state.result() for state in ended]
+            self.steps.setdefault(step, []).extend(tables)
         return tables
+
+    def tables(self) -> list[Table]:
+        """All finished tables, step by step."""
+        return [table for tables in self.steps.values() for table in tables]
 
     def judge(self) -> None:
         """Raise TooManyRejects where a step failed too large a share of its rows."""
@@ -83,7 +118,7 @@ class Run:
             "config": self.config.model_dump(mode="json"),
             "settings": self.settings.model_dump(mode="json"),
             "steps": {step: [table.model_dump() for table in tables] for step, tables in self.steps.items()},
-            "tally": asdict(self.context.tally),
+            "tally": self.context.tally.as_dict(),
             "summary": summary,
         }
         write_atomically(self.folder / "manifest.json", json.dumps(manifest, indent=1).encode())
@@ -108,6 +143,6 @@ class Run:
         }
 
 
-def _waited(future: Any) -> Any:
+def _ended(future: Any) -> Any:
     future.wait()
     return future.state

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 import threading
 import time
@@ -22,16 +21,6 @@ from tasks.engine.process import process
 SAMPLES = 3
 REFRESH_S = 0.5
 console = Console(stderr=True)
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep Prefect's log lines off the terminal: the progress line tells, and errors come back as exceptions."""
-    import prefect.logging.configuration  # noqa: F401 - sets its loggers up, so that our levels stay
-
-    for name in ("prefect", "prefect.flow_runs", "prefect.task_runs", "prefect.server", "httpx"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    yield
 
 
 @contextmanager
@@ -92,6 +81,43 @@ def show(summary: dict[str, Any]) -> None:
                 print(f"  {message['role']}: {message['content']}")
 
 
+def show_rejects(run: str, most: int) -> None:
+    """Print the rejects of a run: reason, detail, what went in, the last raw text."""
+    from flows.manifests import manifest
+    from tasks.engine.tables import Table
+
+    shown = 0
+    for step, tables in manifest(run)["steps"].items():
+        for table in map(Table.model_validate, tables):
+            frame = table.read_beside("rejects")
+            for row in [] if frame is None else frame[: most - shown].iter_rows(named=True):
+                shown += 1
+                print(f"{row['row_id']}  {step}  {row['kind']}: {row['reason']}  {row['detail']}  ({row['attempts']} attempts)")
+                print(f"    in:  {row['input']}\n    raw: {row['raw']!r}")
+
+
+def show_origin(dataset: Path, row_id: str) -> None:
+    """Print the ancestry of a row, the youngest first, a line a request. Raises ConfigError for an unknown row."""
+    import polars as pl
+
+    from tasks.errors import ConfigError
+
+    if not (dataset / "provenance.parquet").exists():
+        raise ConfigError("no provenance there", dataset, "give the folder of a dataset")
+    lines = pl.scan_parquet(dataset / "provenance.parquet")
+    wanted = lines.filter(pl.col("row_id").str.starts_with(row_id)).select("row_id").unique().collect()["row_id"].to_list()
+    if not wanted:
+        raise ConfigError("no such row in the dataset", row_id, "take a row_id of its rows, intermediate ones included")
+    while wanted:
+        found = lines.filter(pl.col("row_id").is_in(wanted)).collect()
+        for line in found.iter_rows(named=True):
+            print(f"{line['row_id']}  {line['technique']}  from {', '.join(line['parents'])}")
+            if line["model"] is not None:
+                print(f"    {line['role']} asked {line['model']} with {line['template']} #{line['sample']}, attempt {line['attempts']}, "
+                      f"{line['prompt_tokens']} + {line['completion_tokens']} tokens, seed {line['seed']}, {line['sampling']}")  # fmt: skip
+        wanted = found.explode("parents")["parents"].unique().sort().to_list()
+
+
 def _grid(contexts: list[Context], seconds: float) -> Grid:
     grid = Grid(box=None, pad_edge=False)
     for title in ("step", "rows", "rejects", "requests", "from ledger", "tokens/s", "time left"):
@@ -113,4 +139,4 @@ def _left(tally: Any, seconds: float) -> str:
     return f"{seconds * (known - done) / done:.0f} s" if done else ""
 
 
-__all__ = ["TooManyRejects", "progress", "quiet", "show", "stopping_on_ctrl_c"]
+__all__ = ["TooManyRejects", "progress", "show", "stopping_on_ctrl_c"]

@@ -10,11 +10,14 @@ import hashlib
 import random
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, TypedDict
 
 from tasks.engine.digest import digest
 from tasks.errors import Filtered
 from tasks.models.base import Message
+
+_AMONG_EQUALS = itemgetter("model", "origin", "parent", "arguments", "principle", "template")
 
 
 class Rating(TypedDict):
@@ -57,7 +60,7 @@ def response_of(text: str, **known: Any) -> Response:
 
 
 def given(row: Mapping[str, Any]) -> list[Response]:
-    """The responses that a row came with, its `responses` (texts or structs) or its one `response`, without empty ones."""
+    """The responses that a row came with: its `responses` (texts or structs) or its one `response`. Empty ones go."""
     listed: Sequence[Any] = row.get("responses") or []
     if not listed and row.get("response"):
         listed = [{"text": row["response"], "model": row.get("response_model"), "principle": row.get("system")}]
@@ -73,7 +76,7 @@ def name_of(response: Mapping[str, Any]) -> str:
 
 def by_digest(responses: Iterable[Response]) -> list[Response]:
     """The responses in the order of their digests: the same however the list was permuted."""
-    return sorted(responses, key=lambda r: (name_of(r), r["model"], r["origin"], r["parent"], r["principle"], r["arguments"]))
+    return sorted(responses, key=lambda one: (name_of(one), _AMONG_EQUALS(one), repr(one["score"])))
 
 
 def drawn_from(responses: Iterable[Response], run_seed: int, purpose: str) -> random.Random:

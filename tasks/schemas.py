@@ -98,7 +98,7 @@ class Pools(Instructions):
 
 
 class JudgedPools(Pools):
-    """Pools with ratings of 1 to 5. `order_agreement` in [0, 1]: how far two orders of showing agreed, null for one order."""
+    """Pools with ratings of 1 to 5. `order_agreement` in [0, 1]: how far two orders of showing agreed, null for one."""
 
     order_agreement: float = pa.Field(nullable=True, ge=0, le=1)
 
@@ -109,7 +109,7 @@ class JudgedPools(Pools):
 
 
 class Pairs(Rows):
-    """Preference pairs, explicit and conversational (TRL): a prompt that ends with the user's turn, and two answers to it."""
+    """Preference pairs, explicit and conversational (TRL): a prompt that ends with the user's turn, and two answers."""
 
     prompt: pl.List = pa.Field(dtype_kwargs={"inner": MESSAGE})
     chosen: pl.List = pa.Field(dtype_kwargs={"inner": MESSAGE})
@@ -130,8 +130,8 @@ class Pairs(Rows):
 
     @pa.check("chosen", "rejected", name="one_assistant_message")
     def _one_answer(cls, data: pa.PolarsData) -> pl.LazyFrame:  # noqa: N805 - pandera calls it with the class
-        message = pl.col(data.key)
-        return data.lazyframe.select((message.list.len() == 1) & (message.list.last().struct.field("role") == "assistant"))
+        said = pl.col(data.key).list
+        return data.lazyframe.select((said.len() == 1) & (said.last().struct.field("role") == "assistant"))
 
     @pa.dataframe_check(name="chosen_is_better")
     def _chosen_is_better(cls, data: pa.PolarsData) -> pl.LazyFrame:  # noqa: N805 - pandera calls it with the class

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tasks.models.base import Completion
 
@@ -24,6 +24,11 @@ class Tally:
     rows_in: Counter[str] = field(default_factory=Counter)
     rows_done: Counter[str] = field(default_factory=Counter)
     rejects: Counter[str] = field(default_factory=Counter)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The counts as plain JSON."""
+        counts = {name: getattr(self, name) for name in self.__slots__}
+        return {name: dict(count) if isinstance(count, Counter) else count for name, count in counts.items()}
 
 
 @dataclass(slots=True)

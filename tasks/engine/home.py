@@ -36,6 +36,11 @@ def prepare_environment() -> None:
         prefect_home.mkdir(parents=True, exist_ok=True)
 
 
+def keep_prefect_off_the_terminal() -> None:
+    """Before Prefect is imported: its log goes to its server alone. Our progress line tells, and errors are raised."""
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+
+
 def check_home() -> None:
     """Raise ConfigError where the home cannot be written."""
     write_atomically(home() / ".writable", b"")

@@ -18,16 +18,16 @@ from tasks.generate.words import words
 from tasks.models.base import Sampling
 from tasks.schemas import Instructions, Topics
 
-
 TOPICS = (
-    "cooking at home", "household repairs", "growing vegetables", "personal finance", "job applications", "small business",
-    "everyday mathematics", "statistics", "physics in daily life", "chemistry", "human biology", "astronomy", "geography",
-    "world history", "languages and translation", "grammar and style", "writing letters", "poetry", "short stories",
-    "films and theatre", "music theory", "painting and drawing", "architecture", "philosophy", "psychology",
-    "raising children", "school and study", "teaching", "exercise and sport", "sleep and health", "first aid",
-    "travel planning", "public transport", "cars and bicycles", "weather and climate", "animals", "programming in Python",
-    "databases", "computer security", "spreadsheets", "law in daily life", "politics and voting", "games and puzzles",
-    "holidays and customs", "clothes and fashion", "time management", "negotiation", "giving a speech",
+    "cooking at home", "household repairs", "growing vegetables", "personal finance", "job applications",
+    "small business", "everyday mathematics", "statistics", "physics in daily life", "chemistry", "human biology",
+    "astronomy", "geography", "world history", "languages and translation", "grammar and style", "writing letters",
+    "poetry", "short stories", "films and theatre", "music theory", "painting and drawing", "architecture",
+    "philosophy", "psychology", "raising children", "school and study", "teaching", "exercise and sport",
+    "sleep and health", "first aid", "travel planning", "public transport", "cars and bicycles",
+    "weather and climate", "animals", "programming in Python", "databases", "computer security", "spreadsheets",
+    "law in daily life", "politics and voting", "games and puzzles", "holidays and customs", "clothes and fashion",
+    "time management", "negotiation", "giving a speech",
 )  # fmt: skip
 
 

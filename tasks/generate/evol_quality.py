@@ -33,7 +33,7 @@ class EvolQuality(Params):
     """How responses evolve. Deita and its followers: five operations at random, several generations."""
 
     operations: tuple[Operation, ...] = Field(
-        ("helpfulness", "relevance", "depth", "creativity", "details"), min_length=1, description="one is drawn each time"
+        ("helpfulness", "relevance", "depth", "creativity", "details"), min_length=1, description="drawn from"
     )
     generations: int = Field(1, ge=1, le=8, description="rewrites of a response, each of the one before")
     evolved: int = Field(0, ge=0, description="responses of a row that evolve, drawn from them; 0: all")
@@ -66,7 +66,7 @@ async def evol_quality(row: Row, models: Models, params: EvolQuality) -> list[Ro
 
 async def evolve(row: Row, models: Models, params: EvolQuality, prompt: str, original: Response,
                  position: int) -> tuple[Response | None, list[RowLoss]]:  # fmt: skip
-    """What a response becomes after all generations, None where no generation changed it; and what was lost on the way."""
+    """What a response becomes after all generations, None where none changed it; and what was lost on the way."""
     text, operations, losses = original["text"], list[str](), list[RowLoss]()
     for generation in range(params.generations):
         operation = row.choose(params.operations, "operation", name_of(original), generation)

@@ -35,13 +35,15 @@ FOR_A_PROMPT = re.compile(
 )
 # English function words, for the response that says nothing (the third elimination).
 STOP_WORDS = frozenset(
-    "a about above after again against all also am an and any are as at be because been before being below between "
-    "both but by can could did do does doing don down during each few for from further had has have having he her here "
-    "hers herself him himself his how i if in into is it its itself just ll m may me might more most must my myself no "
-    "nor not now of off on once only or other our ours ourselves out over own re s same shall she should so some such t "
-    "than that the their theirs them themselves then there these they this those through to too under until up us ve "
-    "very was we were what when where which while who whom why will with would you your yours yourself "
-    "yourselves".split()  # noqa: SIM905 - a list would be a word a line
+    words(
+        """a about above after again against all also am an and any are as at be because been before being below between
+        both but by can could did do does doing don down during each few for from further had has have having he her
+        here hers herself him himself his how i if in into is it its itself just ll m may me might more most must my
+        myself no nor not now of off on once only or other our ours ourselves out over own re s same shall she should
+        so some such t than that the their theirs them themselves then there these they this those through to too
+        under until up us ve very was we were what when where which while who whom why will with would you your yours
+        yourself yourselves"""
+    )
 )
 SORRY_WORDS = 80
 

@@ -30,9 +30,9 @@ class ModelPool(Params):
     min_responses: int = Field(2, ge=1, description="an instruction with fewer is rejected")
     keep_responses: bool = Field(False, description="the responses that a row came with are members of its pool")
     one_side: str = Field("", description="the name of a model of the pool that answers every instruction")
-    principles: dict[str, float] = Field({}, description="system prompts and their weights, one drawn for each response")
-    templates: dict[str, float] = Field({}, description="jinja over the columns for the user's turn, and weights; same")
-    max_rouge_l: float = Field(0.9, gt=0, le=1, description="responses more alike are drawn again; 1: only the same text")
+    principles: dict[str, float] = Field({}, description="system prompts with weights; one is drawn a response")
+    templates: dict[str, float] = Field({}, description="jinja over the columns for the user's turn, likewise")
+    max_rouge_l: float = Field(0.9, gt=0, le=1, description="responses more alike are drawn again; 1: only equal texts")
     redraws: int = Field(2, ge=0, description="further responses asked for, a row, in place of those too alike")
     sampling: Sampling = Field(
         Sampling(temperature=1.0, top_p=1.0, max_new_tokens=1024), description="a model's own settings go before this"
@@ -55,7 +55,8 @@ class Draw(NamedTuple):
 
 @technique(reads=Rows, writes=Pools)
 async def model_pool(row: Row, models: Models, params: ModelPool) -> list[Row]:
-    """Ask k members of the pool, drawn without replacement per row, for a response each (Cui et al. 2023, 2310.01377).
+    """Ask k members of the pool, drawn without replacement per row, for a response each (Cui et al. 2023,
+    arXiv:2310.01377).
 
     With k above the number of members, as many rounds as it takes. Writes `responses` and `instruction` (the user's
     last turn). A member that fails is a loss; so is each response too alike to one kept (`too_alike`), and another
@@ -119,11 +120,13 @@ async def respond(row: Row, models: Models, params: ModelPool, prompt: Sequence[
     )
     member = models.of("pool")[draw.member]
     text: str = await models.chat(
-        conversation(row, prompt, principle, template), name="model_pool", by=f"pool[{draw.member}]", sample=draw.sample,
-        sampling=params.sampling, parse=text_of,
+        conversation(row, prompt, principle, template), name="model_pool", by=f"pool[{draw.member}]",
+        sample=draw.sample, sampling=params.sampling, parse=text_of,
     )  # fmt: skip
-    arguments = member.config.sampling(params.sampling).key
-    return response_of(text, model=member.model.name, arguments=arguments, principle=principle, template=template, origin="pool")
+    return response_of(
+        text, model=member.model.name, arguments=member.config.sampling(params.sampling).key, origin="pool",
+        principle=principle, template=template,
+    )  # fmt: skip
 
 
 def conversation(row: Row, prompt: Sequence[Message], principle: str, template: str) -> list[Message]:

@@ -34,7 +34,7 @@ class UltraFeedback(Params):
     """How responses are judged."""
 
     aspects: Literal["overall", "paper", "chapter"] = Field(
-        "overall", description="overall: one rating, a call for each response; else four aspects, a call for each aspect"
+        "overall", description="overall: one rating, a call for each response; else four aspects, a call for each"
     )
     second_order: bool = Field(False, description="aspects: ask with the responses reversed too, record the agreement")
     sampling: Sampling = Field(Sampling(temperature=0.0, max_new_tokens=1024), description="how a judge is sampled")
@@ -44,7 +44,7 @@ class UltraFeedback(Params):
 async def ultrafeedback(row: Row, models: Models, params: UltraFeedback) -> list[Row]:
     """Add ratings and the mean of them (`score`) to each response (Cui et al. 2023, arXiv:2310.01377).
 
-    Ratings are 1 to 5, None for N/A, each with its judge, aspect and rationale; ratings that are there already are kept.
+    Ratings are 1 to 5, None for N/A, each with its judge, aspect and rationale; ratings already there are kept.
     Responses are shown in an order drawn from their texts, and come out in the order of their digests. A judge that
     fails is a loss; where none answers the row is rejected (no_rating) with the last raw text.
     """

@@ -78,11 +78,11 @@ class SlotCache(Cache):
         """Zeros, since what a mask hides still enters a product, and must be finite."""
         return like.new_zeros(self.count, like.shape[1], self.capacity, like.shape[3])
 
-    def get_mask_sizes(self, query_length: int, layer_idx: int) -> tuple[int, int]:
+    def get_mask_sizes(self, query_length: int, layer_idx: int) -> tuple[int, int]:  # noqa: ARG002  # transformers calls
         """Prompts are read from position 0 on; a decoding step brings its own mask."""
         return query_length, 0
 
-    def get_seq_length(self, layer_idx: int = 0) -> int:
+    def get_seq_length(self, layer_idx: int = 0) -> int:  # noqa: ARG002  # transformers calls
         """As `get_mask_sizes`: positions are always given, never derived from a length."""
         return 0
 
@@ -96,7 +96,8 @@ class Batch:
         self._device = model.device
         self._prefill_tokens = PREFILL_TOKENS.get(model.device.type, 4096)
         self._memory = free_memory(model.device) if memory is None else memory
-        self._only_last = {"logits_to_keep": 1} if "logits_to_keep" in inspect.signature(model.forward).parameters else {}
+        may_keep = "logits_to_keep" in inspect.signature(model.forward).parameters
+        self._only_last = {"logits_to_keep": 1} if may_keep else {}
         self._window, self._mixed = attention_window(model.config.get_text_config())
         self._clear()
 
@@ -183,8 +184,8 @@ class Batch:
         self.drop(list(self.drafts))
 
     def _unsuitable(self, why: str) -> PermanentError:
-        what = f"{type(self.model).__name__} cannot be batched here"
-        return PermanentError(what, why.splitlines()[0], "serve it, with vLLM say, and name it model@http://host:port/v1")
+        fix = "serve it, with vLLM say, and name it model@http://host:port/v1"
+        return PermanentError(f"{type(self.model).__name__} cannot be batched here", why.splitlines()[0], fix)
 
     def _clear(self) -> None:
         self.drafts, self._cache = [], SlotCache()

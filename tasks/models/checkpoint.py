@@ -19,8 +19,10 @@ from typing import Any
 from tasks.errors import ConfigError, PermanentError
 
 WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
-SHAPING = (*WEIGHTS, "config.json", "generation_config.json", "tokenizer*", "special_tokens_map.json", "added_tokens.json",
-           "vocab*", "merges.txt", "*.model", "*.tiktoken", "*.index.json", "chat_template*", "chat_templates/*")  # fmt: skip
+SHAPING = (*WEIGHTS, "*.index.json", "config.json", "generation_config.json",
+           "tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab*", "merges.txt", "*.model",
+           "*.tiktoken", "chat_template*", "chat_templates/*")  # fmt: skip
+NO_TEMPLATE = ("the model has no chat template", "choose an instruct model, or add chat_template.jinja")
 HUB_TIMEOUT_S = 10.0
 MEMORY_SHARE = {"cpu": 0.5, "mps": 0.7, "cuda": 0.8}  # of what is free once the weights are there
 
@@ -54,7 +56,7 @@ def folder_identity(folder: Path) -> str:
     if not any(path for pattern in WEIGHTS for path in folder.glob(pattern)):
         raise ConfigError("the model folder has no weights", folder, "it needs a .safetensors file")
     if not has_chat_template(folder):
-        raise ConfigError("the model has no chat template", folder, "choose an instruct model, or add chat_template.jinja")
+        raise ConfigError(NO_TEMPLATE[0], folder, NO_TEMPLATE[1])
     files = sorted({path for pattern in SHAPING for path in folder.glob(pattern) if path.is_file()})
     for path in files:
         if path.suffix == ".safetensors":
@@ -84,8 +86,10 @@ def check_whole(file: Path) -> None:
         if not 0 < header_bytes <= size - 8:
             raise ConfigError("the weights are broken", file, fix)
         try:
-            tensors = json.loads(stream.read(header_bytes))
-            end = max((entry["data_offsets"][1] for name, entry in tensors.items() if name != "__metadata__"), default=0)
+            header = json.loads(stream.read(header_bytes))
+            end = max(
+                (tensor["data_offsets"][1] for name, tensor in header.items() if name != "__metadata__"), default=0
+            )
         except (ValueError, LookupError, TypeError) as error:
             raise ConfigError("the weights are broken", file, fix) from error
     if end + 8 + header_bytes != size:
@@ -96,18 +100,18 @@ def hub_commit(name: str, revision: str | None) -> str:
     """The commit that a Hub name stands for now, or, without a network, the one that was fetched last."""
     if revision is not None and re.fullmatch(r"[0-9a-f]{40}", revision):
         return revision
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
+    from huggingface_hub import HfApi, errors
 
+    client: Any = errors  # whose HTTPError is that of the client it was built on
     try:
         commit = HfApi().model_info(name, revision=revision, timeout=HUB_TIMEOUT_S).sha
-    except GatedRepoError as error:
+    except errors.GatedRepoError as error:
         raise ConfigError("the model is gated on the Hub", name, "accept its licence there and set HF_TOKEN") from error
-    except RepositoryNotFoundError as error:
+    except errors.RepositoryNotFoundError as error:
         raise ConfigError("there is no such model, as a folder or on the Hub", name, "check the name") from error
-    except RevisionNotFoundError as error:
+    except errors.RevisionNotFoundError as error:
         raise ConfigError("the model has no such revision", f"{name}@{revision}", "check the revision") from error
-    except (OSError, RuntimeError) as error:  # no network, or told to stay offline
+    except (OSError, client.HTTPError) as error:  # no network, or told to do without
         commit = _fetched_commit(name, revision)
         if commit is None:
             fix = "check the name and the network, or name a folder"
@@ -133,8 +137,7 @@ def load_tokenizer(checkpoint: Checkpoint) -> Any:
     except Exception as error:
         raise PermanentError("the tokenizer cannot be loaded", checkpoint.source, _first_line(error)) from error
     if not tokenizer.chat_template:
-        fix = "choose an instruct model, or add chat_template.jinja"
-        raise PermanentError("the model has no chat template", checkpoint.source, fix)
+        raise PermanentError(NO_TEMPLATE[0], checkpoint.source, NO_TEMPLATE[1])
     return tokenizer
 
 
@@ -142,9 +145,10 @@ def load_weights(checkpoint: Checkpoint, device: str, dtype: str) -> Any:
     """The model, ready to run. Raises PermanentError where it cannot be loaded."""
     import torch
     from transformers import AutoModelForCausalLM
-    from transformers.utils.logging import disable_progress_bar
+    from transformers.utils import logging
 
-    disable_progress_bar()  # it would write over the flow's own
+    bars: Any = logging
+    bars.disable_progress_bar()  # it would write over the flow's own
     place = pick_device() if device == "auto" else device
     kind = getattr(torch, dtype) if dtype != "auto" else torch.bfloat16 if bfloat16_is_native(place) else torch.float32
     auto: Any = AutoModelForCausalLM
@@ -154,9 +158,8 @@ def load_weights(checkpoint: Checkpoint, device: str, dtype: str) -> Any:
         )
         model = model.to(place).eval()
     except Exception as error:
-        if out_of_memory(error):
-            raise PermanentError("the model does not fit into memory", checkpoint.source, "choose a smaller one") from error
-        raise PermanentError("the model cannot be loaded", checkpoint.source, _first_line(error)) from error
+        fix = "choose a smaller model" if out_of_memory(error) else _first_line(error)
+        raise PermanentError("the model cannot be loaded", checkpoint.source, fix) from error
     if missing := sorted(report["missing_keys"]):
         raise PermanentError("the model's weights are not complete", checkpoint.source, f"missing: {missing[0]}")
     return model
@@ -216,5 +219,5 @@ def _file_digest(file: Path) -> str:
 @lru_cache(maxsize=4096)
 def _digest(path: str, _size: int, _mtime_ns: int) -> str:
     """The digest of a file's contents, remembered while size and time of change stay."""
-    with open(path, "rb") as stream:
+    with Path(path).open("rb") as stream:
         return hashlib.file_digest(stream, "blake2b").hexdigest()

@@ -1,5 +1,7 @@
 """A completion while it is being written: from a request to token ids, and from token ids to text.
 
+Knows the tokenizer and no model; needs no torch.
+
     codec = Codec(tokenizer, context=2048)
     draft = codec.begin(request)
     completion = codec.extend(draft, token_id)     # None while the text goes on
@@ -32,10 +34,12 @@ class Draft:
 
     @property
     def sampling(self) -> Sampling:
+        """The request's."""
         return self.request.sampling
 
     @property
     def seed(self) -> int:
+        """The request's."""
         return self.request.seed
 
     @property

@@ -207,7 +207,7 @@ class Worker:
             codec, batch = self._load()
             while self._queue.open(idle=not self._writing):
                 self._turn(codec, batch)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  # nobody is above this thread: the callers must hear of it
             outcome = error
         for asked in (*self._writing.values(), *self._queue.leave()):
             asked.answer(outcome)
@@ -295,6 +295,6 @@ def _begin(codec: Codec, asked: Asked) -> Draft | None:
     """The draft of a request; what stands against it goes to its caller alone."""
     try:
         return codec.begin(asked.request, asked.age)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # it is raised again where the caller waits
         asked.answer(error)
         return None

@@ -28,11 +28,16 @@ class Draw(Protocol):
     """What shapes one draw: the request's sampling and seed, and the token ids written so far."""
 
     @property
-    def sampling(self) -> Sampling: ...
+    def sampling(self) -> Sampling:
+        """Temperature, nucleus and penalty."""
+
     @property
-    def seed(self) -> int: ...
+    def seed(self) -> int:
+        """Of the request."""
+
     @property
-    def written(self) -> Sequence[int]: ...
+    def written(self) -> Sequence[int]:
+        """Token ids, oldest first."""
 
 
 def choose(logits: Tensor, draws: Sequence[Draw]) -> Tensor:

@@ -35,7 +35,8 @@ def save_model(folder: Path) -> None:
     """A random model whose tokens are whole words, so that a prompt has as many tokens as words."""
     config = LlamaConfig(
         vocab_size=WORDS, hidden_size=256, intermediate_size=688, num_hidden_layers=6, num_attention_heads=4,
-        num_key_value_heads=4, max_position_embeddings=512, tie_word_embeddings=True, bos_token_id=None, eos_token_id=None,
+        num_key_value_heads=4, max_position_embeddings=512, tie_word_embeddings=True, bos_token_id=None,
+        eos_token_id=None,
     )  # fmt: skip
     torch.manual_seed(0)
     AutoModelForCausalLM.from_config(config, dtype=torch.float32).save_pretrained(folder)
@@ -64,7 +65,9 @@ def one_at_a_time(folder: Path, texts: list[str], temperature: float) -> tuple[l
     started = time.perf_counter()
     for text in texts:
         asked = tokenizer(text, return_tensors="pt")["input_ids"]
-        output = model.generate(asked, attention_mask=torch.ones_like(asked), max_new_tokens=NEW_TOKENS, pad_token_id=0, **options)
+        output = model.generate(
+            asked, attention_mask=torch.ones_like(asked), max_new_tokens=NEW_TOKENS, pad_token_id=0, **options
+        )
         assert output.shape[1] == asked.shape[1] + NEW_TOKENS
         written.append(tokenizer.decode(output[0, asked.shape[1] :]))
     return written, len(texts) * NEW_TOKENS / (time.perf_counter() - started)

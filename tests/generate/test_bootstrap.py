@@ -9,11 +9,11 @@ import pytest
 
 from tasks.engine.digest import digest
 from tasks.engine.row import Row
-from tasks.errors import ConfigError, PermanentError
 from tasks.engine.table_step import Made
+from tasks.errors import ConfigError, PermanentError
 from tasks.generate.bootstrap import Bootstrap, bootstrap
-from tasks.generate.task_list import added_tasks
 from tasks.generate.rouge import rouge_l
+from tasks.generate.task_list import added_tasks
 from tasks.models.base import Completion, Request
 from tasks.models.scripted import ScriptedModel
 from tests.rows import a_row, models_of

@@ -144,10 +144,11 @@ def test_trap_the_operation_depends_on_the_row_and_the_round_alone() -> None:
 
 
 def test_a_failed_round_does_not_shift_the_operation_of_the_next() -> None:
-    row = a_row(instruction="Name fruits.")
-    drawn = run(row, generations=2)[0]["operations"]
-    assert run(row, generations=2, verdict="equal")[0]["operations"] == ["", ""]
-    assert [row.choose(OPERATIONS, "operation", generation) for generation in range(2)] == drawn
+    row, failing = a_row(instruction="Name fruits."), a_row(instruction="Name fruits.")
+    drawn = run(row, generations=6)[0]["operations"]
+    assert run(failing, generations=6, verdict="equal")[0]["operations"] == [""] * 6
+    tried = [call.template for call in failing.calls if call.role == "generator"]
+    assert tried == [f"evol_instruct/{operation}" for operation in drawn]
 
 
 def test_the_six_operations_have_equal_probability() -> None:

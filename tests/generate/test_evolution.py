@@ -78,6 +78,7 @@ def test_a_failed_evolution_is_refused(text: str, reason: str) -> None:
     ("text", "current"),
     [
         pytest.param("Say as an aid worker would which fruits float.", FRUIT, id="an aid is no AI"),
+        pytest.param("Name a firm that was an AI firm first.", FRUIT, id="was an AI"),
         pytest.param("Write a letter that says sorry for lost fruit.", FRUIT, id="sorry inside"),
         pytest.param("Give a prompt reply: which five fruits float?", FRUIT, id="prompt means quick"),
         pytest.param(

@@ -65,6 +65,16 @@ def test_the_pool_finds_what_a_full_search_finds(texts: list[str], text: str) ->
         assert found.position == scores.index(max(scores))
 
 
+def test_the_best_bound_is_not_always_the_best_score() -> None:
+    pool = Pool(["b a c d e f g h i j", "a b c d e f g h i j k"])
+    assert pool.most_similar("a b c d e f g h i j") == (1, 20 / 21)
+
+
+def test_of_equals_the_first_is_named_whatever_its_bound() -> None:
+    pool = Pool(["a b c d e f g h i x", "b a c d e f g h i j"])
+    assert pool.most_similar("a b c d e f g h i j") == (0, 0.9)
+
+
 def test_the_pool_grows() -> None:
     pool = Pool(["Name three fruits."])
     assert pool.most_similar("Write a poem") == (0, 0.0)

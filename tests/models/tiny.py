@@ -1,6 +1,6 @@
-"""A tiny random Llama and a byte-level tokenizer with a chat template, saved as a model folder in a fraction of a second.
+"""A tiny random Llama and a byte-level tokenizer with a chat template, saved as a model folder in under a second.
 
-Its texts make no sense, but they are as hard as any: multi-byte characters broken across tokens, special tokens, no end.
+Its texts make no sense, but are as hard as any: characters broken across tokens, special tokens, no end.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedTokenizerFast
 
 CHATML = (
@@ -27,7 +27,7 @@ CORPUS = [
 
 
 def tiny_tokenizer(vocabulary: int = 400) -> PreTrainedTokenizerFast:
-    """Byte-level BPE over three sentences, with ChatML turn tokens."""
+    """Byte-level BPE over three sentences, with ChatML turn tokens. Puts a BOS before a text unless told not to."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -36,8 +36,11 @@ def tiny_tokenizer(vocabulary: int = 400) -> PreTrainedTokenizerFast:
         vocab_size=vocabulary, initial_alphabet=alphabet, special_tokens=SPECIAL, show_progress=False
     )
     tokenizer.train_from_iterator(CORPUS, trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{SPECIAL[0]} $A", special_tokens=[(SPECIAL[0], tokenizer.token_to_id(SPECIAL[0]))]
+    )
     wrapped = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, eos_token=SPECIAL[0], additional_special_tokens=SPECIAL[1:]
+        tokenizer_object=tokenizer, bos_token=SPECIAL[0], eos_token=SPECIAL[0], additional_special_tokens=SPECIAL[1:]
     )
     wrapped.chat_template = CHATML
     return wrapped

@@ -12,6 +12,9 @@ from functools import cache
 from typing import ClassVar, Protocol, Self
 
 Slots = dict[str, str]
+SHAPES = dict.fromkeys(("name", "things", "group", "unit", "small", "most", "n", "total", "start"), r"\w+") | {
+    "way": "(?:from|with|in) .+?"
+}  # what a slot looks like; any other is free text, which the kind reads
 
 
 class Problem(Protocol):
@@ -67,7 +70,7 @@ def pattern(form: str) -> re.Pattern[str]:
             parts.append(f"(?P={name})")
         else:
             seen.add(name)
-            parts.append(f"(?P<{name}>.+?)")
+            parts.append(f"(?P<{name}>{SHAPES.get(name, '.*?')})")
     return re.compile("".join(parts), re.IGNORECASE | re.DOTALL)
 
 

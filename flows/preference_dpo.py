@@ -1,0 +1,67 @@
+"""Instructions to pools of responses, to judged pairs: a DPO dataset.
+
+    stillroom dpo --recipe basic --instructions datasets/demo-sft
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from flows.candidates import SeedRows
+from flows.config import PreferenceDPO
+from flows.run import SHARDS_AT_ONCE, Run
+from tasks.curate.pair import pair
+from tasks.engine.sources import Source, open_source
+from tasks.engine.tables import Table
+from tasks.errors import ConfigError
+from tasks.generate.evol_quality import evol_quality
+from tasks.generate.model_pool import model_pool
+from tasks.judge.ultrafeedback import ultrafeedback
+from tasks.publish.card import write_card
+from tasks.publish.dataset import check_folder, write_dataset
+from tasks.publish.formats import FORMATS
+
+
+@flow(name="preference-dpo", flow_run_name="dpo-{config.recipe}", task_runner=ThreadPoolTaskRunner(SHARDS_AT_ONCE))
+def preference_dpo(config: PreferenceDPO) -> dict[str, Any]:
+    """Make a preference dataset by a recipe. Returns the summary of the run.
+
+    Raises ConfigError for the user's mistakes, and, with everything published, TooManyRejects.
+    """
+    out = check_folder(Path(config.out or f"datasets/{config.name or f'dpo-{config.recipe}'}"))
+    run = Run.start("dpo", config)
+    instructions = SeedRows(instructions_of(config), run.settings.home, config.shard_rows, config.max_instructions)
+    try:
+        run.steps["instructions"] = instructions.take(None)
+    finally:
+        instructions.close()
+    pairs = pipeline(config, run)
+    frames = (FORMATS[config.format](table.read()) for table in pairs)
+    summary = run.summary(out, *write_dataset(out, frames, run.tables(), None))
+    write_card(out, config.recipe, run.model_names(), run.steps, summary)
+    run.write_manifest(summary)
+    run.judge()
+    return summary
+
+
+def pipeline(config: PreferenceDPO, run: Run) -> list[Table]:
+    """The techniques of the recipe, each shard on its own way through them; the tables of pairs, in order."""
+    tables: list[Any] = run.through(model_pool, run.steps["instructions"], config.model_pool)
+    if config.recipe != "basic":
+        tables = run.through(evol_quality, tables, config.evol_quality)
+    tables = run.through(ultrafeedback, tables, config.judging())
+    run.through(pair, tables, config.pair)
+    return run.settled()
+
+
+def instructions_of(config: PreferenceDPO) -> Source:
+    """The instructions, looked through for faults."""
+    if config.instructions is None:
+        raise ConfigError("no instructions", None, "give --instructions FILE, or the folder of a dataset")
+    source = open_source(config.instructions, columns=config.columns)
+    source.check()
+    return source

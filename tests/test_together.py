@@ -1,0 +1,42 @@
+import asyncio
+
+import pytest
+
+from tasks.errors import Filtered, PermanentError, RowLoss, Unusable
+from tasks.together import each, together
+
+
+async def after(seconds: float, outcome: str | Exception, ended: list[str] | None = None) -> str:
+    try:
+        await asyncio.sleep(seconds)
+    except asyncio.CancelledError:
+        (ended if ended is not None else []).append("cancelled")
+        raise
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
+
+
+def test_answers_come_in_the_order_of_asking() -> None:
+    assert asyncio.run(together([after(0.02, "a"), after(0, "b")])) == ["a", "b"]
+    assert asyncio.run(together([])) == []
+
+
+def test_a_loss_stands_in_its_place_and_the_others_answer() -> None:
+    lost, dropped = Unusable("empty"), Filtered("tie")
+    answers = asyncio.run(each([after(0.01, "a"), after(0, lost), after(0.02, "b"), after(0, dropped)]))
+    assert answers == ["a", lost, "b", dropped]
+    assert sum(isinstance(answer, RowLoss) for answer in answers) == 2
+
+
+@pytest.mark.parametrize("error", [PermanentError("no key"), RuntimeError("a bug")], ids=["permanent", "a bug"])
+def test_any_other_error_cancels_the_rest(error: Exception) -> None:
+    ended: list[str] = []
+
+    async def main() -> None:
+        with pytest.raises(type(error)):
+            await each([after(60, "late", ended), after(0, error), after(60, "late", ended)])
+        await asyncio.sleep(0)
+
+    asyncio.run(main())
+    assert ended == ["cancelled", "cancelled"]
