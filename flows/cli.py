@@ -41,11 +41,10 @@ def sft(
 
     def run() -> dict[str, Any]:
         from flows.config import InstructionSFT, load_config
-        from flows.instruction_sft import instruction_sft, seeds_of
+        from flows.instruction_sft import check, instruction_sft
 
         settings = load_config(InstructionSFT, config, _given(options, model, set_ or []))
-        if settings.recipe != "basic":
-            seeds_of(settings)  # the user's mistakes first, before a server is started
+        check(settings)  # the user's mistakes first, before a server is started
         return instruction_sft(settings)
 
     _start(run, json_)
@@ -76,10 +75,10 @@ def dpo(
 
     def run() -> dict[str, Any]:
         from flows.config import PreferenceDPO, load_config
-        from flows.preference_dpo import instructions_of, preference_dpo
+        from flows.preference_dpo import check, preference_dpo
 
         settings = load_config(PreferenceDPO, config, _given(options, model[0] if model else None, set_ or []))
-        instructions_of(settings)  # the user's mistakes first, before a server is started
+        check(settings)  # the user's mistakes first, before a server is started
         return preference_dpo(settings)
 
     _start(run, json_)

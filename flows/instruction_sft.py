@@ -15,7 +15,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.candidates import BlankRows, Candidates, SeedRows
 from flows.config import InstructionSFT
-from flows.run import SHARDS_AT_ONCE, Run
+from flows.run import SHARDS_AT_ONCE, Run, open_models
 from tasks.engine.sources import Source, open_source
 from tasks.engine.tables import Table
 from tasks.errors import ConfigError
@@ -40,7 +40,8 @@ def instruction_sft(config: InstructionSFT) -> dict[str, Any]:
 
     Raises ConfigError for the user's mistakes, and, with everything published, TooManyRejects.
     """
-    out = check_folder(Path(config.out or f"datasets/{config.name or f'sft-{config.recipe}'}"))
+    check(config)
+    out = folder_of(config)
     run = Run.start("sft", config)
     candidates = candidates_of(config, run)
     responses: list[Table] = []
@@ -80,13 +81,26 @@ def pipeline(config: InstructionSFT, run: Run, wave: Sequence[Table]) -> list[Ta
     return run.settled()
 
 
+def check(config: InstructionSFT) -> None:
+    """Raise ConfigError for the mistakes that can be seen without starting anything."""
+    folder_of(config)
+    open_models(config)
+    if config.recipe != "basic":
+        seeds_of(config)
+    elif config.rows is None:
+        raise ConfigError("recipe basic needs to know how many rows to make", None, "give --rows N")
+
+
+def folder_of(config: InstructionSFT) -> Path:
+    """The folder of the dataset, made."""
+    return check_folder(Path(config.out or f"datasets/{config.name or f'sft-{config.recipe}'}"))
+
+
 def candidates_of(config: InstructionSFT, run: Run) -> Candidates:
     """Where the recipe's first rows come from."""
     home = run.settings.home
     if config.recipe != "basic":
         return SeedRows(seeds_of(config), home, config.shard_rows, config.max_seeds)
-    if config.rows is None:
-        raise ConfigError("recipe basic needs to know how many rows to make", None, "give --rows N")
     if config.start_from == "magpie":
         return BlankRows(("magpie", config.magpie), home, config.shard_rows)
     topics = [{"topic": topic} for topic in config.basic_prompting.topics or TOPICS]

@@ -13,7 +13,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.candidates import SeedRows
 from flows.config import PreferenceDPO
-from flows.run import SHARDS_AT_ONCE, Run
+from flows.run import SHARDS_AT_ONCE, Run, open_models
 from tasks.curate.pair import pair
 from tasks.engine.sources import Source, open_source
 from tasks.engine.tables import Table
@@ -32,7 +32,8 @@ def preference_dpo(config: PreferenceDPO) -> dict[str, Any]:
 
     Raises ConfigError for the user's mistakes, and, with everything published, TooManyRejects.
     """
-    out = check_folder(Path(config.out or f"datasets/{config.name or f'dpo-{config.recipe}'}"))
+    check(config)
+    out = folder_of(config)
     run = Run.start("dpo", config)
     instructions = SeedRows(instructions_of(config), run.settings.home, config.shard_rows, config.max_instructions)
     try:
@@ -56,6 +57,18 @@ def pipeline(config: PreferenceDPO, run: Run) -> list[Table]:
     tables = run.through(ultrafeedback, tables, config.judging())
     run.through(pair, tables, config.pair)
     return run.settled()
+
+
+def check(config: PreferenceDPO) -> None:
+    """Raise ConfigError for the mistakes that can be seen without starting anything."""
+    folder_of(config)
+    open_models(config)
+    instructions_of(config)
+
+
+def folder_of(config: PreferenceDPO) -> Path:
+    """The folder of the dataset, made."""
+    return check_folder(Path(config.out or f"datasets/{config.name or f'dpo-{config.recipe}'}"))
 
 
 def instructions_of(config: PreferenceDPO) -> Source:

@@ -15,7 +15,7 @@ from prefect.runtime import flow_run
 from flows.config import RunConfig
 from flows.manifests import epochs_after
 from tasks.engine.context import Context
-from tasks.engine.home import home, ledger_url
+from tasks.engine.home import check_home, home, ledger_url
 from tasks.engine.process import Settings, process
 from tasks.engine.files import write_atomically
 from tasks.engine.table_step import TableStep
@@ -29,6 +29,13 @@ SHARDS_AT_ONCE = 16  # threads that only wait; requests are limited by the model
 
 class TooManyRejects(RuntimeError):
     """The dataset is written, but a step failed more rows than `max_reject_fraction` allows."""
+
+
+def open_models(config: RunConfig) -> None:
+    """Open every model that the config names; weights load later, when they are asked. Raises ConfigError."""
+    for configs in config.models().values():
+        for model in configs:
+            process.model(model)
 
 
 @dataclass
@@ -45,10 +52,11 @@ class Run:
 
     @classmethod
     def start(cls, kind: str, config: RunConfig) -> Run:
-        """Open ledger and models. Raises ConfigError before anything is paid for.
+        """Open the ledger. Raises ConfigError before anything is paid for.
 
         A retry (of the run that the config names, or Prefect's own of this one) starts from what failed there.
         """
+        check_home()
         run = f"{kind}-{str(flow_run.id or 'plain')[:8]}"
         retried = config.retry or (run if (flow_run.run_count or 0) > 1 else None)
         has_manifest = retried is not None and (config.retry or (home() / "runs" / retried / "manifest.json").exists())
@@ -57,11 +65,7 @@ class Run:
             run=run, home=home(), ledger=ledger_url(), seed=config.seed, language=config.language,
             max_attempts=config.max_attempts, epochs=epochs,
         )  # fmt: skip
-        context = process.context(settings)
-        for configs in config.models().values():
-            for model in configs:
-                process.model(model)
-        return cls(kind, config, settings, context)
+        return cls(kind, config, settings, process.context(settings))
 
     @property
     def folder(self) -> Path:

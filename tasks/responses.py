@@ -60,10 +60,16 @@ def response_of(text: str, **known: Any) -> Response:
 
 
 def given(row: Mapping[str, Any]) -> list[Response]:
-    """The responses that a row came with: its `responses` (texts or structs) or its one `response`. Empty ones go."""
+    """The responses that a row came with: `responses` (texts or structs), or the one in `response` or ending `messages`.
+
+    Empty ones are left out.
+    """
     listed: Sequence[Any] = row.get("responses") or []
+    said = (row.get("messages") or [{"role": ""}])[-1]
     if not listed and row.get("response"):
         listed = [{"text": row["response"], "model": row.get("response_model"), "principle": row.get("system")}]
+    elif not listed and said["role"] == "assistant":
+        listed = [{"text": said["content"], "model": row.get("response_model")}]
     structs = ({"text": one} if isinstance(one, str) else dict(one) for one in listed if one)
     return [response_of(**({"origin": "given"} | struct)) for struct in structs if (struct.get("text") or "").strip()]
 
@@ -108,4 +114,3 @@ def shown(prompt: Sequence[Message]) -> str:
     if len(prompt) == 1:
         return prompt[0]["content"]
     return "\n".join(f"{message['role']}: {message['content']}" for message in prompt)
-

@@ -17,7 +17,10 @@ def said(*turns: tuple[str, str]) -> list[dict[str, str]]:
     [
         ({"instruction": "Soup?"}, said(("user", "Soup?"))),
         ({"instruction": "Soup?", "messages": None}, said(("user", "Soup?"))),
-        ({"instruction": "x", "messages": said(("system", "Cook."), ("user", "Soup?"))}, said(("system", "Cook."), ("user", "Soup?"))),
+        (
+            {"instruction": "x", "messages": said(("system", "Cook."), ("user", "Soup?"))},
+            said(("system", "Cook."), ("user", "Soup?")),
+        ),
         ({"messages": said(("user", "Soup?"), ("assistant", "Boil it."))}, said(("user", "Soup?"))),
     ],
     ids=["an instruction", "no messages", "messages go before the instruction", "an answered conversation"],
@@ -49,7 +52,8 @@ def test_a_response_knows_only_its_own_fields() -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [("Yes.", "  yes.\n"), ("Straße", "STRASSE"), ("Ｙｅｓ", "yes"), ("a\u00a0b", "a b"), ("ﬁne", "fine")]
+    ("one", "other"),
+    [("Yes.", "  yes.\n"), ("Straße", "STRASSE"), ("Ｙｅｓ", "yes"), ("a\u00a0b", "a b"), ("ﬁne", "fine")],
 )
 def test_texts_that_say_the_same_are_equal_after_normalisation(one: str, other: str) -> None:
     assert normalised(one) == normalised(other)

@@ -25,7 +25,7 @@ NO_CANDIDATE = {
     "evolved_vs_original": "not_evolved", "stronger_model_first": "one_model",
 }  # fmt: skip
 NEAREST_TO_A_PAIR = ("margin", "tie", "identical", "no_score", "not_better")
-ROUNDING = 1e-9  # 4.2 - 3.7 is a margin of 0.5
+ROUNDING = 1e-9  # 4.1 - 3.6 is a margin of 0.5
 
 
 class Pair(Params):

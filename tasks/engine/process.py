@@ -69,6 +69,12 @@ class Process:
                 self.gate.widen(self._models[config].max_in_flight)
             return self._models[config]
 
+    def adopt(self, config: ModelConfig, model: Model) -> None:
+        """Use a model that the caller has made wherever this config is asked for (tests, notebooks)."""
+        with self._lock:
+            self._models[config] = model
+            self.gate.widen(model.max_in_flight)
+
     def models(self, roles: Mapping[str, Sequence[ModelConfig]], context: Context) -> Models:
         """The models of a run, by role."""
         return Models({role: [self.member(config) for config in configs] for role, configs in roles.items()}, context)

@@ -47,7 +47,7 @@ class Criticised(NamedTuple):
 async def critique(row: Row, models: Models, params: Critique) -> list[Row]:
     """Have each response criticised, then rewritten (Cui et al. 2023, arXiv:2310.01377).
 
-    Reads `responses`, or a single `response`; that column then has the revised text. A revised response (origin
+    Reads `responses`, or one response (`response`, or the end of `messages`), whose revision `response` then has. A revised response (origin
     `revised`, its original as `parent`) stands right after its original, which carries the `critique`. A part that
     failed is a loss; a row where no critique came is rejected (no_critique).
     """

@@ -6,6 +6,7 @@ Identity is the digest of the files that shape an answer, or the resolved commit
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -193,9 +194,21 @@ def free_memory(device: Any) -> int:
     elif device.type == "mps":
         free = torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
     else:
-        pages = "SC_AVPHYS_PAGES" if "SC_AVPHYS_PAGES" in os.sysconf_names else "SC_PHYS_PAGES"
-        free = os.sysconf(pages) * os.sysconf("SC_PAGE_SIZE")
+        free = free_ram()
     return int(free * MEMORY_SHARE.get(device.type, 0.5))
+
+
+def free_ram(root: Path = Path("/")) -> int:
+    """Bytes of main memory to be had: what Linux says, within the container's limit; elsewhere half of all there is."""
+    free = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    with contextlib.suppress(OSError):
+        if kilobytes := re.search(r"MemAvailable:\s+(\d+) kB", (root / "proc/meminfo").read_text()):
+            free = int(kilobytes[1]) * 1024
+    with contextlib.suppress(OSError, ValueError):
+        group = root / "sys/fs/cgroup"
+        limit, used = (int((group / name).read_text()) for name in ("memory.max", "memory.current"))
+        free = min(free, limit - used)
+    return max(free, 0)
 
 
 def out_of_memory(error: BaseException) -> bool:

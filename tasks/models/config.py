@@ -9,12 +9,16 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from tasks.models.base import Sampling
 
 OVERRIDES = ("temperature", "top_p", "max_new_tokens", "presence_penalty")
+NOT_SHAPING = frozenset({  # how fast, how dear and how patiently, but never what is answered
+    "max_in_flight", "requests_per_minute", "tokens_per_minute", "price_prompt", "price_completion", "timeout_s",
+    "max_tries", "patience_s", "api_key_env", "device",
+})  # fmt: skip
 
 
 class ModelConfig(BaseModel):
     """One model and how to ask it. Sampling fields left empty mean: what the technique's paper uses."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)  # it may be a pasted key
 
     name: str = Field("demo", min_length=1, description="demo, a transformers name or folder, or model@http://host:port/v1")
     temperature: float | None = Field(None, ge=0, le=5, description="overrides every technique's own; 0 is greedy")
@@ -25,6 +29,17 @@ class ModelConfig(BaseModel):
     revision: str | None = Field(None, description="a Hub revision; for a server, a word that changes when the model does")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="where a local model runs")
     dtype: Literal["auto", "float32", "bfloat16"] = Field("auto", description="auto: bfloat16 where it is native")
+    api_key_env: str | None = Field(None, description="the NAME of the environment variable that holds an endpoint's key")
+    identity: str | None = Field(None, min_length=1, description="stands for the endpoint's URL in the ledger, so that answers survive a move")
+    requests_per_minute: int | None = Field(None, ge=1, description="of an endpoint, never exceeded")
+    tokens_per_minute: int | None = Field(None, ge=1, description="of an endpoint, prompts and completions together, never exceeded")
+    price_prompt: float | None = Field(None, ge=0, description="of a million prompt tokens, in your currency")
+    price_completion: float | None = Field(None, ge=0, description="of a million completion tokens, in your currency")
+    timeout_s: float = Field(600.0, gt=0, description="seconds in which an endpoint has to answer one request")
+    max_tries: int = Field(10, ge=1, description="exchanges with an endpoint that may fail before their row is rejected")
+    patience_s: float = Field(600.0, gt=0, description="seconds that an endpoint may be down or refuse everything before the run ends")
+    tokenizer: str | None = Field(None, description="transformers name or folder of an endpoint's tokenizer, for Magpie")
+    bos: Literal["prompt", "server"] = Field("prompt", description="raw prompts: who puts the first token; prompt: ours has it, and the server is told so (vLLM). server: it does so unasked (llama.cpp, SGLang, Ollama), ours leaves it out")
 
     @model_validator(mode="before")
     @classmethod

@@ -16,6 +16,10 @@ def open_model(config: ModelConfig) -> Model:
         from tasks.models.scripted import load_rule
 
         return load_rule(config.name, config.max_in_flight)
+    if "@http://" in config.name or "@https://" in config.name:
+        from tasks.models.endpoint import open_endpoint
+
+        return open_endpoint(config)
     from tasks.models.local import load_local
 
     if config.name == "demo":

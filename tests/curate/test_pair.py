@@ -35,32 +35,53 @@ def texts_of(responses: list[Response], run_seed: int = 0, **params: Any) -> lis
 
 PAIRED: dict[str, tuple[list[Response], dict[str, Any], list[tuple[str, str]]]] = {
     "best with worst": (scored(a=3, b=5, c=1, d=2), {}, [("b", "c")]),
-    "then the next best with the next worst": (scored(a=3, b=5, c=1, d=2), {"max_pairs_per_instruction": 9}, [("b", "c"), ("a", "d")]),
+    "then the next best with the next worst": (
+        scored(a=3, b=5, c=1, d=2),
+        {"max_pairs_per_instruction": 9},
+        [("b", "c"), ("a", "d")],
+    ),
     "a response stands in one pair": (scored(a=3, b=5, c=1), {"max_pairs_per_instruction": 9}, [("b", "c")]),
     "the second pair is a tie": (scored(a=3, b=5, c=1, d=3), {"max_pairs_per_instruction": 2}, [("b", "c")]),
     "the one without a score stays out": (scored(a=3, b=None, c=4), {}, [("c", "a")]),
-    "a margin just reached, floats and all": (scored(a=4.2, b=3.7), {"min_margin": 0.5}, [("a", "b")]),
+    "a margin just reached, floats and all": (scored(a=4.1, b=3.6), {"min_margin": 0.5}, [("a", "b")]),
     "identical best and worst": (scored(**{"Yes.": 5, "yes. ": 1, "No": 3}), {}, [("Yes.", "No")]),
-    "evolved with original": ([*scored(a=None, b=None), evolved("a", "a2")], {"strategy": "evolved_vs_original"}, [("a2", "a")]),
-    "revised with original": ([*scored(a=None), evolved("a", "a2", None, "revised")], {"strategy": "evolved_vs_original"}, [("a2", "a")]),
+    "evolved with original": (
+        [*scored(a=None, b=None), evolved("a", "a2")],
+        {"strategy": "evolved_vs_original"},
+        [("a2", "a")],
+    ),
+    "revised with original": (
+        [*scored(a=None), evolved("a", "a2", None, "revised")],
+        {"strategy": "evolved_vs_original"},
+        [("a2", "a")],
+    ),
     "the widest gain first": (
         [*scored(a=3, b=1), evolved("a", "a2", 4), evolved("b", "b2", 4)],
-        {"strategy": "evolved_vs_original", "max_pairs_per_instruction": 2}, [("b2", "b"), ("a2", "a")],
+        {"strategy": "evolved_vs_original", "max_pairs_per_instruction": 2},
+        [("b2", "b"), ("a2", "a")],
     ),
     "an evolution that made it worse is no pair": (
-        [*scored(a=3, b=1), evolved("a", "a2", 2), evolved("b", "b2", 1.5)], {"strategy": "evolved_vs_original"}, [("b2", "b")],
+        [*scored(a=3, b=1), evolved("a", "a2", 2), evolved("b", "b2", 1.5)],
+        {"strategy": "evolved_vs_original"},
+        [("b2", "b")],
     ),
     "the strongest with the weakest": (
-        by_model(small="s", large="l", middle="m"), {"strategy": "stronger_model_first"}, [("l", "s")],
+        by_model(small="s", large="l", middle="m"),
+        {"strategy": "stronger_model_first"},
+        [("l", "s")],
     ),
     "a model that is not in the list stays out": (
-        by_model(small="s", given="g", middle="m"), {"strategy": "stronger_model_first"}, [("m", "s")],
+        by_model(small="s", given="g", middle="m"),
+        {"strategy": "stronger_model_first"},
+        [("m", "s")],
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("responses", "params", "pairs"), PAIRED.values(), ids=PAIRED.keys())
-def test_pairs_are_formed_by_strategy(responses: list[Response], params: dict[str, Any], pairs: list[tuple[str, str]]) -> None:
+def test_pairs_are_formed_by_strategy(
+    responses: list[Response], params: dict[str, Any], pairs: list[tuple[str, str]]
+) -> None:
     assert texts_of(responses, **params) == pairs
 
 
@@ -74,22 +95,37 @@ REJECTED: dict[str, tuple[list[Response], dict[str, Any], str]] = {
     "too close or equal": (scored(a=3, b=3.4, c=3), {"min_margin": 0.5}, "margin"),
     "the same text twice": (scored(**{"Yes": 4, " yes": 2}), {}, "identical"),
     "not evolved": (scored(a=4, b=3), {"strategy": "evolved_vs_original"}, "not_evolved"),
-    "evolved from nobody here": ([*scored(a=4), evolved("z", "z2", 5)], {"strategy": "evolved_vs_original"}, "not_evolved"),
+    "evolved from nobody here": (
+        [*scored(a=4), evolved("z", "z2", 5)],
+        {"strategy": "evolved_vs_original"},
+        "not_evolved",
+    ),
     "evolved for the worse": ([*scored(a=4), evolved("a", "a2", 3)], {"strategy": "evolved_vs_original"}, "not_better"),
     "evolved to no avail": ([*scored(a=4), evolved("a", "a2", 4)], {"strategy": "evolved_vs_original"}, "tie"),
-    "evolved a little": ([*scored(a=4), evolved("a", "a2", 4.5)], {"strategy": "evolved_vs_original", "min_margin": 1}, "margin"),
-    "a margin without scores": ([*scored(a=None), evolved("a", "a2")], {"strategy": "evolved_vs_original", "min_margin": 1}, "no_score"),
+    "evolved a little": (
+        [*scored(a=4), evolved("a", "a2", 4.5)],
+        {"strategy": "evolved_vs_original", "min_margin": 1},
+        "margin",
+    ),
+    "a margin without scores": (
+        [*scored(a=None), evolved("a", "a2")],
+        {"strategy": "evolved_vs_original", "min_margin": 1},
+        "no_score",
+    ),
     "models of one strength": (by_model(large="l", given="g"), {"strategy": "stronger_model_first"}, "one_model"),
     "the stronger model lost": (
         [response_of("l", model="large", score=2.0), response_of("s", model="small", score=3.0)],
-        {"strategy": "stronger_model_first"}, "not_better",
+        {"strategy": "stronger_model_first"},
+        "not_better",
     ),
     "the forced model is not there": (scored(a=4, b=2), {"one_side": "mine"}, "one_side_missing"),
     "the forced model ties with all": (
-        [response_of("a", model="mine", score=2.0), response_of("b", model="m", score=2.0)], {"one_side": "mine"}, "tie",
+        [response_of("a", model="mine", score=2.0), response_of("b", model="m", score=2.0)],
+        {"one_side": "mine"},
+        "tie",
     ),
     "not a number": (scored(a=float("nan"), b=3), {}, "tie"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("responses", "params", "reason"), REJECTED.values(), ids=REJECTED.keys())
@@ -112,12 +148,16 @@ def test_one_side_stands_in_every_pair_on_a_side_drawn_where_both_are_open() -> 
     responses = [*scored(best=5, worst=1), response_of("mine", model="mine", score=3.0)]
     drawn = [texts_of(responses, seed, one_side="mine") for seed in range(60)]
     assert {pairs[0] for pairs in drawn} == {("best", "mine"), ("mine", "worst")}
-    assert texts_of([*scored(a=2, b=1), response_of("mine", model="mine", score=3.0)], one_side="mine") == [("mine", "b")]
+    assert texts_of([*scored(a=2, b=1), response_of("mine", model="mine", score=3.0)], one_side="mine") == [
+        ("mine", "b")
+    ]
 
 
 def test_the_columns_are_explicit_conversational_and_tell_why() -> None:
     said = {"judge": "j", "aspect": "overall", "rating": 4.0, "rationale": "clear", "order": 0}
-    turns = [{"role": role, "content": text} for role, text in (("user", "Hi"), ("assistant", "Hello"), ("user", "Soup?"))]
+    turns = [
+        {"role": role, "content": text} for role, text in (("user", "Hi"), ("assistant", "Hello"), ("user", "Soup?"))
+    ]
     responses = [response_of("Boil it.", model="m", origin="pool", score=4.0, ratings=[said]), *scored(**{"No.": 1.0})]
     [child] = asyncio.run(pair(a_row(messages=turns, responses=responses), models_of([]), Pair()))
     assert dict(child.changes) == {
@@ -125,7 +165,8 @@ def test_the_columns_are_explicit_conversational_and_tell_why() -> None:
         "chosen": [{"role": "assistant", "content": "Boil it."}],
         "rejected": [{"role": "assistant", "content": "No."}],
         "score_chosen": 4.0, "score_rejected": 1.0, "chosen_model": "m", "rejected_model": "m",
-        "chosen_origin": "pool", "rejected_origin": "pool", "judges": ["j"], "ratings_chosen": [said], "ratings_rejected": [],
+        "chosen_origin": "pool", "rejected_origin": "pool",
+        "judges": ["j"], "ratings_chosen": [said], "ratings_rejected": [],
     }  # fmt: skip
 
 
@@ -144,7 +185,8 @@ def test_the_stronger_model_is_the_earlier_in_the_pool() -> None:
 some_responses = st.lists(
     st.builds(
         lambda text, model, score, parent: response_of(
-            text, model=model, score=score, parent=name_of({"text": parent}) if parent else "", origin="evolved" if parent else "pool"
+            text, model=model, score=score, origin="evolved" if parent else "pool",
+            parent=parent and name_of({"text": parent}),
         ),
         st.sampled_from(["a", "A ", "b", "c", "d", "e"]), st.sampled_from([*MODELS, "given"]),
         st.none() | st.sampled_from([1.0, 2.0, 2.5, 10 / 3, 5.0]), st.sampled_from(["", "", "a", "b"]),
@@ -188,7 +230,9 @@ def test_every_pair_keeps_the_rules(responses: list[Response], params: Pair, run
 
 
 @given(some_responses, some_params, st.randoms())
-def test_permuting_the_responses_changes_no_choice(responses: list[Response], params: Pair, random: random.Random) -> None:
+def test_permuting_the_responses_changes_no_choice(
+    responses: list[Response], params: Pair, random: random.Random
+) -> None:
     shuffled = random.sample(responses, len(responses))
     assert outcome(shuffled, params, 0) == outcome(responses, params, 0)
 

@@ -25,7 +25,12 @@ from tasks.models.base import Completion, Request
 from tasks.models.config import ModelConfig
 from tasks.models.scripted import Rule, ScriptedModel
 
-ROLES = {"Rate each": "judge", "Rate it": "judge", "make this response better": "critic", "Write this response": "writer"}
+ROLES = {
+    "Rate each": "judge",
+    "Rate it": "judge",
+    "make this response better": "critic",
+    "Write this response": "writer",
+}
 
 
 def role_of(request: Request) -> str:
@@ -39,7 +44,9 @@ def unreliable(failing: float) -> Rule:
     def rule(request: Request) -> str | Completion:
         dice = random.Random(request.seed)
         if dice.random() < failing:
-            return dice.choice(["", "Rating: 8/10", "Response 1: rating 47", Completion("cut", "length"), "As an AI, no. 3/5"])
+            return dice.choice(
+                ["", "Rating: 8/10", "Response 1: rating 47", Completion("cut", "length"), "As an AI, no. 3/5"]
+            )
         if role_of(request) == "judge":
             lines = [f"Response {i}: rating {dice.choice([1, 2, 3.5, 4, 'N/A'])} - so it is" for i in range(1, 9)]
             text = request.messages[-1]["content"] if request.messages else ""
@@ -50,7 +57,9 @@ def unreliable(failing: float) -> Rule:
     return rule
 
 
-def run(technique: Technique[Any], frame: pl.DataFrame, rules: list[Rule], params: Any, max_attempts: int = 3) -> Outcome:
+def run(
+    technique: Technique[Any], frame: pl.DataFrame, rules: list[Rule], params: Any, max_attempts: int = 3
+) -> Outcome:
     context = Context(max_attempts=max_attempts)
     panel = [ScriptedModel(rule, name=f"m{i}") for i, rule in enumerate(rules)]
     members = [Member(model, ModelConfig(name=model.name)) for model in panel]
@@ -84,7 +93,9 @@ CHAIN: list[tuple[Technique[Any], Any]] = [
 
 
 @settings(max_examples=12, deadline=None)
-@given(st.sampled_from([0.0, 0.2, 0.5, 0.8]), st.integers(1, 8), st.integers(1, 3), st.sampled_from(["overall", "paper"]))
+@given(
+    st.sampled_from([0.0, 0.2, 0.5, 0.8]), st.integers(1, 8), st.integers(1, 3), st.sampled_from(["overall", "paper"])
+)
 def test_nothing_is_lost_on_the_way_to_pairs(failing: float, rows: int, models: int, aspects: Any) -> None:
     frame = instructions(rows)
     for technique, params in CHAIN:

@@ -35,8 +35,13 @@ def test_every_real_record_is_read_whole() -> None:
     assert sum(row["messages"][0]["role"] == "system" for row in rows) == 12
     assert sum(len(row["messages"]) >= 3 for row in rows) == 14
     for record, row in zip(RECORDS, rows, strict=True):
-        assert [message["content"] for message in row["messages"]] == [turn["value"] for turn in record["conversations"]]
-        assert {response["text"] for response in row["responses"]} == {record["chosen"]["value"], record["rejected"]["value"]}
+        assert [message["content"] for message in row["messages"]] == [
+            turn["value"] for turn in record["conversations"]
+        ]
+        assert {response["text"] for response in row["responses"]} == {
+            record["chosen"]["value"],
+            record["rejected"]["value"],
+        }
 
 
 def test_given_pairs_are_a_pool_without_a_request() -> None:

@@ -13,9 +13,12 @@ from tasks.responses import name_of, response_of
 from tests.rows import a_row, models_of
 
 OPENINGS = {
-    "helps the person": "helpfulness", "keeps closer": "relevance", "goes deeper": "depth", "fresh idea": "creativity",
+    "helps the person": "helpfulness",
+    "keeps closer": "relevance",
+    "goes deeper": "depth",
+    "fresh idea": "creativity",
     "more details": "details",
-}  # fmt: skip
+}
 
 
 def asked(request: Request) -> str:
@@ -32,7 +35,9 @@ def run(row: Row, rule: Rule | list[str], **params: Any) -> list[dict[str, Any]]
 
 
 def a_pool(*texts: str, **columns: Any) -> Row:
-    return a_row(responses=[response_of(text, model="m", origin="pool") for text in texts], **{"instruction": "Soup?"} | columns)
+    return a_row(
+        responses=[response_of(text, model="m", origin="pool") for text in texts], **{"instruction": "Soup?"} | columns
+    )
 
 
 def test_the_original_stands_beside_the_evolved() -> None:
@@ -64,11 +69,24 @@ def test_each_generation_rewrites_the_one_before() -> None:
 def test_all_five_operations_are_drawn_by_row_response_and_generation() -> None:
     drawn = {}
     for n in range(30):
-        for response in run(a_pool("a1", "b2", instruction=f"Ask {n}"), lambda r: f"Better {r.seed}", generations=2)[1::2]:
+        for response in run(a_pool("a1", "b2", instruction=f"Ask {n}"), lambda r: f"Better {r.seed}", generations=2)[
+            1::2
+        ]:
             drawn[n, response["parent"]] = tuple(response["operations"])
     assert {operation for pair in drawn.values() for operation in pair} == set(OPENINGS.values())
     assert len(set(drawn.values())) > 15
     assert any(drawn[n, name_of({"text": "a1"})] != drawn[n, name_of({"text": "b2"})] for n in range(5))
+
+
+def test_no_two_rewrites_of_a_row_share_a_seed() -> None:
+    seeds = []
+    run(
+        a_pool("a1", "b2", "c3"),
+        lambda r: seeds.append(r.seed) or f"Better {r.seed}",
+        generations=4,
+        operations=("depth",),
+    )
+    assert len(set(seeds)) == 12
 
 
 def test_a_failed_generation_is_a_loss_and_the_text_before_it_goes_on() -> None:
@@ -112,7 +130,11 @@ def test_permuting_the_responses_changes_nothing() -> None:
 
 def test_a_conversation_is_shown_whole() -> None:
     seen = []
-    messages = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}, {"role": "user", "content": "Soup?"}]
+    messages = [
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": "Hello"},
+        {"role": "user", "content": "Soup?"},
+    ]
     run(a_pool("Boil it.", messages=messages), lambda r: seen.append(asked(r)) or "Better")
     assert "Instruction: user: Hi\nassistant: Hello\nuser: Soup?\n" in seen[0]
 

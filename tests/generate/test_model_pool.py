@@ -37,7 +37,9 @@ def any_words(request: Request) -> str:
 def test_members_are_drawn_without_replacement_by_the_row_alone() -> None:
     drawn = []
     for n in range(60):
-        responses = run(a_row(instruction=f"Ask {n}"), a_pool("one thing", "a second", "some third", "the last"), responses=2)
+        responses = run(
+            a_row(instruction=f"Ask {n}"), a_pool("one thing", "a second", "some third", "the last"), responses=2
+        )
         names = [response["model"] for response in responses]
         assert len(set(names)) == 2
         drawn.append(tuple(names))
@@ -63,7 +65,9 @@ def test_each_member_has_its_own_sampling_and_it_is_recorded() -> None:
     temperatures = {r["model"]: json.loads(r["arguments"])["temperature"] for r in child["responses"]}
     assert temperatures == {"m0": 0.2, "m1": 1.0}
     assert pool[0].requests[0].sampling.temperature == 0.2
-    assert [(r["origin"], r["parent"], r["ratings"], r["score"]) for r in child["responses"]] == [("pool", "", [], None)] * 2
+    assert [(r["origin"], r["parent"], r["ratings"], r["score"]) for r in child["responses"]] == [
+        ("pool", "", [], None)
+    ] * 2
 
 
 def test_principles_and_templates_are_drawn_by_weight_said_and_recorded() -> None:
@@ -79,7 +83,13 @@ def test_principles_and_templates_are_drawn_by_weight_said_and_recorded() -> Non
 
 
 def test_a_conversation_keeps_its_system_message_and_ends_with_the_user() -> None:
-    turns = [("system", "You are a cook."), ("user", "Hi"), ("assistant", "Hello!"), ("user", "Soup?"), ("assistant", "old")]
+    turns = [
+        ("system", "You are a cook."),
+        ("user", "Hi"),
+        ("assistant", "Hello!"),
+        ("user", "Soup?"),
+        ("assistant", "old"),
+    ]
     row = a_row(messages=[{"role": role, "content": text} for role, text in turns])
     pool = a_pool("first soup", "other stew")
     [child] = asyncio.run(model_pool(row, models_of([], pool=pool), ModelPool(principles={"Be brief.": 1})))
@@ -89,7 +99,9 @@ def test_a_conversation_keeps_its_system_message_and_ends_with_the_user() -> Non
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("columns", [{}, {"messages": []}, {"messages": [{"role": "system", "content": "x"}]}, {"instruction": ""}])
+@pytest.mark.parametrize(
+    "columns", [{}, {"messages": []}, {"messages": [{"role": "system", "content": "x"}]}, {"instruction": ""}]
+)
 def test_a_row_without_a_prompt_is_filtered(columns: dict[str, Any]) -> None:
     with pytest.raises(Filtered, match="no_prompt"):
         run(a_row(**columns), a_pool("x"))
@@ -98,7 +110,9 @@ def test_a_row_without_a_prompt_is_filtered(columns: dict[str, Any]) -> None:
 def test_one_side_stands_in_every_pool() -> None:
     for n in range(20):
         row = a_row(instruction=f"Ask {n}")
-        names = [r["model"] for r in run(row, a_pool("one thing", "a second", "some third"), responses=2, one_side="m2")]
+        names = [
+            r["model"] for r in run(row, a_pool("one thing", "a second", "some third"), responses=2, one_side="m2")
+        ]
         assert "m2" in names
         assert len(set(names)) == 2
 
@@ -117,12 +131,21 @@ ALIKE = {
 
 @pytest.mark.parametrize("text", ALIKE.values(), ids=ALIKE.keys())
 def test_a_response_too_alike_is_drawn_again_from_another_member(text: str) -> None:
-    row = a_row(instruction="Capital of France?")
-    responses = run(row, a_pool("Paris is the capital.", text, "It is Lyon, no?"), responses=2, max_rouge_l=1.0)
-    assert "It is Lyon, no?" in [response["text"] for response in responses]
-    assert len(responses) == 2
-    for loss in row.losses:
-        assert (loss.kind, loss.reason) == ("filtered", "too_alike")
+    lost = []
+    for n in range(12):
+        row = a_row(instruction=f"Capital of France? {n}")
+        responses = run(row, a_pool("Paris is the capital.", text, "It is Lyon, no?"), responses=2, max_rouge_l=1.0)
+        assert "It is Lyon, no?" in [response["text"] for response in responses]
+        assert len(responses) == 2
+        lost += [(loss.kind, loss.reason) for loss in row.losses]
+    assert set(lost) == {("filtered", "too_alike")}
+
+
+def test_a_forced_member_too_alike_is_asked_again_itself() -> None:
+    pool = a_pool(lambda _: "the given one" if len(pool[0].requests) == 1 else "another thought", "a third")
+    responses = run(a_row(instruction="Go", responses=["the given one"]), pool, keep_responses=True, one_side="m0")
+    assert [response["text"] for response in responses] == ["the given one", "another thought"]
+    assert not pool[1].requests
 
 
 def test_rouge_l_above_the_limit_is_too_alike_and_at_the_limit_is_not() -> None:
@@ -191,7 +214,9 @@ def test_given_responses_are_members_and_cost_nothing(columns: dict[str, Any]) -
 def test_a_single_response_is_kept_with_its_model_and_the_pool_adds_the_rest() -> None:
     row = a_row(instruction="Go", response="from the SFT set", response_model="tuned", system="Be kind.")
     responses = run(row, a_pool("new words", "newer words"), keep_responses=True, responses=3)
-    assert [(r["text"], r["model"], r["principle"]) for r in responses[:1]] == [("from the SFT set", "tuned", "Be kind.")]
+    assert [(r["text"], r["model"], r["principle"]) for r in responses[:1]] == [
+        ("from the SFT set", "tuned", "Be kind.")
+    ]
     assert [r["origin"] for r in responses] == ["given", "pool", "pool"]
 
 
@@ -205,7 +230,13 @@ def test_one_side_is_asked_even_where_enough_is_given() -> None:
 def test_permuting_given_responses_changes_nothing(texts: list[str]) -> None:
     row = Row("0" * 32, {"instruction": "Go", "responses": texts})
     assert [r["text"] for r in run(row, a_pool("new"), keep_responses=True, responses=3)] == [
-        r["text"] for r in run(Row("0" * 32, {"instruction": "Go", "responses": sorted(texts)}), a_pool("new"), keep_responses=True, responses=3)
+        r["text"]
+        for r in run(
+            Row("0" * 32, {"instruction": "Go", "responses": sorted(texts)}),
+            a_pool("new"),
+            keep_responses=True,
+            responses=3,
+        )
     ]
     assert [loss.reason for loss in row.losses] == ["too_alike"]
 

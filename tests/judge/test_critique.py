@@ -21,7 +21,11 @@ def critic(request: Request) -> str:
 
 
 def reviser(request: Request) -> str:
-    return asked(request).split("Response: ")[1].split("\n")[0] + " Mended: " + asked(request).split("Advice: ")[1].split("\n")[0]
+    return (
+        asked(request).split("Response: ")[1].split("\n")[0]
+        + " Mended: "
+        + asked(request).split("Advice: ")[1].split("\n")[0]
+    )
 
 
 def run(row: Row, *, critic: Rule | list[str] = critic, reviser: Rule | list[str] = reviser, **params: Any) -> Row:
@@ -31,7 +35,9 @@ def run(row: Row, *, critic: Rule | list[str] = critic, reviser: Rule | list[str
 
 
 def a_pool(*texts: str) -> Row:
-    return a_row(instruction="Soup?", responses=[response_of(text, model="m", origin="pool", score=2.0) for text in texts])
+    return a_row(
+        instruction="Soup?", responses=[response_of(text, model="m", origin="pool", score=2.0) for text in texts]
+    )
 
 
 def test_each_response_gets_a_critique_and_a_rewrite_that_follows_it() -> None:
@@ -49,7 +55,8 @@ def test_each_response_gets_a_critique_and_a_rewrite_that_follows_it() -> None:
 def test_an_sft_row_comes_out_with_the_better_response() -> None:
     child = run(a_row(instruction="Soup?", response="Boil it.", response_model="tuned"))
     assert (child["response"], child["response_model"]) == ("Boil it. Mended: Say for how long.", "reviser")
-    assert [(r["text"], r["model"], r["origin"]) for r in child["responses"]][0] == ("Boil it.", "tuned", "given")
+    original = child["responses"][0]
+    assert (original["text"], original["model"], original["origin"]) == ("Boil it.", "tuned", "given")
 
 
 def test_without_a_rewrite_there_is_only_the_critique() -> None:
@@ -99,7 +106,9 @@ def test_a_critique_gives_no_score(completion: str) -> None:
         critique_of(completion)
 
 
-@pytest.mark.parametrize("completion", ["Name 3 fruits, not 2.", "It scores high on charm: keep that.", "Use 1/2 cup, in 10 or 5 steps."])
+@pytest.mark.parametrize(
+    "completion", ["Name 3 fruits, not 2.", "It scores high on charm: keep that.", "Use 1/2 cup, in 10 or 5 steps."]
+)
 def test_numbers_in_a_critique_are_no_score(completion: str) -> None:
     assert critique_of(f" {completion}\n") == completion
 

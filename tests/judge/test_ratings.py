@@ -39,14 +39,17 @@ READ: dict[str, tuple[str, float | None, str]] = {
     "a tail that rstrip would take letters for": ("Rating: 4\nReason: it always helps</s>", 4, "it always helps"),
     "a ChatML tail": ("Rating: 4<|im_end|>\n", 4, ""),
     "a Llama 3 tail": ("Rating: 4\nReason: clear<|eot_id|><|end_of_text|>", 4, "clear"),
-    "a reason of two paragraphs": ("Rating: 2\nReason: clear.\n\nBut it is short,\nand 5 words too few.", 2,
-                                   "clear.\n\nBut it is short,\nand 5 words too few."),
+    "a reason of two paragraphs": (
+        "Rating: 2\nReason: clear.\n\nBut it is short,\nand 5 words too few.",
+        2,
+        "clear.\n\nBut it is short,\nand 5 words too few.",
+    ),
     "said twice alike": ("Rating: 4\nReason: clear\n\nRating: 4", 4, "clear"),
     "thought before": ("<think>Rating: 2? No.</think>\nRating: 4", 4, ""),
     "a number in the reason": ("Rating: 1\nReason: 10 is not the answer", 1, "10 is not the answer"),
     "lower case": ("rating: 4\nreason: clear", 4, "clear"),
     "Windows line ends": ("Rating: 4\r\nReason: clear\r\n", 4, "clear"),
-}  # fmt: skip
+}
 
 REFUSED: dict[str, tuple[str, str]] = {
     "nothing": ("", "rating_missing"),
@@ -95,13 +98,19 @@ def test_a_rating_that_is_none_is_unusable(text: str, reason: str) -> None:
 READ_ALL: dict[str, tuple[str, list[tuple[float | None, str]]]] = {
     "as asked": ("Response 1: rating 4 - clear\nResponse 2: rating 2 - false", [(4, "clear"), (2, "false")]),
     "in another order": ("Response 2: rating 2 - false\nResponse 1: rating 4 - clear", [(4, "clear"), (2, "false")]),
-    "with blank lines": ("\n\nResponse 1: rating 4 - clear\n\n\nResponse 2: rating 2 - false\n", [(4, "clear"), (2, "false")]),
+    "with blank lines": (
+        "\n\nResponse 1: rating 4 - clear\n\n\nResponse 2: rating 2 - false\n",
+        [(4, "clear"), (2, "false")],
+    ),
     "with a preamble": (
-        "Response 1 and Response 2 both name fruits.\nHere you go:\nResponse 1: rating 4 - clear\nResponse 2: rating 2 - false",
+        "Response 1 and Response 2 both fit.\nHere you go:\nResponse 1: rating 4 - clear\nResponse 2: rating 2 - false",
         [(4, "clear"), (2, "false")],
     ),
     "bold labels, bare values": ("**Response 1:** 4 - clear\n**Response 2:** 2 - false", [(4, "clear"), (2, "false")]),
-    "a numbered list": ("1. Response 1 (rating: 4) - clear\n2. Response 2 (rating: 2) - false", [(4, "clear"), (2, "false")]),
+    "a numbered list": (
+        "1. Response 1 (rating: 4) - clear\n2. Response 2 (rating: 2) - false",
+        [(4, "clear"), (2, "false")],
+    ),
     "blocks": (
         "### Response 1\n**Rating:** 4\n**Reason:** clear\n\n### Response 2\n**Rating:** 2\n**Reason:** false",
         [(4, "clear"), (2, "false")],
@@ -119,14 +128,18 @@ READ_ALL: dict[str, tuple[str, list[tuple[float | None, str]]]] = {
         [(4, "better than\nResponse 2, which is false"), (2, "false")],
     ),
     "a number before the rating": (
-        "Response 1: 3 fruits, rating: 4\nResponse 2: 5 fruits, rating: 2", [(4, "3 fruits,"), (2, "5 fruits,")],
+        "Response 1: 3 fruits, rating: 4\nResponse 2: 5 fruits, rating: 2",
+        [(4, "3 fruits,"), (2, "5 fruits,")],
     ),
-    "not applicable": ("Response 1: N/A - claims nothing\nResponse 2: rating 4.5 - sure", [(None, "claims nothing"), (4.5, "sure")]),
+    "not applicable": (
+        "Response 1: N/A - claims nothing\nResponse 2: rating 4.5 - sure",
+        [(None, "claims nothing"), (4.5, "sure")],
+    ),
     "scales and hashes": ("- Response #1: 4/5 - clear\n- Response #2: 2/5 - false", [(4, "clear"), (2, "false")]),
     "full width": ("Response １：rating ４ - 清楚\nResponse ２：rating ２ - 错", [(4, "清楚"), (2, "错")]),
     "a tail": ("Response 1: rating 4 - clear\nResponse 2: rating 2 - helps</s>", [(4, "clear"), (2, "helps")]),
     "no reasons": ("Response 1: 4\nResponse 2: 2", [(4, ""), (2, "")]),
-}  # fmt: skip
+}
 
 REFUSED_ALL: dict[str, tuple[str, str]] = {
     "nothing": ("", "index_missing"),
@@ -141,7 +154,10 @@ REFUSED_ALL: dict[str, tuple[str, str]] = {
     "one off the scale": ("Response 1: rating 47 - clear\nResponse 2: rating 3", "rating_out_of_range"),
     "one on another scale": ("Response 1: 8/10\nResponse 2: 4/10", "rating_out_of_range"),
     "a label without a rating": ("Response 1: clear and short\nResponse 2: rating 3", "rating_missing"),
-    "the prompt's own form": ("Response 1: rating (1 to 5) - the reason in a few words\nResponse 2: rating 2", "rating_unclear"),
+    "the prompt's own form": (
+        "Response 1: rating (1 to 5) - the reason in a few words\nResponse 2: rating 2",
+        "rating_unclear",
+    ),
     "letters": ("Response A: rating 4\nResponse B: rating 2", "index_missing"),
     "two ratings in one": ("Response 1: good\nRating: 4\nRating: 2\nResponse 2: rating 2", "rating_repeated"),
 }
@@ -159,8 +175,8 @@ def test_ratings_that_do_not_match_are_unusable(text: str, reason: str) -> None:
     assert caught.value.reason == reason
 
 
-PIECES = ["Response 1", "Response 2", ": ", "rating", "Rating:", " 4", "5", "/10", "/5", ".5", "-", "N/A", "**", "\n", "½", "９", "²",
-          "</s>", "<|", "<think>", "Reason:", "a b", "\u2028", "٤", "1" * 400]  # fmt: skip
+PIECES = ["Response 1", "Response 2", ": ", "rating", "Rating:", " 4", "5", "/10", "/5", ".5", "-", "N/A", "**",
+          "\n", "½", "９", "²", "</s>", "<|", "<think>", "Reason:", "a b", "\u2028", "٤", "1" * 400]  # fmt: skip
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=25).map("".join) | st.text(max_size=60))
@@ -183,7 +199,10 @@ def test_whatever_a_judge_writes_by_label_comes_back_in_order(ratings: list[floa
     assert ratings_of("\n".join(lines), len(ratings)) == [Verdict(r, f"reason {i}") for i, r in enumerate(ratings, 1)]
 
 
-@pytest.mark.parametrize("text", ["*" * 50_000, "\n" * 50_000, "Rating " * 9_000, "<|a|>" * 9_000 + "x", "overall " * 9_000, "Response 1 " * 5_000])
+@pytest.mark.parametrize(
+    "text",
+    ["*" * 50_000, "\n" * 50_000, "Rating " * 9_000, "<|a|>" * 9_000 + "x", "overall " * 9_000, "Response 1 " * 5_000],
+)
 def test_no_text_takes_long_to_read(text: str) -> None:
     with pytest.raises(Unusable):
         overall_of(text)

@@ -13,7 +13,9 @@ def rated(**ratings: float | None) -> Response:
     said = []
     for name, rating in ratings.items():
         judge, aspect, *order = name.split("_")
-        said.append(Rating(judge=judge, aspect=aspect, rating=rating, rationale="", order=int(order[0]) if order else 0))
+        said.append(
+            Rating(judge=judge, aspect=aspect, rating=rating, rationale="", order=int(order[0]) if order else 0)
+        )
     return response_of("x", ratings=said)
 
 
@@ -29,7 +31,7 @@ SCORES: dict[str, tuple[list[Response], list[float | None]]] = {
     "both orders": ([rated(j_help=4, j_help_1=2), rated(j_help=5, j_help_1=5)], [3, 5]),
     "one response": ([rated(j_all=4.5)], [4.5]),
     "none": ([], []),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("responses", "scores"), SCORES.values(), ids=SCORES.keys())
@@ -44,14 +46,19 @@ AGREEMENTS: dict[str, tuple[list[Response], float | None]] = {
     "the other winner": ([rated(j_help=4, j_help_1=2), rated(j_help=2, j_help_1=4)], 0.0),
     "a tie in both": ([rated(j_help=4, j_help_1=2), rated(j_help=4, j_help_1=2)], 1.0),
     "a tie in one": ([rated(j_help=4, j_help_1=4), rated(j_help=4, j_help_1=2)], 0.0),
-    "N/A does not count": ([rated(j_help=4, j_help_1=None), rated(j_help=4, j_help_1=2), rated(j_help=5, j_help_1=3)], 1.0),
+    "N/A does not count": (
+        [rated(j_help=4, j_help_1=None), rated(j_help=4, j_help_1=2), rated(j_help=5, j_help_1=3)],
+        1.0,
+    ),
     "the share over aspects": (
-        [rated(j_help=4, j_help_1=4, j_truth=1, j_truth_1=5), rated(j_help=2, j_help_1=1, j_truth=2, j_truth_1=2)], 0.5,
+        [rated(j_help=4, j_help_1=4, j_truth=1, j_truth_1=5), rated(j_help=2, j_help_1=1, j_truth=2, j_truth_1=2)],
+        0.5,
     ),
     "the share over pairs": (
-        [rated(j_a=1, j_a_1=1), rated(j_a=2, j_a_1=3), rated(j_a=3, j_a_1=2)], 2 / 3,
+        [rated(j_a=1, j_a_1=1), rated(j_a=2, j_a_1=3), rated(j_a=3, j_a_1=2)],
+        2 / 3,
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("responses", "agreement"), AGREEMENTS.values(), ids=AGREEMENTS.keys())
@@ -59,7 +66,9 @@ def test_agreement_is_the_share_of_pairs_ranked_alike_in_both_orders(responses: 
     assert agreement_of(responses) == agreement
 
 
-some_ratings = st.fixed_dictionaries({}, optional={f"{j}_{a}": st.none() | st.integers(1, 5) for j in "pq" for a in "xyz"})
+some_ratings = st.fixed_dictionaries(
+    {}, optional={f"{j}_{a}": st.none() | st.integers(1, 5) for j in "pq" for a in "xyz"}
+)
 
 
 @given(st.lists(some_ratings, max_size=5), st.randoms())
@@ -71,5 +80,8 @@ def test_scores_lie_within_a_responses_own_ratings_and_do_not_depend_on_order(ra
         assert score is None or min(own) <= score <= max(own)
     order = list(range(len(responses)))
     random.shuffle(order)
-    shuffled = [response_of(**responses[i] | {"ratings": random.sample(responses[i]["ratings"], len(responses[i]["ratings"]))}) for i in order]
+    shuffled = [
+        response_of(**responses[i] | {"ratings": random.sample(responses[i]["ratings"], len(responses[i]["ratings"]))})
+        for i in order
+    ]
     assert scores_of(shuffled) == [scores[i] for i in order]

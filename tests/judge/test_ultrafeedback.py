@@ -40,7 +40,9 @@ def sways(request: Request) -> str:
 
 
 def a_pool(*texts: str, **columns: Any) -> Row:
-    return a_row(instruction="Soup?", responses=[response_of(text, model="m", origin="pool") for text in texts], **columns)
+    return a_row(
+        instruction="Soup?", responses=[response_of(text, model="m", origin="pool") for text in texts], **columns
+    )
 
 
 def judged(row: Row, *judges: Rule | list[str], **params: Any) -> Row:
@@ -62,7 +64,8 @@ def test_overall_rates_each_response_in_a_call_of_its_own_at_temperature_0() -> 
     for response in child["responses"]:
         [said] = response["ratings"]
         assert said == {
-            "judge": "judge 0", "aspect": "overall", "rating": WORTH[response["text"]], "rationale": response["text"], "order": 0,
+            "judge": "judge 0", "aspect": "overall", "order": 0,
+            "rating": WORTH[response["text"]], "rationale": response["text"],
         }  # fmt: skip
     assert child["order_agreement"] is None
 
@@ -101,7 +104,9 @@ def test_permuting_the_responses_changes_no_judgement() -> None:
     assert all(outcome == outcomes[0] for outcome in outcomes)
 
 
-@pytest.mark.parametrize(("judge", "agreement"), [(fair, 1.0), (sways, 0.0)], ids=["a fair judge", "a judge swayed by position"])
+@pytest.mark.parametrize(
+    ("judge", "agreement"), [(fair, 1.0), (sways, 0.0)], ids=["a fair judge", "a judge swayed by position"]
+)
 def test_a_second_order_shows_position_bias(judge: Callable[[Request], str], agreement: float) -> None:
     child = judged(a_pool(*WORTH), judge, aspects="chapter", second_order=True)
     assert child["order_agreement"] == agreement
@@ -123,7 +128,9 @@ def test_a_judge_that_fails_is_a_loss_and_the_others_judge() -> None:
     row = a_pool(*WORTH)
     child = judged(row, lambda _: "Rating: 8/10", fair)
     assert scores(child) == WORTH
-    assert [(loss.reason, loss.attempts, loss.raw) for loss in row.losses] == [("rating_out_of_range", 3, "Rating: 8/10")] * 4
+    assert [(loss.reason, loss.attempts, loss.raw) for loss in row.losses] == [
+        ("rating_out_of_range", 3, "Rating: 8/10")
+    ] * 4
 
 
 def test_a_row_that_no_judge_rates_is_rejected_with_the_last_raw_text() -> None:
@@ -154,10 +161,16 @@ def test_a_conversation_is_shown_whole() -> None:
     turns = [("system", "You cook."), ("user", "Hi"), ("assistant", "Hello"), ("user", "Soup?")]
     row = a_pool("Boil it.", messages=[{"role": role, "content": text} for role, text in turns])
     asyncio.run(ultrafeedback(row, models_of([], judge=[judge]), UltraFeedback()))
-    assert "Instruction: system: You cook.\nuser: Hi\nassistant: Hello\nuser: Soup?\n\nResponse: Boil it." in asked(judge.requests[0])
+    assert "Instruction: system: You cook.\nuser: Hi\nassistant: Hello\nuser: Soup?\n\nResponse: Boil it." in asked(
+        judge.requests[0]
+    )
 
 
 def test_one_response_has_no_second_order() -> None:
     judge = ScriptedModel(fair)
-    asyncio.run(ultrafeedback(a_pool("Boil it."), models_of([], judge=[judge]), UltraFeedback(aspects="paper", second_order=True)))
+    asyncio.run(
+        ultrafeedback(
+            a_pool("Boil it."), models_of([], judge=[judge]), UltraFeedback(aspects="paper", second_order=True)
+        )
+    )
     assert len(judge.requests) == 4

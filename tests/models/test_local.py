@@ -25,11 +25,11 @@ from transformers import (
 
 from tasks.errors import ConfigError, PermanentError, RequestRefused
 from tasks.models.base import Completion, Message, Request, Sampling
-from tasks.models.checkpoint import find_checkpoint
+from tasks.models.checkpoint import find_checkpoint, free_ram
 from tasks.models.config import ModelConfig
 from tasks.models.draft import Codec, turn_tokens
 from tasks.models.local import LocalModel, load_local
-from tests.models.tiny import CORPUS, save_tiny_model, tiny_llama, tiny_tokenizer
+from tests.models.tiny import CORPUS, one_thread, save_tiny_model, tiny_llama, tiny_tokenizer
 
 NEW_TOKENS = 16
 COUNT = 24
@@ -49,12 +49,9 @@ FAMILIES = {
 
 
 @pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Tiny products gain nothing from threads, and lose much where the cores are busy."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+def threads() -> Iterator[None]:
+    with one_thread():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -505,6 +502,17 @@ asyncio.run(run())
     assert (ended.returncode, ended.stdout, ended.stderr) == (7, "interrupted\n", "")
 
 
+@pytest.mark.parametrize(("limit", "free"), [("max", 8 << 20), (str(3 << 20), 2 << 20), (str(1 << 10), 0)])
+def test_free_memory_is_what_the_container_leaves(tmp_path: Path, limit: str, free: int) -> None:
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc" / "meminfo").write_text("MemTotal: 99999 kB\nMemFree: 12 kB\nMemAvailable:    8192 kB\n")
+    group = tmp_path / "sys" / "fs" / "cgroup"
+    group.mkdir(parents=True)
+    (group / "memory.max").write_text(f"{limit}\n")
+    (group / "memory.current").write_text(f"{1 << 20}\n")
+    assert free_ram(tmp_path) == free
+
+
 # The folder
 
 
@@ -581,7 +589,7 @@ def test_weights_that_lack_a_tensor_are_refused_and_not_made_up(folder: Path, tm
 
 def test_a_hub_that_cannot_be_reached_is_said_in_one_line(tmp_path: Path) -> None:
     code = """
-from tasks.models.checkpoint import find_checkpoint
+from tasks.models.checkpoint import find_checkpoint, free_ram
 try:
     find_checkpoint("nobody/nothing")
 except ValueError as error:

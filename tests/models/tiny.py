@@ -5,6 +5,8 @@ Its texts make no sense, but are as hard as any: characters broken across tokens
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,15 @@ CORPUS = [
     "Der Eßlöffel voll Zucker wird über Nacht in Wasser gelöst; naïve Köche rühren zu früh.",
     "蒸留室は、家が果物の砂糖漬けや香水を作り、保存した部屋である。🍓🍋🌹",
 ]
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Tiny products gain nothing from threads, and lose much where the cores are busy."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def tiny_tokenizer(vocabulary: int = 400) -> PreTrainedTokenizerFast:

@@ -15,7 +15,9 @@ TURNS = said(("system", "Cook."), ("user", "Hi"), ("assistant", "Hello"), ("user
 RATING = {"judge": "j", "aspect": "overall", "rating": 4.0, "rationale": "clear", "order": 0}
 
 
-def a_pair(number: int, prompt: list[dict[str, str]], high: float | None = 4.0, low: float | None = 2.5) -> dict[str, Any]:
+def a_pair(
+    number: int, prompt: list[dict[str, str]], high: float | None = 4.0, low: float | None = 2.5
+) -> dict[str, Any]:
     return {
         "row_id": f"{number:032x}", "prompt": prompt, "chosen": said(("assistant", f"good {number}")),
         "rejected": said(("assistant", f"bad {number}")), "score_chosen": high, "score_rejected": low,
@@ -43,7 +45,11 @@ def test_dpo_is_explicit_and_conversational_with_nothing_of_before() -> None:
 
 def test_reward_has_whole_conversations_and_a_margin_of_0_for_none() -> None:
     first, second = reward(FRAME).to_dicts()
-    assert first == {"chosen": [*TURNS, *said(("assistant", "good 0"))], "rejected": [*TURNS, *said(("assistant", "bad 0"))], "margin": 1.5}
+    assert first == {
+        "chosen": [*TURNS, *said(("assistant", "good 0"))],
+        "rejected": [*TURNS, *said(("assistant", "bad 0"))],
+        "margin": 1.5,
+    }
     assert second["margin"] == 0.0
 
 

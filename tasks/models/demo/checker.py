@@ -12,7 +12,9 @@ import re
 from typing import Literal
 
 from tasks.models.demo.domain import CONSTRAINTS, KINDS, Question
+from tasks.models.demo.orders import Ages
 from tasks.models.demo.problem import Problem, pattern
+from tasks.models.demo.spellings import OTHER
 from tasks.models.demo.words import DAYS, MONTHS, SPOKEN, number_in, unlisted
 
 Verdict = Literal["right", "wrong", "not checkable"]
@@ -76,8 +78,6 @@ def _plain(value: str) -> list[str]:
 
 def _names(problem: Problem) -> set[str]:
     """The words that may be the answer, where that is one word."""
-    from tasks.models.demo.orders import OTHER, Ages
-
     if isinstance(problem, Ages):
         return {name.lower() for name, _ in problem.people}
     if problem.kind == "opposites":
@@ -91,4 +91,4 @@ def _last_list(text: str, count: int) -> list[str] | None:
     if not sentences:
         return None
     items = unlisted(re.split(r":|\bis\b|\bare\b", sentences[-1])[-1].lower())
-    return items if len(items) >= count else items or None
+    return items[-count:] or None

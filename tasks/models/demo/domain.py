@@ -6,8 +6,9 @@ import random
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tasks.models.demo.orders import Ages, Calendar, Compare, Letters, Opposites, Sequence, Sort, WordCount
+from tasks.models.demo.orders import Ages, Calendar, Compare, Sequence, Sort
 from tasks.models.demo.problem import Problem, phrased
+from tasks.models.demo.spellings import Letters, Opposites, WordCount
 from tasks.models.demo.sums import Calc, Share, Shop, Story, Unit
 
 KINDS: tuple[Any, ...] = (Calc, Story, Unit, Shop, Share, Calendar, Sort, Compare, Ages, Sequence, Letters, WordCount, Opposites)
@@ -16,7 +17,7 @@ CONSTRAINTS = (
     "Show each step.", "Answer in a full sentence.", "Say how you got there.", "Explain it to a child.",
     "Check your answer.", "Keep the answer short.", "Give the working too.", "Answer in plain words.",
 )  # fmt: skip
-SIZES, SIZE_WEIGHTS = (2, 3, 4, 5), (0.5, 0.28, 0.15, 0.07)
+SIZES, SIZE_WEIGHTS = (2, 3, 4, 5), (0.58, 0.29, 0.1, 0.03)
 
 
 @dataclass(frozen=True)

@@ -38,8 +38,8 @@ def result(total: int, steps: tuple[Step, ...]) -> int:
 
 
 def next_step(total: int, rng: random.Random) -> Step:
-    """One more addition or subtraction that stays within 0 to 60."""
-    n = rng.randint(1, 12)
+    """One more addition or subtraction of a single digit, below 60 if it can be."""
+    n = rng.randint(1, 9)
     return ("-", n) if total >= n and (rng.random() < 0.45 or total + n > 60) else ("+", n)
 
 
@@ -64,9 +64,9 @@ class Calc:
     @classmethod
     def make(cls, rng: random.Random, size: int) -> Self:
         if rng.random() < 0.35:
-            made = cls(rng.randint(2, 10), (("x", rng.randint(2, 10)),))
+            made = cls(rng.randint(2, 9), (("x", rng.randint(2, 9)),))
         else:
-            first = rng.randint(2, 40)
+            first = rng.randint(2, 30)
             made = cls(first, (next_step(first, rng),))
         for _ in range(size - 2):
             made = made.harder(rng)
@@ -138,7 +138,7 @@ class Story:
 
     @classmethod
     def make(cls, rng: random.Random, size: int) -> Self:
-        made = cls(rng.choice(NAMES), rng.choice(THINGS), rng.randint(3, 30), ())
+        made = cls(rng.choice(NAMES), rng.choice(THINGS), rng.randint(3, 25), ())
         for _ in range(max(size, 2) - 1):
             made = made.harder(rng)
         return made
@@ -319,7 +319,7 @@ class Shop:
 
     def harder(self, rng: random.Random) -> Self:
         thing = rng.choice([t for t in THINGS if all(t != known for _, known, _ in self.lines)])
-        return replace(self, lines=(*self.lines, (rng.randint(2, 6), thing, rng.randint(2, 6))))
+        return replace(self, lines=(*self.lines, (rng.randint(2, 5), thing, rng.randint(2, 5))))
 
 
 @dataclass(frozen=True)
@@ -344,8 +344,8 @@ class Share:
 
     @classmethod
     def make(cls, rng: random.Random, size: int) -> Self:
-        people = rng.randint(2, 6)
-        made = cls(rng.choice(NAMES), rng.choice(THINGS), rng.choice(GROUPS), people * rng.randint(2, 8), people)
+        people = rng.randint(2, 5)
+        made = cls(rng.choice(NAMES), rng.choice(THINGS), rng.choice(GROUPS), people * rng.randint(2, 6), people)
         for _ in range(size - 2):
             made = made.harder(rng)
         return made

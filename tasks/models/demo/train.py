@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
+import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,13 +31,15 @@ CHAT_TEMPLATE = (
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
 )
 VOCABULARY = 1280  # beside the lines of the prompts, which are tokens of their own
-LAYERS, WIDTH, INNER, HEADS = 5, 192, 512, 6
+LAYERS, WIDTH, INNER = 4, 192, 512
 CONTEXT = 2048
-ROW = 400  # tokens of a packed row
-ROWS = 12  # rows of a step
-STEPS = 2600
-PEAK, WARM_UP, DECAY = 3e-3, 100, 0.45  # learning rate, steps to reach it, last part of the run in which it falls
+ROWS = (160, 400)  # tokens of a packed row: for short and for long examples
+MISSED = 6  # examples that may have to wait before a batch is used as it is
+BATCH = 2560  # tokens of a step, all processes together
+STEPS = 5200
+PEAK, WARM_UP, DECAY = 2.5e-3, 100, 0.5  # learning rate, steps to reach it, last part of the run in which it falls
 UNLEARNED = -100
+Example = tuple[list[int], list[int]]  # token ids, and the same where they are learned
 
 
 @dataclass(frozen=True)
@@ -47,10 +50,10 @@ class Settings:
     steps: int
     minutes: float
     seed: int
-    threads: int
+    processes: int
     layers: int
     width: int
-    optimizer: str
+    compiled: bool
 
 
 def train_tokenizer(folder: Path, seed: int) -> Any:
@@ -100,7 +103,7 @@ def segments(chat: Chat) -> list[tuple[str, bool]]:
 _LINES = tuple(prompt_lines())
 
 
-def examples(tokenizer: Any, seed: int) -> Iterator[tuple[list[int], list[int]]]:
+def examples(tokenizer: Any, seed: int) -> Iterator[Example]:
     """Token ids and labels of one conversation after another, those that do not fit a row left out."""
     for chat in conversations(seed):
         ids: list[int] = []
@@ -109,41 +112,52 @@ def examples(tokenizer: Any, seed: int) -> Iterator[tuple[list[int], list[int]]]
             part = tokenizer.encode(text, add_special_tokens=False).ids
             ids += part
             labels += part if learned else [UNLEARNED] * len(part)
-        if len(ids) <= ROW:
+        if len(ids) <= ROWS[-1]:
             yield ids, labels
 
 
-def packed(source: Iterator[tuple[list[int], list[int]]], rows: int) -> Iterator[list[list[tuple[list[int], list[int]]]]]:
-    """Batches of rows, each row a list of examples that fit into it: the first row with room takes an example."""
-    waiting: list[tuple[list[int], list[int]]] = []
-    while True:
-        bins: list[list[tuple[list[int], list[int]]]] = [[] for _ in range(rows)]
-        room, missed = [ROW] * rows, list[tuple[list[int], list[int]]]()
-        while len(missed) < 24:
-            example = waiting.pop(0) if waiting else next(source)
-            place = next((i for i in range(rows) if room[i] >= len(example[0])), None)
-            if place is None:
-                missed.append(example)
-            else:
-                bins[place].append(example)
-                room[place] -= len(example[0])
-        waiting = missed + waiting
-        yield bins
+def batches(source: Iterator[Example], tokens: int) -> Iterator[list[list[Example]]]:
+    """Batches of rows, each row a list of examples that fit into it. Short and long examples have rows of their own."""
+    filling: dict[int, Packing] = {length: Packing(length, tokens // length) for length in ROWS}
+    for example in source:
+        packing = filling[next(length for length in ROWS if len(example[0]) <= length)]
+        packing.take(example)
+        if len(packing.missed) > MISSED:
+            yield packing.rows
+            packing.clear()
 
 
-def feed(queue: Any, folder: str, seed: int, rows: int) -> None:
-    """Puts packed batches into a queue, from a process of its own."""
-    from tokenizers import Tokenizer
+class Packing:
+    """A batch that is being filled: the first row with room takes an example."""
 
-    for batch in packed(examples(Tokenizer.from_file(f"{folder}/tokenizer.json"), seed), rows):
-        queue.put(batch)
+    def __init__(self, length: int, count: int) -> None:
+        self.length, self.count = length, count
+        self.clear()
+
+    def clear(self) -> None:
+        """Begin a new batch, with what did not fit into the last."""
+        self.rows: list[list[Example]] = [[] for _ in range(self.count)]
+        self._room = [self.length] * self.count
+        waiting, self.missed = getattr(self, "missed", []), list[Example]()
+        for example in waiting:
+            self.take(example)
+
+    def take(self, example: Example) -> None:
+        """Add the example, or keep it for the next batch."""
+        place = next((i for i in range(self.count) if self._room[i] >= len(example[0])), None)
+        if place is None:
+            self.missed.append(example)
+        else:
+            self.rows[place].append(example)
+            self._room[place] -= len(example[0])
 
 
-def tensors(batch: list[list[tuple[list[int], list[int]]]], device: str) -> dict[str, torch.Tensor]:
+def tensors(batch: list[list[Example]], device: str) -> dict[str, torch.Tensor]:
     """The model's inputs for a packed batch: ids, labels, positions and who may look at whom."""
     import torch
 
-    shape = (len(batch), ROW)
+    length = next(n for n in ROWS if max(sum(len(tokens) for tokens, _ in row) for row in batch) <= n)
+    shape = (len(batch), length)
     ids, labels = torch.zeros(shape, dtype=torch.long), torch.full(shape, UNLEARNED)
     positions, owner = torch.zeros(shape, dtype=torch.long), torch.full(shape, -1)
     for r, row in enumerate(batch):
@@ -153,7 +167,7 @@ def tensors(batch: list[list[tuple[list[int], list[int]]]], device: str) -> dict
             ids[r, at:end], labels[r, at:end] = torch.tensor(tokens), torch.tensor(wanted)
             positions[r, at:end], owner[r, at:end] = torch.arange(len(tokens)), number
             at = end
-    mask = (owner[:, None, :, None] == owner[:, None, None, :]) & torch.ones(ROW, ROW, dtype=torch.bool).tril()
+    mask = (owner[:, None, :, None] == owner[:, None, None, :]) & torch.ones(length, length, dtype=torch.bool).tril()
     made = {"input_ids": ids, "labels": labels, "position_ids": positions, "attention_mask": mask}
     return {name: tensor.to(device) for name, tensor in made.items()}
 
@@ -169,18 +183,6 @@ def new_model(tokenizer: Any, settings: Settings) -> Any:
         eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
     )  # fmt: skip
     return LlamaForCausalLM(config)
-
-
-def optimizers(model: Any, kind: str) -> list[Any]:
-    """Muon for the matrices of the layers and AdamW for the rest, or AdamW alone."""
-    import torch
-
-    matrices = [p for name, p in model.named_parameters() if p.ndim == 2 and "embed" not in name and kind == "muon"]
-    rest = [p for p in model.parameters() if all(p is not matrix for matrix in matrices)]
-    made: list[Any] = [torch.optim.AdamW(rest, lr=PEAK, betas=(0.9, 0.98), weight_decay=0.01, fused=True)]
-    if matrices:
-        made.append(torch.optim.Muon(matrices, lr=PEAK, momentum=0.95, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"))
-    return made
 
 
 def rate_at(step: int, done: float) -> float:
@@ -202,56 +204,88 @@ def save(model: Any, tokenizer: Any, settings: Settings, facts: dict[str, Any]) 
 
 
 def train(settings: Settings) -> None:
-    """Train and save. Prints the loss as it goes."""
+    """Train and save: on the GPU in one process, else in one process a core, which keep the same weights."""
     import torch
 
-    torch.manual_seed(settings.seed)
-    torch.set_num_threads(settings.threads)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     settings.out.mkdir(parents=True, exist_ok=True)
-    tokenizer = train_tokenizer(settings.out, settings.seed)
+    train_tokenizer(settings.out, settings.seed)
+    if torch.cuda.is_available():
+        work(0, settings, 1, "")
+        return
+    with tempfile.TemporaryDirectory() as meeting:
+        torch.multiprocessing.spawn(work, (settings, settings.processes, f"file://{meeting}/store"), settings.processes)
+
+
+def work(rank: int, settings: Settings, processes: int, meeting: str) -> None:
+    """One process of a training run. They part each batch between them and take the mean of their gradients."""
+    import torch
+    from transformers import AutoTokenizer
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cpu":
+        torch.set_num_threads(1)
+        torch.distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=processes)
+    torch.manual_seed(settings.seed)
+    tokenizer = AutoTokenizer.from_pretrained(settings.out)
     model = new_model(tokenizer, settings).to(device)
     size = sum(p.numel() for p in model.parameters())
-    print(f"{len(tokenizer)} tokens in the vocabulary, {size / 1e6:.2f} M parameters, on {device}", flush=True)
-    queue: Any = multiprocessing.get_context("spawn").Queue(maxsize=32)
-    feeder = multiprocessing.get_context("spawn").Process(
-        target=feed, args=(queue, str(settings.out), settings.seed + 1, ROWS), daemon=True
-    )
-    feeder.start()
-    try:
-        tokens, seconds = _steps(model, tokenizer, settings, queue, device)
-    finally:
-        feeder.terminate()
-    hardware = torch.cuda.get_device_name() if device == "cuda" else f"cpu, {settings.threads} threads"
-    save(model, tokenizer, settings, {"tokens": tokens, "minutes": round(seconds / 60, 1), "parameters": size, "hardware": hardware})
+    if rank == 0:
+        print(f"{len(tokenizer)} tokens in the vocabulary, {size / 1e6:.2f} M parameters, {processes} x {device}", flush=True)
+    tokens, seconds = _steps(model, tokenizer, settings, Place(rank, processes, device))
+    if rank == 0:
+        hardware = torch.cuda.get_device_name() if device == "cuda" else f"cpu, {processes} processes of one thread"
+        facts = {"tokens": tokens, "minutes": round(seconds / 60, 1), "parameters": size, "hardware": hardware}
+        save(model, tokenizer, settings, facts)
 
 
-def _steps(model: Any, tokenizer: Any, settings: Settings, queue: Any, device: str) -> tuple[int, float]:
+@dataclass(frozen=True)
+class Place:
+    """Which process this is, of how many, and where it computes."""
+
+    rank: int
+    processes: int
+    device: str
+
+    def agree(self, model: Any, done: float) -> float:
+        """Put the mean of all processes' gradients into the model's; returns the mean of `done`."""
+        import torch
+
+        if self.processes == 1:
+            return done
+        gradients = [p.grad for p in model.parameters()]
+        flat = torch.cat([*(g.view(-1) for g in gradients), torch.tensor([done])])
+        torch.distributed.all_reduce(flat)
+        flat /= self.processes
+        for gradient, part in zip(gradients, flat[:-1].split([g.numel() for g in gradients]), strict=True):
+            gradient.copy_(part.view_as(gradient))
+        return float(flat[-1])
+
+
+def _steps(model: Any, tokenizer: Any, settings: Settings, place: Place) -> tuple[int, float]:
+    """The run itself. Returns tokens and seconds."""
     import torch
 
-    tuned, began, tokens, shown = optimizers(model, settings.optimizer), time.monotonic(), 0, 0.0
-    for step in range(settings.steps):
-        done = max(step / settings.steps, (time.monotonic() - began) / 60 / settings.minutes)
-        if done >= 1:
-            break
-        inputs = tensors(queue.get(), device)
-        with torch.autocast(device, dtype=torch.bfloat16, enabled=device == "cuda"):
-            loss = model(**inputs, use_cache=False).loss
+    tuned = torch.optim.AdamW(model.parameters(), lr=PEAK, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
+    called = torch.compile(model, dynamic=False) if settings.compiled else model
+    source = batches(examples(tokenizer._tokenizer, settings.seed + 1 + place.rank), BATCH // place.processes)
+    began, tokens, shown, done, step = time.monotonic(), 0, 0.0, 0.0, 0
+    while done < 1:
+        inputs = tensors(next(source), place.device)
+        with torch.autocast(place.device, dtype=torch.bfloat16, enabled=place.device == "cuda"):
+            loss = called(**inputs, use_cache=False).loss
         loss.backward()
+        done = place.agree(model, max((step + 1) / settings.steps, (time.monotonic() - began) / 60 / settings.minutes))
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for one in tuned:
-            for group in one.param_groups:
-                group["lr"] = rate_at(step, done)
-            one.step()
-            one.zero_grad()
-        tokens += int((inputs["position_ids"] > 0).sum())
-        shown += loss.item()
-        if (step + 1) % 20 == 0:
+        tuned.param_groups[0]["lr"] = rate_at(step, done)
+        tuned.step()
+        tuned.zero_grad()
+        tokens, shown, step = tokens + BATCH, shown + loss.item(), step + 1
+        if place.rank == 0 and step % 20 == 0:
             seconds = time.monotonic() - began
-            print(f"step {step + 1} loss {shown / 20:.3f} {tokens / 1e6:.2f} M tokens {tokens / seconds:.0f}/s {done:.0%}", flush=True)
+            print(f"step {step} loss {shown / 20:.3f} {tokens / 1e6:.2f} M tokens {tokens / seconds:.0f}/s {done:.1%}", flush=True)
             shown = 0.0
-        if (step + 1) % 250 == 0:
-            save(model, tokenizer, settings, {"step": step + 1})
+        if place.rank == 0 and step % 200 == 0:
+            save(model, tokenizer, settings, {"step": step})
     return tokens, time.monotonic() - began
 
 
@@ -262,10 +296,10 @@ def main() -> None:
     options.add_argument("--steps", type=int, default=STEPS)
     options.add_argument("--minutes", type=float, default=60)
     options.add_argument("--seed", type=int, default=0)
-    options.add_argument("--threads", type=int, default=2)
+    options.add_argument("--processes", type=int, default=2, help="on a CPU; the figures were measured with two")
     options.add_argument("--layers", type=int, default=LAYERS)
     options.add_argument("--width", type=int, default=WIDTH)
-    options.add_argument("--optimizer", choices=("muon", "adamw"), default="muon")
+    options.add_argument("--compiled", action=argparse.BooleanOptionalAction, default=shutil.which("g++") is not None)
     train(Settings(**vars(options.parse_args())))
 
 

@@ -1,0 +1,203 @@
+"""What the columns of seeds hold: which of a file's are ours, and their values, checked and brought to one shape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+import polars as pl
+
+from tasks.engine.readers import described
+from tasks.schemas import MESSAGE
+
+RECOGNISED = {  # our columns, and what files call them, the likeliest first
+    "instruction": ("instruction", "prompt", "question", "query", "text"),
+    "messages": ("messages", "conversations", "conversation"),
+    "system": ("system",),
+    "context": ("context",),
+    "topic": ("topic",),
+    "responses": ("responses",),
+}
+TEXTS = ("instruction", "system", "context", "topic")
+ROLES = {
+    "system": "system", "user": "user", "assistant": "assistant", "tool": "tool",
+    "human": "user", "gpt": "assistant", "developer": "system",
+}  # fmt: skip
+ANSWER = pl.Struct({"text": pl.String, "model": pl.String, "principle": pl.String})
+SHAPES: dict[str, pl.DataType] = {
+    "messages": pl.List(MESSAGE), "responses": pl.List(ANSWER), **dict.fromkeys(TEXTS, pl.String()),
+}  # fmt: skip
+SIMPLE: dict[type, pl.DataType] = {str: pl.String(), bool: pl.Boolean(), int: pl.Int64(), float: pl.Float64()}
+
+
+class MisfitError(ValueError):
+    """A value of the wrong kind: `index` of its record, what was `found` and what was `expected`."""
+
+    def __init__(self, index: int, found: str, expected: str) -> None:
+        super().__init__(found)
+        self.index, self.found, self.expected = index, found, expected
+
+
+def recognised(names: Iterable[str]) -> dict[str, str]:
+    """Our columns that are there under a name we know, and that name."""
+    present = set(names)
+    found = {ours: next((name for name in known if name in present), None) for ours, known in RECOGNISED.items()}
+    return {ours: theirs for ours, theirs in found.items() if theirs is not None}
+
+
+def near(wrong: str, known: Iterable[str], otherwise: str = "") -> str:
+    """A hint at the name that was meant."""
+    meant = get_close_matches(wrong, list(known), 1, 0.6)
+    return f"did you mean {meant[0]}?" if meant else otherwise
+
+
+def path_of(theirs: str, names: Iterable[str]) -> tuple[str, ...]:
+    """The way to a column: its name, or steps into objects and lists (`instances.0.input`) where none is called so."""
+    return (theirs,) if theirs in set(names) else tuple(theirs.split("."))
+
+
+def picked(records: Sequence[Mapping[str, Any]], path: Sequence[str]) -> list[Any]:
+    """The values at the end of the way, None where it does not lead on."""
+    first, *steps = path
+    values = [record.get(first) for record in records]
+    for step in steps:
+        values = [_step(value, step) for value in values]
+    return values
+
+
+def _step(value: Any, step: str) -> Any:
+    if isinstance(value, dict):
+        return value.get(step)
+    if isinstance(value, list) and step.isdecimal() and int(step) < len(value):
+        return value[int(step)]
+    return None
+
+
+def shape_of(ours: str, values: Sequence[Any]) -> pl.DataType:
+    """The type of a column: the house's own for the columns it knows, else that of the values. Raises MisfitError."""
+    if ours in SHAPES:
+        return SHAPES[ours]
+    there = [(index, value) for index, value in enumerate(values) if value is not None]
+    if not there:
+        return pl.String()
+    if all(type(value) is list for _, value in there):
+        shape = _simple([one for _, value in there for one in value if one is not None] or [""])
+        if shape is not None:
+            return pl.List(shape)
+    index, first = there[0]
+    shape = _simple([value for _, value in there])
+    if shape is None:
+        field = f"; a field of an object is mapped as {ours}=COLUMN.FIELD" if isinstance(first, dict) else ""
+        raise MisfitError(index, described(first), f"text, a number, or a list of these{field}")
+    return shape
+
+
+def _simple(values: Sequence[Any]) -> pl.DataType | None:
+    kinds = {type(value) for value in values}
+    return SIMPLE[float] if kinds == {int, float} else SIMPLE.get(type(values[0]))
+
+
+def shaped(ours: str, shape: pl.DataType, values: Sequence[Any]) -> Sequence[Any]:
+    """The values as the shape wants them. Raises MisfitError at the first that does not fit."""
+    if ours == "messages":
+        return _each(values, messages_of, "a list of {role, content}")
+    if ours == "responses":
+        return _each(values, _answers_of, "a list of texts, or of objects with a text")
+    if shape == pl.String:
+        return _texts(values, "text" if ours in SHAPES else "text, as in the rows before")
+    return _each(values, lambda value: _plain(value, shape), f"{_words(shape)}, as in the rows before")
+
+
+def _texts(values: Sequence[Any], expected: str) -> Sequence[Any]:
+    if not {str, type(None)}.issuperset(map(type, values)):
+        index = next(i for i, value in enumerate(values) if value is not None and type(value) is not str)
+        raise MisfitError(index, described(values[index]), expected)
+    return values
+
+
+def _each(values: Sequence[Any], convert: Callable[[Any], Any], expected: str) -> list[Any]:
+    converted: list[Any] = []
+    try:
+        for value in values:
+            converted.append(None if value is None else convert(value))  # noqa: PERF401 - its length tells where it stopped
+    except TypeError as error:
+        raise MisfitError(len(converted), str(error), expected) from error
+    return converted
+
+
+def messages_of(value: Any) -> list[dict[str, str]] | None:
+    """A conversation as role and content, from that form or ShareGPT's `from` and `value`; None where it is empty.
+
+    Other fields of a message are left out. Raises TypeError with what was found where it is no conversation.
+    """
+    if type(value) is not list:
+        raise TypeError(described(value))
+    return [_message(turn) for turn in value] or None
+
+
+def _message(turn: Any) -> dict[str, str]:
+    if type(turn) is not dict:
+        raise TypeError(f"a list with {described(turn)} in it")
+    role, content = turn.get("role") or turn.get("from"), turn.get("content")
+    if content is None:
+        content = turn.get("value")
+    if type(content) is not str:
+        raise TypeError(f"a message with {described(content)} as content")
+    known = ROLES.get(role) if type(role) is str else None
+    if known is None:
+        raise TypeError(f"the role {role!r}" if role else "a message without a role")
+    return {"role": known, "content": content}
+
+
+def _answers_of(value: Any) -> list[dict[str, Any]] | None:
+    if type(value) is not list:
+        raise TypeError(described(value))
+    return [_answer(one) for one in value] or None
+
+
+def _answer(value: Any) -> dict[str, Any]:
+    answer = value if type(value) is dict else {"text": value}
+    kept = {field: answer.get(field) for field in ("text", "model", "principle")}
+    for field, text in kept.items():
+        if type(text) is not str and (text is not None or field == "text"):
+            raise TypeError(f"a response with {described(text)} as {field}")
+    return kept
+
+
+def _plain(value: Any, shape: pl.DataType) -> Any:
+    if isinstance(shape, pl.List):
+        if type(value) is not list:
+            raise TypeError(described(value))
+        return [None if one is None else _plain(one, shape.inner) for one in value]  # type: ignore[arg-type]
+    kind = type(value)
+    if SIMPLE.get(kind) != shape and not (kind is int and shape == pl.Float64):
+        raise TypeError(described(value))
+    if shape == pl.Int64 and not -(2**63) <= value < 2**63:
+        raise TypeError("a whole number of more than 64 bits")
+    return float(value) if shape == pl.Float64 else value
+
+
+def _words(shape: pl.DataType) -> str:
+    if isinstance(shape, pl.List):
+        return f"a list of {_words(shape.inner)}"  # type: ignore[arg-type]
+    return next(described(kind()) for kind, simple in SIMPLE.items() if simple == shape)
+
+
+def speechless(columns: Mapping[str, Sequence[Any]]) -> tuple[int, str] | None:
+    """The first record that has nothing to ask, by index, and what is wrong with it.
+
+    It needs an instruction or messages; where neither column is mapped, a word in any column.
+    """
+    if all(map(_says_something, columns.get("instruction", [None]))):
+        return None
+    asks = [columns[ours] for ours in ("instruction", "messages") if ours in columns]
+    for index, values in enumerate(zip(*(asks or columns.values()), strict=True)):
+        if not any(map(_says_something, values)):
+            blank = any(value is not None for value in values)
+            return index, f"{'a blank' if blank else 'no'} {'instruction' if asks else 'row'}"
+    return None
+
+
+def _says_something(value: Any) -> bool:
+    return value.strip() != "" if type(value) is str else value is not None

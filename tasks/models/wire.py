@@ -1,0 +1,199 @@
+"""The words of the OpenAI protocol: a request as a JSON body, an answer as a `Completion`.
+
+Chat completions for messages, completions for raw text. Only what differs from the protocol's defaults is sent, so
+that servers that know little understand it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import orjson
+from pydantic import BaseModel, ValidationError
+
+from tasks.models.base import Completion, FinishReason, Request, Sampling, TokenLogprobs
+
+SEED_BITS = 31  # what every server takes: llama.cpp reads 32, and all ones mean "random" to it
+FINISH: dict[str | None, FinishReason] = {
+    "length": "length", "max_tokens": "length", "max_length": "length", "model_length": "length",
+    "content_filter": "content_filter", "safety": "content_filter", "refusal": "content_filter",
+}  # fmt: skip
+THINKING = re.compile(r"\s*<(think|thinking|thought)>(.*?)(?:</\1>\s*|\Z)", re.DOTALL)
+THOUGHT_END = "</think>"
+
+
+class BadAnswer(Exception):
+    """HTTP 200, but no completion."""
+
+
+class ErrorInAnswer(Exception):
+    """HTTP 200, but the body is an error object. `status` is the HTTP status it stands for."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+def chat_body(model: str, request: Request, limit: str = "max_tokens") -> bytes:
+    """The JSON body that asks for a chat completion. `limit` names the field for the number of new tokens."""
+    sampling = request.sampling
+    body = {"model": model, "messages": request.messages, limit: sampling.max_new_tokens, "seed": _seed(request)}
+    if sampling.logprobs:
+        body |= {"logprobs": True, "top_logprobs": sampling.logprobs}
+    return orjson.dumps(body | _sampled(sampling))
+
+
+def raw_body(model: str, request: Request, *, bos: str | None) -> bytes:
+    """The JSON body that asks for `request.prompt` to be continued.
+
+    `bos` None: the server is told to add no special token (`add_special_tokens`, known to vLLM). A text: the server
+    adds this one by itself, so it is taken off the prompt's start.
+    """
+    prompt, sampling = request.prompt or "", request.sampling
+    body: dict[str, Any] = {"model": model, "max_tokens": sampling.max_new_tokens, "seed": _seed(request)}
+    if bos is None:
+        body |= {"prompt": prompt, "add_special_tokens": False}
+    else:
+        body["prompt"] = prompt.removeprefix(bos)
+    if sampling.logprobs:
+        body["logprobs"] = sampling.logprobs
+    return orjson.dumps(body | _sampled(sampling))
+
+
+def _seed(request: Request) -> int:
+    return request.seed & ((1 << SEED_BITS) - 1)
+
+
+@lru_cache(maxsize=256)
+def _sampled(sampling: Sampling) -> dict[str, Any]:
+    fields: dict[str, Any] = {"temperature": sampling.temperature}
+    if sampling.top_p != 1:
+        fields["top_p"] = sampling.top_p
+    if sampling.presence_penalty:
+        fields["presence_penalty"] = sampling.presence_penalty
+    if sampling.stop:
+        fields["stop"] = sampling.stop
+    return fields
+
+
+# What servers answer, as far as it is read; everything else in it is passed over.
+
+
+class _Part(BaseModel):
+    text: str = ""
+
+
+class _Turn(BaseModel):
+    content: str | list[_Part] | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    refusal: str | None = None
+
+
+class _Alternative(BaseModel):
+    token: str
+    logprob: float
+
+
+class _Position(_Alternative):
+    top_logprobs: list[_Alternative] | None = None
+
+
+class _Logprobs(BaseModel):
+    """Of a chat: `content`. Of a completion: three lists side by side."""
+
+    content: list[_Position] | None = None
+    tokens: list[str] | None = None
+    token_logprobs: list[float | None] | None = None
+    top_logprobs: list[dict[str, float] | None] | None = None
+
+
+class _Choice(BaseModel):
+    message: _Turn | None = None
+    text: str | None = None
+    finish_reason: str | None = None
+    logprobs: _Logprobs | None = None
+
+
+class _Usage(BaseModel):
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+
+class _Answer(BaseModel):
+    choices: list[_Choice] | None = None
+    usage: _Usage | None = None
+    error: Any = None
+
+
+def completion_of(body: bytes, stop: Sequence[str] = ()) -> Completion:
+    """The completion in an answer's body. Raises BadAnswer, or ErrorInAnswer for an error with HTTP 200."""
+    try:
+        answer = _Answer.model_validate_json(body)
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        where = ".".join(map(str, fault["loc"]))
+        raise BadAnswer(f"{where}: {fault['msg']}" if where else fault["msg"]) from None
+    if answer.error:
+        code = answer.error.get("code") if isinstance(answer.error, dict) else None
+        raise ErrorInAnswer(code if isinstance(code, int) and 400 <= code < 600 else 500)
+    if not answer.choices:
+        raise BadAnswer("no choices")
+    return _completion(answer.choices[0], answer.usage or _Usage(), stop)
+
+
+def _completion(choice: _Choice, usage: _Usage, stop: Sequence[str]) -> Completion:
+    finish = FINISH.get(choice.finish_reason, "stop")
+    if (turn := choice.message) is None:
+        if choice.text is None:
+            raise BadAnswer("a choice without message and text")
+        text, reasoning = choice.text, None
+    else:
+        content = turn.content or ""
+        text = content if isinstance(content, str) else "".join(part.text for part in content)
+        reasoning = turn.reasoning_content or turn.reasoning
+        if turn.refusal and not text:
+            text, finish = turn.refusal, "content_filter"
+        elif reasoning is None:
+            text, reasoning = _without_thoughts(text)
+    if stop and (cut := _cut(text, stop)) != text:
+        text, finish = cut, "stop"
+    return Completion(
+        text,
+        finish,
+        usage.prompt_tokens or 0,
+        usage.completion_tokens or 0,
+        _logprobs(choice.logprobs) if choice.logprobs else None,
+        reasoning,
+    )
+
+
+def _without_thoughts(text: str) -> tuple[str, str | None]:
+    """Text and thoughts apart. A chat template may have opened the block already: then only its end is in the text."""
+    if block := THINKING.match(text):
+        return text[block.end() :], block[2].strip() or None
+    thoughts, end, rest = text.partition(THOUGHT_END)
+    return (rest.lstrip(), thoughts.strip() or None) if end else (text, None)
+
+
+def _cut(text: str, stop: Sequence[str]) -> str:
+    """The text before the first stop string, for servers that leave it in or do not know it."""
+    return text[: min((at for s in stop if (at := text.find(s)) >= 0), default=len(text))]
+
+
+def _logprobs(found: _Logprobs) -> tuple[TokenLogprobs, ...] | None:
+    if found.content is not None:
+        return tuple(
+            TokenLogprobs(p.token, p.logprob, {a.token: a.logprob for a in p.top_logprobs or ()}) for p in found.content
+        )
+    if found.tokens is None or found.token_logprobs is None:
+        return None
+    tops = found.top_logprobs or [None] * len(found.tokens)
+    return tuple(
+        TokenLogprobs(token, logprob, top or {})
+        for token, logprob, top in zip(found.tokens, found.token_logprobs, tops, strict=False)
+        if logprob is not None
+    )

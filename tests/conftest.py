@@ -1,0 +1,49 @@
+"""One home and one Prefect server for the whole session, both in a temporary folder."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+_home = tempfile.mkdtemp(prefix="stillroom-tests-")
+os.environ["STILLROOM_HOME"] = _home  # before anything imports Prefect, which reads its settings then
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+@pytest.fixture(scope="session")
+def prefect_server() -> Iterator[str]:
+    """The URL of a Prefect server for this session."""
+    import flows  # noqa: F401 - settles Prefect's folders
+    from prefect.settings import PREFECT_API_URL
+    from prefect.testing.utilities import prefect_test_harness
+
+    with prefect_test_harness(server_startup_timeout=120):
+        yield str(PREFECT_API_URL.value())
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home of its own for one test, and the folder to work in."""
+    monkeypatch.setenv("STILLROOM_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def scripted(prefect_server: str, home: Path) -> Iterator[Callable[..., object]]:
+    """Make a scripted model that flows find under the name "test"; the last one made counts."""
+    from tasks.engine.process import process
+    from tasks.models.config import ModelConfig
+    from tasks.models.scripted import ScriptedModel
+
+    def make(rule: object, name: str = "test") -> ScriptedModel:
+        model = ScriptedModel(rule, name=name)  # type: ignore[arg-type]
+        process.adopt(ModelConfig(name=name), model)
+        return model
+
+    yield make
+    process.close()
