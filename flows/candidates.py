@@ -21,8 +21,13 @@ from tasks.engine.tables import REJECTS, Table, sidecar, write_table
 class Candidates(Protocol):
     """First rows, in order. `take` gives tables of at most `count` rows together; an empty list at the end."""
 
-    def take(self, count: int | None) -> list[Table]: ...
-    def close(self) -> None: ...
+    def take(self, count: int | None) -> list[Table]:
+        """The next rows."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what is held open."""
+        ...
 
 
 class SeedRows:
@@ -61,7 +66,9 @@ class SeedRows:
         ]
         rejects = pl.DataFrame(repeated, schema=REJECTS, orient="row")
         path = self._folder / f"{digest(*ids, *map(int, new), *frame.columns)}.parquet"
-        return sidecar(path) or write_table(path, "seeds", frame.filter(new), {"rejects": rejects}, rows_in=frame.height)
+        return sidecar(path) or write_table(
+            path, "seeds", frame.filter(new), {"rejects": rejects}, rows_in=frame.height
+        )
 
 
 class BlankRows:

@@ -24,13 +24,19 @@ def stillroom() -> None:
 def sft(
     recipe: Annotated[str | None, typer.Option(help="respond, basic, seeded or evolved (the default)")] = None,
     config: Annotated[Path | None, typer.Option(help="a YAML file with any option of the flow")] = None,
-    seeds: Annotated[str | None, typer.Option(help="a file, a folder, or hf:NAME; default: the demo model's own")] = None,
+    seeds: Annotated[
+        str | None, typer.Option(help="a file, a folder, or hf:NAME; default: the demo model's own")
+    ] = None,
     column: Annotated[list[str] | None, typer.Option(help="our column = the file's, e.g. instruction=prompt")] = None,
     max_seeds: Annotated[int | None, typer.Option(help="read no more seeds than this")] = None,
-    model: Annotated[str | None, typer.Option(help="demo, a transformers name or folder, or model@http://host:port/v1")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="demo, a transformers name or folder, or model@http://host:port/v1")
+    ] = None,
     rows: Annotated[int | None, typer.Option(help="number of accepted rows; default: all that come out")] = None,
     out: Annotated[str | None, typer.Option(help="folder of the dataset; default datasets/sft-<recipe>")] = None,
-    set_: Annotated[list[str] | None, typer.Option("--set", help="any other option, e.g. evol_instruct.generations=2")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="any other option, e.g. evol_instruct.generations=2")
+    ] = None,
     json_: Annotated[bool, typer.Option("--json", help="print one last line of JSON, and nothing else")] = False,
 ) -> None:
     """Make an instruction dataset (SFT) from seeds, or from the model itself."""
@@ -54,7 +60,9 @@ def sft(
 def dpo(
     recipe: Annotated[str | None, typer.Option(help="basic, evolved or critiqued (the default)")] = None,
     config: Annotated[Path | None, typer.Option(help="a YAML file with any option of the flow")] = None,
-    instructions: Annotated[str | None, typer.Option(help="a file, a dataset folder of `stillroom sft`, or hf:NAME")] = None,
+    instructions: Annotated[
+        str | None, typer.Option(help="a file, a dataset folder of `stillroom sft`, or hf:NAME")
+    ] = None,
     column: Annotated[list[str] | None, typer.Option(help="our column = the file's, e.g. instruction=prompt")] = None,
     max_instructions: Annotated[int | None, typer.Option(help="read no more instructions than this")] = None,
     model: Annotated[list[str] | None, typer.Option(help="a model of the pool; once for each")] = None,
@@ -91,7 +99,9 @@ def runs() -> None:
 
     for past in manifests():
         summary = past["summary"]
-        print(f"{past['run']}  {past['config']['recipe']}  {summary['rows']} rows  {summary['rejects']} rejects  {summary['dataset']}")
+        print(
+            f"{past['run']}  {past['config']['recipe']}  {summary['rows']} rows  {summary['rejects']} rejects  {summary['dataset']}"
+        )
 
 
 @app.command()

@@ -38,7 +38,9 @@ class RunConfig(BaseModel):
     language: str = Field("en", description="language of the prompts, a folder of prompts/")
     shard_rows: int = Field(1000, ge=1, description="rows of one Prefect task run")
     max_attempts: int = Field(3, ge=1, le=100, description="asks of one request before its row is rejected")
-    max_reject_fraction: float = Field(0.3, ge=0, le=1, description="failed rows of a step above which the run ends Failed")
+    max_reject_fraction: float = Field(
+        0.3, ge=0, le=1, description="failed rows of a step above which the run ends Failed"
+    )
 
     retry: str | None = Field(None, description="an earlier run whose failed rows to ask for again")
 
@@ -54,12 +56,18 @@ class InstructionSFT(RunConfig):
         "evolved", description="respond: answer given instructions. basic: instructions from the model itself. "
         "seeded: from seeds by Self-Instruct. evolved: those, made harder by Evol-Instruct."
     )  # fmt: skip
-    seeds: Seeds | None = Field(None, description="a .jsonl, .csv, .parquet or .yaml file, a folder, hf:NAME, or a list")
+    seeds: Seeds | None = Field(
+        None, description="a .jsonl, .csv, .parquet or .yaml file, a folder, hf:NAME, or a list"
+    )
     columns: dict[str, str] = Field({}, description="our column -> the file's column, e.g. instruction: prompt")
     max_seeds: int | None = Field(None, ge=1, description="read no more seeds than this")
     rows: int | None = Field(None, ge=1, description="number of accepted rows; empty: all that come out")
-    start_from: Literal["magpie", "prompting"] = Field("magpie", description="where recipe basic takes instructions from")
-    mode: Literal["context", "bootstrap"] = Field("context", description="how recipes seeded and evolved use Self-Instruct")
+    start_from: Literal["magpie", "prompting"] = Field(
+        "magpie", description="where recipe basic takes instructions from"
+    )
+    mode: Literal["context", "bootstrap"] = Field(
+        "context", description="how recipes seeded and evolved use Self-Instruct"
+    )
     basic_prompting: BasicPrompting = BasicPrompting()
     self_instruct: SelfInstruct = SelfInstruct()
     bootstrap: Bootstrap = Bootstrap()
@@ -75,7 +83,9 @@ class PreferenceDPO(RunConfig):
         "critiqued", description="basic: a pool of responses, overall scores. evolved: with responses made better by "
         "EvolQuality. critiqued: those, and scores by aspect with critiques."
     )  # fmt: skip
-    instructions: Seeds | None = Field(None, description="a file, a dataset folder of `stillroom sft`, hf:NAME, or a list")
+    instructions: Seeds | None = Field(
+        None, description="a file, a dataset folder of `stillroom sft`, hf:NAME, or a list"
+    )
     columns: dict[str, str] = Field({}, description="our column -> the file's column, e.g. instruction: prompt")
     max_instructions: int | None = Field(None, ge=1, description="read no more instructions than this")
     format: Literal["dpo", "reward", "kto", "binarized"] = Field("dpo", description="columns of the dataset")
@@ -96,9 +106,13 @@ def load_config(kind: type[RunConfig], file: Path | None, options: dict[str, Any
         try:
             settings = yaml.safe_load(file.read_text()) or {}
         except OSError as error:
-            raise ConfigError("cannot read the config", f"{file}: {error.strerror}", "give an existing YAML file") from error
+            raise ConfigError(
+                "cannot read the config", f"{file}: {error.strerror}", "give an existing YAML file"
+            ) from error
         except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise ConfigError("the config is not YAML", f"{file}: {' '.join(str(error).split())}", "mend that line") from error
+            raise ConfigError(
+                "the config is not YAML", f"{file}: {' '.join(str(error).split())}", "mend that line"
+            ) from error
         if not isinstance(settings, dict):
             raise ConfigError("the config is not a mapping", file, "write it as `option: value` lines")
     try:

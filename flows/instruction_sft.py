@@ -1,6 +1,6 @@
 """Seeds to instructions, to harder instructions, to responses: an SFT dataset.
 
-    stillroom sft --recipe evolved --rows 100
+stillroom sft --recipe evolved --rows 100
 """
 
 from __future__ import annotations
@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from prefect import flow
-from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.candidates import BlankRows, Candidates, SeedRows
 from flows.config import InstructionSFT
-from flows.run import SHARDS_AT_ONCE, Run, open_models
+from flows.run import Run, open_models, shards_at_once
 from tasks.engine.sources import Source, open_source
 from tasks.engine.tables import Table
 from tasks.errors import ConfigError
@@ -34,7 +33,7 @@ BLANKS_PER_ROW = 10  # recipe basic gives up on reaching `rows` after this many 
 DEMO_SEEDS = DEMO.parent / "seeds.jsonl"
 
 
-@flow(name="instruction-sft", flow_run_name="sft-{config.recipe}", task_runner=ThreadPoolTaskRunner(SHARDS_AT_ONCE))
+@flow(name="instruction-sft", flow_run_name="sft-{config.recipe}", task_runner=shards_at_once())
 def instruction_sft(config: InstructionSFT) -> dict[str, Any]:
     """Make an instruction dataset by a recipe. Returns the summary of the run.
 
@@ -57,7 +56,7 @@ def instruction_sft(config: InstructionSFT) -> dict[str, Any]:
     finally:
         candidates.close()
     summary = run.summary(out, *write_dataset(out, conversations(responses), run.tables(), config.rows))
-    write_card(out, run.config.recipe, run.model_names(), run.steps, summary)
+    write_card(out, config.recipe, run.model_names(), run.steps, summary)
     run.write_manifest(summary)
     run.judge()
     return summary

@@ -1,6 +1,6 @@
 """Instructions to pools of responses, to judged pairs: a DPO dataset.
 
-    stillroom dpo --recipe basic --instructions datasets/demo-sft
+stillroom dpo --recipe basic --instructions datasets/demo-sft
 """
 
 from __future__ import annotations
@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from prefect import flow
-from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.candidates import SeedRows
 from flows.config import PreferenceDPO
-from flows.run import SHARDS_AT_ONCE, Run, open_models
+from flows.run import Run, open_models, shards_at_once
 from tasks.curate.pair import pair
 from tasks.engine.sources import Source, open_source
 from tasks.engine.tables import Table
@@ -26,7 +25,7 @@ from tasks.publish.dataset import check_folder, write_dataset
 from tasks.publish.formats import FORMATS
 
 
-@flow(name="preference-dpo", flow_run_name="dpo-{config.recipe}", task_runner=ThreadPoolTaskRunner(SHARDS_AT_ONCE))
+@flow(name="preference-dpo", flow_run_name="dpo-{config.recipe}", task_runner=shards_at_once())
 def preference_dpo(config: PreferenceDPO) -> dict[str, Any]:
     """Make a preference dataset by a recipe. Returns the summary of the run.
 

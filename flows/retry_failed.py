@@ -1,6 +1,6 @@
 """The failed rows of an earlier run, and nothing else: the same run again, where each row that failed may ask further.
 
-    stillroom retry sft-1a2b3c4d
+stillroom retry sft-1a2b3c4d
 """
 
 from __future__ import annotations

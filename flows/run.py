@@ -10,25 +10,31 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows.config import RunConfig
 from flows.manifests import epochs_after
 from tasks.engine.context import Context
+from tasks.engine.files import write_atomically
 from tasks.engine.home import check_home, home, ledger_url
 from tasks.engine.process import Settings, process
-from tasks.engine.files import write_atomically
 from tasks.engine.table_step import TableStep
 from tasks.engine.tables import Table
 from tasks.engine.technique import Technique
 from tasks.errors import ConfigError, Interrupted
 
-
-SHARDS_AT_ONCE = 16  # threads that only wait; requests are limited by the models' windows
+SHARDS_AT_ONCE = 16
 
 
 class TooManyRejects(RuntimeError):
     """The dataset is written, but a step failed more rows than `max_reject_fraction` allows."""
+
+
+def shards_at_once() -> TaskRunner[PrefectFuture[Any]]:
+    """Threads for shards. They only wait: requests are limited by the models' windows."""
+    return ThreadPoolTaskRunner(max_workers=SHARDS_AT_ONCE)  # type: ignore[return-value]  # a future type of its own
 
 
 def open_models(config: RunConfig) -> None:
@@ -91,7 +97,9 @@ class Run:
         """
         under_way, self._under_way = self._under_way, []
         states = [(step, [_ended(future) for future in futures]) for step, futures in under_way]
-        errors = [e for _, ended in states for s in ended if isinstance(e := s.result(raise_on_failure=False), BaseException)]
+        errors = [
+            e for _, ended in states for s in ended if isinstance(e := s.result(raise_on_failure=False), BaseException)
+        ]
         for kind in (ConfigError, Interrupted, BaseException):
             for error in errors:
                 if isinstance(error, kind):

@@ -92,7 +92,9 @@ def show_rejects(run: str, most: int) -> None:
             frame = table.read_beside("rejects")
             for row in [] if frame is None else frame[: most - shown].iter_rows(named=True):
                 shown += 1
-                print(f"{row['row_id']}  {step}  {row['kind']}: {row['reason']}  {row['detail']}  ({row['attempts']} attempts)")
+                print(
+                    f"{row['row_id']}  {step}  {row['kind']}: {row['reason']}  {row['detail']}  ({row['attempts']} attempts)"
+                )
                 print(f"    in:  {row['input']}\n    raw: {row['raw']!r}")
 
 
@@ -105,7 +107,9 @@ def show_origin(dataset: Path, row_id: str) -> None:
     if not (dataset / "provenance.parquet").exists():
         raise ConfigError("no provenance there", dataset, "give the folder of a dataset")
     lines = pl.scan_parquet(dataset / "provenance.parquet")
-    wanted = lines.filter(pl.col("row_id").str.starts_with(row_id)).select("row_id").unique().collect()["row_id"].to_list()
+    wanted = (
+        lines.filter(pl.col("row_id").str.starts_with(row_id)).select("row_id").unique().collect()["row_id"].to_list()
+    )
     if not wanted:
         raise ConfigError("no such row in the dataset", row_id, "take a row_id of its rows, intermediate ones included")
     while wanted:

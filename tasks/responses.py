@@ -60,7 +60,7 @@ def response_of(text: str, **known: Any) -> Response:
 
 
 def given(row: Mapping[str, Any]) -> list[Response]:
-    """The responses that a row came with: `responses` (texts or structs), or the one in `response` or ending `messages`.
+    """The responses that a row came with: `responses` (texts or structs), else `response`, else the end of `messages`.
 
     Empty ones are left out.
     """

@@ -17,9 +17,10 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 @pytest.fixture(scope="session")
 def prefect_server() -> Iterator[str]:
     """The URL of a Prefect server for this session."""
-    import flows  # noqa: F401 - settles Prefect's folders
     from prefect.settings import PREFECT_API_URL
     from prefect.testing.utilities import prefect_test_harness
+
+    import flows  # noqa: F401 - settles Prefect's folders
 
     with prefect_test_harness(server_startup_timeout=120):
         yield str(PREFECT_API_URL.value())

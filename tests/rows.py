@@ -18,6 +18,7 @@ def a_row(run_seed: int = 0, **columns: Any) -> Row:
 
 def models_of(answers: Rule | list[Any] | ScriptedModel, *, max_attempts: int = 3, **roles: Any) -> Models:
     """Models whose generator (and any further role given by name) is scripted: a rule, a list, a model, or a list of models."""
+
     def members(value: Any) -> list[Member]:
         if isinstance(value, list) and value and isinstance(value[0], ScriptedModel):
             return [Member(m, ModelConfig(name=m.name)) for m in value]

@@ -14,9 +14,30 @@ ROOT = Path(__file__).parents[1]
 MODULES = sorted(p for top in ("flows", "tasks") for p in (ROOT / top).rglob("*.py"))
 LAYERS = {  # what each layer may import of the house
     "flows": ("flows", "tasks"),
-    "tasks/generate": ("tasks.engine", "tasks.models", "tasks.errors", "tasks.schemas", "tasks.responses", "tasks.together"),
-    "tasks/judge": ("tasks.engine", "tasks.models", "tasks.errors", "tasks.schemas", "tasks.responses", "tasks.together"),
-    "tasks/curate": ("tasks.engine", "tasks.models", "tasks.errors", "tasks.schemas", "tasks.responses", "tasks.together"),
+    "tasks/generate": (
+        "tasks.engine",
+        "tasks.models",
+        "tasks.errors",
+        "tasks.schemas",
+        "tasks.responses",
+        "tasks.together",
+    ),
+    "tasks/judge": (
+        "tasks.engine",
+        "tasks.models",
+        "tasks.errors",
+        "tasks.schemas",
+        "tasks.responses",
+        "tasks.together",
+    ),
+    "tasks/curate": (
+        "tasks.engine",
+        "tasks.models",
+        "tasks.errors",
+        "tasks.schemas",
+        "tasks.responses",
+        "tasks.together",
+    ),
     "tasks/publish": ("tasks.engine", "tasks.models", "tasks.errors", "tasks.schemas", "tasks.responses"),
     "tasks/engine": ("tasks.engine", "tasks.models", "tasks.errors", "tasks.schemas"),
     "tasks/models": ("tasks.models", "tasks.errors"),
@@ -69,7 +90,11 @@ def test_a_delicate_package_is_imported_in_its_place_only(path: Path) -> None:
 
 
 def test_techniques_do_not_import_each_other() -> None:
-    techniques = {p for p in MODULES if "@technique(" in p.read_text() and p.parent.parent.name == "tasks" and p.parent.name != "engine"}
+    techniques = {
+        p
+        for p in MODULES
+        if "@technique(" in p.read_text() and p.parent.parent.name == "tasks" and p.parent.name != "engine"
+    }
     names = {".".join(p.relative_to(ROOT).with_suffix("").parts) for p in techniques}
     assert len(names) >= 5
     for path in techniques:
@@ -79,4 +104,7 @@ def test_techniques_do_not_import_each_other() -> None:
 @pytest.mark.parametrize("module", ["flows.cli", "tasks.engine.process", "flows.config"])
 def test_torch_and_prefect_are_not_loaded_before_they_are_needed(module: str) -> None:
     code = f"import sys, {module}; print([m for m in ('torch', 'transformers', 'prefect', 'datasets') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout == "[]\n"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
+        == "[]\n"
+    )

@@ -44,7 +44,11 @@ def test_given_responses_come_as_texts_structs_or_one_column() -> None:
     assert [r["text"] for r in given({"responses": ["a", {"text": "b"}, "", {"text": " "}, None]})] == ["a", "b"]
     [only] = given({"response": "a", "response_model": "m", "system": "Cook."})
     assert (only["text"], only["model"], only["principle"], only["origin"]) == ("a", "m", "Cook.", "given")
-    assert given({"response": ""}) == given({}) == given({"responses": None}) == []
+    turns = said(("user", "Soup?"), ("assistant", "a"))
+    [last] = given({"messages": turns, "response_model": "m"})
+    assert (last["text"], last["model"], last["origin"]) == ("a", "m", "given")
+    assert [r["text"] for r in given({"messages": turns, "response": "b"})] == ["b"]
+    assert given({"messages": turns[:1]}) == given({"response": ""}) == given({}) == given({"responses": None}) == []
 
 
 def test_a_response_knows_only_its_own_fields() -> None:

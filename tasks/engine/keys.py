@@ -32,7 +32,9 @@ def step_key(name: str, function: Callable[..., Any], language: str) -> str:
 def shard_key(step: str, params: Any, roles: Mapping[str, Sequence[Member]], fingerprints: Sequence[str],
               shaping: Mapping[str, Any], epochs: Mapping[str, int]) -> str:  # fmt: skip
     """The key of one task run. `shaping`: seed, language, attempts; `epochs`: of the rows of this shard that have any."""
-    models = {r: [(m.model.identity, m.config.model_dump(exclude={"max_in_flight"})) for m in ms] for r, ms in roles.items()}
+    models = {
+        r: [(m.model.identity, m.config.model_dump(exclude={"max_in_flight"})) for m in ms] for r, ms in roles.items()
+    }
     return digest(step, canonical(params), canonical(models), *fingerprints, canonical(shaping), canonical(epochs))
 
 

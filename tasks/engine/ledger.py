@@ -44,9 +44,17 @@ _columns = [c for c in completions.c if c.name not in ("model", "paid_at")]
 class Purse(Protocol):
     """What the ledger needs to know of a run: whether it may still pay, and where to count."""
 
-    def may_pay(self) -> bool: ...
-    def paid(self, completion: Completion) -> None: ...
-    def found(self) -> None: ...
+    def may_pay(self) -> bool:
+        """Whether a request may still be made."""
+        ...
+
+    def paid(self, completion: Completion) -> None:
+        """Count a request made."""
+        ...
+
+    def found(self) -> None:
+        """Count a request that was on record."""
+        ...
 
 
 @dataclass(slots=True)
@@ -250,7 +258,7 @@ def _record(entry: _Entry) -> dict[str, Any]:
 
 
 def _completion(row: sa.Row[Any]) -> Completion:
-    _, text, finish_reason, prompt_tokens, completion_tokens, extra = row
+    _, text, finish_reason, prompt_tokens, completion_tokens, extra = tuple(row)
     if extra is None:
         return Completion(text, finish_reason, prompt_tokens, completion_tokens)
     more = orjson.loads(extra)

@@ -31,7 +31,9 @@ RETRY_JITTER = 0.5
 """Retries of a task wait 2, 4, 8 ... seconds, lengthened by up to this share."""
 
 
-def map_technique(technique: Technique[Any], tables: Sequence[Any], models: Roles, params: Params, settings: Settings) -> list[Any]:
+def map_technique(
+    technique: Technique[Any], tables: Sequence[Any], models: Roles, params: Params, settings: Settings
+) -> list[Any]:
     """Submit a technique over tables (or futures of them); a future of a Table each, in order."""
     return list(_task(technique).map(
         list(tables), models=unmapped(models), params=unmapped(params), settings=unmapped(settings),
@@ -39,7 +41,9 @@ def map_technique(technique: Technique[Any], tables: Sequence[Any], models: Role
     ))  # fmt: skip
 
 
-def submit_table_step(step: TableStep[Any], tables: Sequence[Any], models: Roles, params: Params, settings: Settings) -> Any:
+def submit_table_step(
+    step: TableStep[Any], tables: Sequence[Any], models: Roles, params: Params, settings: Settings
+) -> Any:
     """Submit a step over all tables at once; one future of a Table."""
     return _table_task(step).submit(list(tables), models=models, params=params, settings=settings)
 
@@ -49,7 +53,9 @@ def _task(technique: Technique[Any]) -> Task[..., Table]:
     def run(table: Table, models: Roles, params: Params, settings: Settings, order: int) -> Table:
         def work(context: Context, frames: list[pl.DataFrame], epochs: Mapping[str, int]) -> Outcome:
             bound = process.models(models, context)
-            return run_shard(technique, frames[0], bound, params, context, gate=process.gate, order=order, epochs=epochs)
+            return run_shard(
+                technique, frames[0], bound, params, context, gate=process.gate, order=order, epochs=epochs
+            )
 
         return _made(technique, [table], models, params, settings, work)
 
@@ -110,7 +116,12 @@ def _path(step: Technique[Any] | TableStep[Any], tables: Sequence[Table], models
     members = {role: [process.member(config) for config in configs] for role, configs in models.items()}
     shaping = {"seed": settings.seed, "language": settings.language, "max_attempts": settings.max_attempts}
     key = shard_key(
-        step_key(step.name, step.function, settings.language), params, members, [t.fingerprint for t in tables], shaping, epochs
+        step_key(step.name, step.function, settings.language),
+        params,
+        members,
+        [t.fingerprint for t in tables],
+        shaping,
+        epochs,
     )
     return settings.home / "tables" / step.name / f"{key}.parquet", epochs
 
@@ -124,5 +135,3 @@ def _worth_retrying(_task: Any, _run: Any, state: Any) -> bool:
     """Retry what may pass: not the user's mistakes and permanent errors, not a stop, not a bug in our own data."""
     error = state.result(raise_on_failure=False)
     return not isinstance(error, (ConfigError, Interrupted, AssertionError, TypeError, KeyError))
-
-

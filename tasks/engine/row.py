@@ -51,7 +51,7 @@ class Row(Mapping[str, Any]):
     """One record, read like a dict of its columns.
 
     `row_id`: 32 hex digits. `run_seed`: seeds every choice. `epoch`: how often this row has failed at this step
-    before, which widens its attempts. `changes`: what a child adds to its parent's columns.
+    before, which widens its attempts. `changes`: what was changed since the row that came in.
     """
 
     row_id: str
@@ -108,7 +108,7 @@ class Row(Mapping[str, Any]):
             columns={**self.columns, **changes},
             run_seed=self.run_seed,
             parents=(self.row_id,),
-            changes=changes,
+            changes={**self.changes, **changes},
             technique=self.technique,
             order=self.order,
         )

@@ -85,17 +85,21 @@ def shape_of(ours: str, values: Sequence[Any]) -> pl.DataType:
         shape = _simple([one for _, value in there for one in value if one is not None] or [""])
         if shape is not None:
             return pl.List(shape)
-    index, first = there[0]
     shape = _simple([value for _, value in there])
     if shape is None:
-        field = f"; a field of an object is mapped as {ours}=COLUMN.FIELD" if isinstance(first, dict) else ""
-        raise MisfitError(index, described(first), f"text, a number, or a list of these{field}")
+        index, first = there[0]
+        raise MisfitError(index, _found(first), f"text, a number, or a list of these, e.g. {ours}=COLUMN.FIELD")
     return shape
 
 
 def _simple(values: Sequence[Any]) -> pl.DataType | None:
     kinds = {type(value) for value in values}
     return SIMPLE[float] if kinds == {int, float} else SIMPLE.get(type(values[0]))
+
+
+def _found(value: Any) -> str:
+    inner = value[0] if isinstance(value, list) and value else None
+    return described(value) if inner is None else f"a list with {described(inner)} in it"
 
 
 def shaped(ours: str, shape: pl.DataType, values: Sequence[Any]) -> Sequence[Any]:

@@ -19,7 +19,7 @@ from tasks.engine.digest import canonical
 from tasks.engine.gate import Gate
 from tasks.engine.loop import run_in_loop
 from tasks.engine.row import Call, Loss, Row
-from tasks.engine.tables import PROVENANCE, REJECTS
+from tasks.engine.tables import PROVENANCE, REJECTS, column_of
 from tasks.engine.technique import P, Technique
 from tasks.engine.validate import validate
 from tasks.errors import Interrupted, RowLoss
@@ -112,7 +112,9 @@ async def _all(fates: Iterable[Fate], work: Callable[[Fate], Any], gate: Gate, o
         raise errors[0]
 
 
-def input_fates(frame: pl.DataFrame, reads: type[Rows], context: Context, order: int, epochs: Mapping[str, int]) -> list[Fate]:
+def input_fates(
+    frame: pl.DataFrame, reads: type[Rows], context: Context, order: int, epochs: Mapping[str, int]
+) -> list[Fate]:
     """A fate for each row of a frame, in order; rows that fail the schema are rejects already."""
     _, faults = validate(frame, reads)
     fates = []
@@ -127,8 +129,9 @@ def input_fates(frame: pl.DataFrame, reads: type[Rows], context: Context, order:
 def outcome_of(fates: Sequence[Fate], technique: str, writes: type[Rows], frame: pl.DataFrame,
                made: Sequence[Row] | None = None, more_losses: Sequence[tuple[Row, Loss]] = ()) -> Outcome:  # fmt: skip
     """The frames of an outcome, in the order of the parents; validated, and counted against law 1."""
+    positions = None if made is not None else [at for at, fate in enumerate(fates) for _ in fate.children]
     children = [child for fate in fates for child in fate.children] if made is None else list(made)
-    rows, faults = validate(frame_of(children, frame, writes), writes)
+    rows, faults = validate(frame_of(children, frame, writes, positions), writes)
     good = [child for position, child in enumerate(children) if position not in faults]
     _reject_barren(fates, children, faults, good)
     pending = sum(1 for fate in fates if not fate.children and fate.reject is None) if made is None else 0
@@ -144,7 +147,9 @@ def outcome_of(fates: Sequence[Fate], technique: str, writes: type[Rows], frame:
     )
 
 
-def _reject_barren(fates: Sequence[Fate], children: Sequence[Row], faults: Mapping[int, str], good: Sequence[Row]) -> None:
+def _reject_barren(
+    fates: Sequence[Fate], children: Sequence[Row], faults: Mapping[int, str], good: Sequence[Row]
+) -> None:
     """A child that fails its schema is a loss of its parent; a parent left without any is a reject."""
     if not faults:
         return
@@ -164,36 +169,47 @@ def _reject_barren(fates: Sequence[Fate], children: Sequence[Row], faults: Mappi
 
 def _hold_law_one(fates: Sequence[Fate], good: Sequence[Row], pending: int) -> None:
     parents = {parent for child in good for parent in child.parents}
-    rejected = {fate.row.row_id for fate in fates if fate.reject}
-    repeated = sum(1 for fate in fates if fate.reject and fate.reject.detail.startswith("row_id: repeated"))
-    accounted = len({fate.row.row_id for fate in fates} & (parents | rejected)) + repeated
-    both = parents & rejected if not repeated else set()
-    if both or accounted + pending != len(fates):
-        raise LostRows(f"{len(fates)} rows in, {accounted} accounted for, {pending} pending, {len(both)} twice")
+    accounted = sum(1 for fate in fates if fate.reject or fate.row.row_id in parents)
+    twice = sum(
+        1
+        for fate in fates  # a repeated id is a reject by itself, beside the row that came first
+        if fate.reject and fate.reject.reason != "invalid_input" and fate.row.row_id in parents
+    )
+    if twice or accounted + pending != len(fates):
+        raise LostRows(f"{len(fates)} rows in, {accounted} accounted for, {pending} pending, {twice} twice")
 
 
-def frame_of(children: Sequence[Row], frame: pl.DataFrame, writes: type[Rows]) -> pl.DataFrame:
-    """Children as a table: the parents' columns, then what is new; types from the schema, else from the parents."""
-    dtypes = dict(frame.schema) | {name: column for name, column in schema_dtypes(writes).items()}
-    for child in children:
-        for name in child.changes:
-            dtypes.setdefault(name, None)  # a column that no schema names: polars infers its type
-    series = [pl.Series("row_id", [child.row_id for child in children], dtype=pl.String)]
+def frame_of(
+    children: Sequence[Row], frame: pl.DataFrame, writes: type[Rows], positions: Sequence[int] | None
+) -> pl.DataFrame:
+    """Children as a table: the parents' columns, then what is new; types from the schema, else from the parents.
+
+    `positions` of the parents in `frame`, one for each child, where every child has one there: columns that no child
+    changed are then taken from it as they stand.
+    """
+    changed = set().union(*(child.changes for child in children))
+    dtypes: dict[str, Any] = dict(frame.schema) | schema_dtypes(writes)
+    dtypes |= {name: None for name in sorted(changed) if name not in dtypes}  # no schema names it: polars infers
+    columns = [pl.Series("row_id", [child.row_id for child in children], dtype=pl.String)]
     for name, dtype in dtypes.items():
-        if name != "row_id":
-            series.append(pl.Series(name, [child.columns.get(name) for child in children], dtype=dtype, strict=True))
-    return pl.DataFrame(series)
+        if name == "row_id":
+            continue
+        if positions is not None and name not in changed and frame.schema.get(name) == dtype:
+            columns.append(frame[name].gather(list(positions)))
+        else:
+            columns.append(column_of(name, [child.columns.get(name) for child in children], dtype))
+    return pl.DataFrame(columns)
 
 
-def schema_dtypes(schema: type[Rows]) -> dict[str, pl.DataType | type[pl.DataType] | None]:
+def schema_dtypes(schema: type[Rows]) -> dict[str, Any]:
     """Column name -> polars type, for the columns that a schema names."""
     return {name: column.dtype.type for name, column in schema.to_schema().columns.items()}
 
 
 def _rejects(pairs: Sequence[tuple[Row, Loss]], technique: str) -> pl.DataFrame:
     records = [
-        (row.row_id, loss.kind, loss.reason, loss.detail, technique, loss.attempts, loss.raw, canonical(dict(row.columns)).decode())
-        for row, loss in pairs
+        (row.row_id, x.kind, x.reason, x.detail, technique, x.attempts, x.raw, canonical(dict(row.columns)).decode())
+        for row, x in pairs
     ]
     return pl.DataFrame(records, schema=REJECTS, orient="row")
 
@@ -205,8 +221,15 @@ def _provenance(pairs: Sequence[tuple[Row, Sequence[Call]]], technique: str) -> 
         about = (child.row_id, list(child.parents), technique)
         if not calls:
             lines.append((*about, *([None] * (len(PROVENANCE) - 3))))
-        for c in sorted(calls, key=lambda call: (call.template, call.sample, call.role)):
-            lines.append((*about, c.role, c.template, c.sample, c.prompt_digest, c.model, c.sampling, c.seed, c.attempts,
-                          c.prompt_tokens, c.completion_tokens, c.reasoning))  # fmt: skip
+        lines.extend(
+            (*about, c.role, c.template, c.sample, c.prompt_digest, c.model, c.sampling, c.seed, c.attempts,
+             c.prompt_tokens, c.completion_tokens, c.reasoning)
+            for c in sorted(calls, key=lambda call: (call.template, call.sample, call.role))
+        )  # fmt: skip
     columns = zip(*lines, strict=True) if lines else [()] * len(PROVENANCE)
-    return pl.DataFrame([pl.Series(name, list(values), dtype=dtype) for (name, dtype), values in zip(PROVENANCE.items(), columns, strict=True)])
+    return pl.DataFrame(
+        [
+            pl.Series(name, list(values), dtype=dtype)
+            for (name, dtype), values in zip(PROVENANCE.items(), columns, strict=True)
+        ]
+    )

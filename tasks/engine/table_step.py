@@ -1,7 +1,7 @@
 """`@table_step`: work on a whole table at once (a bootstrap loop, deduplication), under the same laws.
 
-    @table_step(reads=Instructions, writes=Instructions)
-    async def bootstrap(rows: list[Row], models: Models, params: Bootstrap) -> Made: ...
+@table_step(reads=Instructions, writes=Instructions)
+async def bootstrap(rows: list[Row], models: Models, params: Bootstrap) -> Made: ...
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tasks.engine.context import Context
 from tasks.engine.loop import run_in_loop
 from tasks.engine.row import Loss, Row
 from tasks.engine.shard import Fate, Outcome, input_fates, outcome_of
-from tasks.engine.technique import P, Params
+from tasks.engine.technique import P
 from tasks.errors import Interrupted
 from tasks.schemas import Rows
 
@@ -86,7 +86,7 @@ def run_table_step(step: TableStep[P], frame: pl.DataFrame, models: Models, para
     return outcome
 
 
-def _all_pending(fates: list[Fate], step: TableStep[Params], frame: pl.DataFrame) -> Outcome:
+def _all_pending(fates: list[Fate], step: TableStep[Any], frame: pl.DataFrame) -> Outcome:
     outcome = outcome_of([], step.name, step.writes, frame.clear())
     outcome.pending = len(fates)
     return outcome

@@ -11,8 +11,10 @@ import io
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
@@ -20,11 +22,11 @@ from tasks.engine.digest import digest
 from tasks.engine.files import atomically, write_atomically
 
 ROW_GROUP = 10_000
-REJECTS = {
+REJECTS: dict[str, Any] = {
     "row_id": pl.String, "kind": pl.String, "reason": pl.String, "detail": pl.String, "technique": pl.String,
     "attempts": pl.Int32, "raw": pl.String, "input": pl.String,
 }  # fmt: skip
-PROVENANCE = {
+PROVENANCE: dict[str, Any] = {
     "row_id": pl.String, "parents": pl.List(pl.String), "technique": pl.String, "role": pl.String, "template": pl.String,
     "sample": pl.Int32, "prompt_digest": pl.String, "model": pl.String, "sampling": pl.String, "seed": pl.Int64,
     "attempts": pl.Int32, "prompt_tokens": pl.Int32, "completion_tokens": pl.Int32, "reasoning": pl.String,
@@ -110,6 +112,14 @@ def encoded(frame: pl.DataFrame) -> bytes:
     buffer = io.BytesIO()
     frame.rechunk().write_parquet(buffer, row_group_size=ROW_GROUP, statistics=True)
     return buffer.getvalue()
+
+
+def column_of(name: str, values: Sequence[Any], dtype: Any) -> pl.Series:
+    """A column of Python values; its type is inferred where `dtype` is None. Raises TypeError for a value of another."""
+    if dtype is not None and pl.Series(name, [], dtype=dtype).dtype.is_nested():
+        arrow = pl.Series(name, [], dtype=dtype).to_arrow().type
+        return pl.Series(name, pa.array(values, type=arrow), dtype=dtype)  # ten times faster than from Python objects
+    return pl.Series(name, values, dtype=dtype, strict=True)
 
 
 def write_stream(path: Path, frames: Iterable[pl.DataFrame]) -> int:

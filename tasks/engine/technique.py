@@ -61,6 +61,3 @@ def technique(*, reads: type[Rows], writes: type[Rows]) -> Callable[[RowFunction
         return Technique(function.__name__, function, reads, writes)
 
     return decorate
-
-
-

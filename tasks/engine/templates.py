@@ -10,7 +10,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, TemplateNotFound, TemplateSyntaxError, UndefinedError
+from jinja2 import (
+    Environment,
+    FileSystemLoader,
+    StrictUndefined,
+    Template,
+    TemplateNotFound,
+    TemplateSyntaxError,
+    UndefinedError,
+)
 
 from tasks.errors import ConfigError
 from tasks.models.base import Message
@@ -26,7 +34,11 @@ def environment(language: str) -> Environment:
         known = ", ".join(sorted(p.name for p in PROMPTS.iterdir() if p.is_dir() and not p.name.startswith("_")))
         raise ConfigError("no prompts in this language", language, f"known: {known}")
     return Environment(
-        loader=FileSystemLoader(folder), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
+        loader=FileSystemLoader(folder),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,
     )
 
 
@@ -55,7 +67,9 @@ def render(source: Template, variables: dict[str, Any]) -> list[Message]:
             return [{"role": "user", "content": source.render(variables).strip()}]
         parts = {role: "".join(block(source.new_context(variables))).strip() for role, block in source.blocks.items()}
     except UndefinedError as error:
-        raise ConfigError("a prompt uses a variable that is not there", source.name or "inline template", str(error)) from error
+        raise ConfigError(
+            "a prompt uses a variable that is not there", source.name or "inline template", str(error)
+        ) from error
     system: list[Message] = [{"role": "system", "content": parts["system"]}] if parts.get("system") else []
     return [*system, {"role": "user", "content": parts["user"]}]
 

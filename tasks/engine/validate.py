@@ -38,7 +38,9 @@ def _faults(errors: SchemaErrors, schema: type[Rows]) -> dict[int, str]:
     faults: dict[int, str] = {}
     for case in errors.failure_cases.iter_rows(named=True):
         if case["index"] is None:
-            raise TableError(f"{schema.__name__}: {case['column']}: {case['check']}: {case['failure_case']}") from errors
+            raise TableError(
+                f"{schema.__name__}: {case['column']}: {case['check']}: {case['failure_case']}"
+            ) from errors
         if case["check"] == "field_uniqueness":
             continue  # reports every copy; the first is good, and the others are known already
         position = int(case["index"])

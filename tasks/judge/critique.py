@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import Field
 
@@ -47,9 +47,10 @@ class Criticised(NamedTuple):
 async def critique(row: Row, models: Models, params: Critique) -> list[Row]:
     """Have each response criticised, then rewritten (Cui et al. 2023, arXiv:2310.01377).
 
-    Reads `responses`, or one response (`response`, or the end of `messages`), whose revision `response` then has. A revised response (origin
-    `revised`, its original as `parent`) stands right after its original, which carries the `critique`. A part that
-    failed is a loss; a row where no critique came is rejected (no_critique).
+    Reads `responses`; or one response (`response`, or the end of `messages`), and then writes the revised one to
+    `response` and the turns before it to `messages`, where there are any. A revised response (origin `revised`, its
+    original as `parent`) stands right after its original, which carries the `critique`. A part that failed is a loss;
+    a row where no critique came is rejected (no_critique).
     """
     prompt, responses = prompt_of(row), by_digest(given(row))
     if not responses:
@@ -61,8 +62,11 @@ async def critique(row: Row, models: Models, params: Critique) -> list[Row]:
     for loss in losses:
         row.lose(loss)
     pool = [one for outcome in outcomes for one in (outcome.response, outcome.revised) if one is not None]
-    single = {} if row.get("responses") else {"response": pool[-1]["text"], "response_model": pool[-1]["model"]}
-    return [row.child(instruction=prompt[-1]["content"], responses=pool, **single)]
+    columns: dict[str, Any] = {"instruction": prompt[-1]["content"], "responses": pool}
+    if not row.get("responses"):
+        columns |= {"response": pool[-1]["text"], "response_model": pool[-1]["model"]}
+        columns |= {"messages": prompt} if row.get("messages") else {}
+    return [row.child(**columns)]
 
 
 async def criticise(models: Models, params: Critique, prompt: str, response: Response, sample: int) -> Criticised:

@@ -198,6 +198,7 @@ class Worker:
     def __init__(self, config: ModelConfig, tokenizer: LazyTokenizer, queue: Queue) -> None:
         self._config, self._tokenizer, self._queue = config, tokenizer, queue
         self._writing: dict[Draft, Asked] = {}
+        self._entering: list[Asked] = []  # taken from the queue, and not in the batch yet
         self._held = 0  # steps since there were both a free place and a request
 
     def run(self) -> None:
@@ -209,7 +210,7 @@ class Worker:
                 self._turn(codec, batch)
         except BaseException as error:  # noqa: BLE001  # nobody is above this thread: the callers must hear of it
             outcome = error
-        for asked in (*self._writing.values(), *self._queue.leave()):
+        for asked in (*self._entering, *self._writing.values(), *self._queue.leave()):
             asked.answer(outcome)
 
     def _load(self) -> tuple[Codec, Batch]:
@@ -236,19 +237,20 @@ class Worker:
         self._make_do(batch)  # outside of the handler, whose traceback holds tensors
 
     def _admit(self, codec: Codec, batch: Batch) -> None:
-        taken = self._queue.take(self._places(batch))
+        self._entering = self._queue.take(self._places(batch))
         joining: list[Draft] = []
-        for number, asked in enumerate(taken):
+        for number, asked in enumerate(self._entering):
             asked.draft = asked.draft or _begin(codec, asked)
             if asked.draft is None:
                 continue
             if not batch.has_room(joining, asked.draft):
-                self._queue.put_back(taken[number:])
+                self._queue.put_back(self._entering[number:])
                 break
             joining.append(asked.draft)
             self._writing[asked.draft] = asked
         if joining:
             batch.admit(joining)
+        self._entering = []
 
     def _places(self, batch: Batch) -> int:
         """How many requests to let in now. Few wait a few steps for more: each admission costs a forward pass."""

@@ -49,7 +49,9 @@ rows = load_dataset("{{ summary.dataset }}", split="train")
 """
 
 
-def write_card(out: Path, recipe: str, models: Sequence[str], steps: Mapping[str, Sequence[Table]], summary: Mapping[str, Any]) -> None:
+def write_card(
+    out: Path, recipe: str, models: Sequence[str], steps: Mapping[str, Sequence[Table]], summary: Mapping[str, Any]
+) -> None:
     """Write README.md."""
     rows = [
         {
@@ -61,7 +63,9 @@ def write_card(out: Path, recipe: str, models: Sequence[str], steps: Mapping[str
         }
         for name, tables in steps.items()
     ]
-    text = _template().render(name=out.name, recipe=recipe, models=models, steps=rows, summary=summary, demo_note=DEMO_NOTE)
+    text = _template().render(
+        name=out.name, recipe=recipe, models=models, steps=rows, summary=summary, demo_note=DEMO_NOTE
+    )
     write_atomically(out / "README.md", text.encode())
 
 

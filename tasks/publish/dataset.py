@@ -52,8 +52,11 @@ def as_messages(frame: pl.DataFrame) -> pl.DataFrame:
     if "messages" in frame.columns:
         turns = pl.coalesce(pl.col("messages"), turns)
     opens_with_system = turns.list.first().struct.field("role") == "system"
-    system = pl.when((pl.col("system") != "") & ~opens_with_system).then(pl.concat_list(_turn("system", pl.col("system"))))
-    system = system.otherwise(pl.lit([], dtype=pl.List(MESSAGE)))
+    system: pl.Expr = (
+        pl.when((pl.col("system") != "") & ~opens_with_system)
+        .then(pl.concat_list(_turn("system", pl.col("system"))))
+        .otherwise(pl.lit([], dtype=pl.List(MESSAGE)))
+    )
     answer = pl.concat_list(_turn("assistant", pl.col("response")))
     return frame.with_columns(pl.concat_list(system, turns, answer).alias("messages"))
 
@@ -62,11 +65,15 @@ def _turn(role: str, content: pl.Expr) -> pl.Expr:
     return pl.struct(pl.lit(role).alias("role"), content.alias("content"))
 
 
-def write_dataset(out: Path, frames: Iterator[pl.DataFrame], steps: Sequence[Table], most: int | None) -> tuple[int, int]:
+def write_dataset(
+    out: Path, frames: Iterator[pl.DataFrame], steps: Sequence[Table], most: int | None
+) -> tuple[int, int]:
     """Write the accepted rows (the first `most`) and everything about the others; counts of rows and of rejects."""
     surplus: list[pl.DataFrame] = []
     rows = write_stream(out / TRAIN, _accepted(frames, most, surplus))
-    rejects = write_stream(out / "rejects.parquet", chain([pl.DataFrame(schema=REJECTS)], _beside(steps, "rejects"), surplus))
+    rejects = write_stream(
+        out / "rejects.parquet", chain([pl.DataFrame(schema=REJECTS)], _beside(steps, "rejects"), surplus)
+    )
     write_stream(out / "losses.parquet", chain([pl.DataFrame(schema=REJECTS)], _beside(steps, "losses")))
     write_stream(out / "provenance.parquet", chain([pl.DataFrame(schema=PROVENANCE)], _beside(steps, "provenance")))
     return rows, rejects
@@ -87,5 +94,8 @@ def _accepted(frames: Iterator[pl.DataFrame], most: int | None, surplus: list[pl
 
 
 def _surplus(frame: pl.DataFrame) -> pl.DataFrame:
-    records = [(row_id, "filtered", "surplus", "more rows than were asked for", "publish", 0, None, None) for row_id in frame["row_id"]]
+    records = [
+        (row_id, "filtered", "surplus", "more rows than were asked for", "publish", 0, None, None)
+        for row_id in frame["row_id"]
+    ]
     return pl.DataFrame(records, schema=REJECTS, orient="row")

@@ -26,7 +26,9 @@ def main() -> None:
         print(f"overhead: {size} rows, {figure['rows_per_s']:.0f} rows/s (bar 5000), peak {figure['peak_mb']:.0f} MB, "
               f"bare loop of the same asks {figure['bare_rows_per_s']:.0f} rows/s")  # fmt: skip
     if len(sizes) > 1:
-        print(f"overhead: memory at {sizes[-1]} rows is {figures[-1]['peak_mb'] / figures[0]['peak_mb']:.2f} x that at {sizes[0]} (bar 1.2)")
+        print(
+            f"overhead: memory at {sizes[-1]} rows is {figures[-1]['peak_mb'] / figures[0]['peak_mb']:.2f} x that at {sizes[0]} (bar 1.2)"
+        )
 
 
 def _measured(size: int) -> dict[str, float]:
@@ -50,7 +52,9 @@ def _one(size: int, folder: Path) -> None:
     from flows.instruction_sft import instruction_sft
 
     def run(source: str | list[str], out: str) -> None:
-        instruction_sft(InstructionSFT(recipe="respond", seeds=source, out=out, model={"name": RULE, "max_in_flight": 256}))
+        instruction_sft(
+            InstructionSFT(recipe="respond", seeds=source, out=out, model={"name": RULE, "max_in_flight": 256})
+        )
 
     run(["Warm up."], f"{folder}/warm")  # starts Prefect's server
     started = time.perf_counter()

@@ -73,7 +73,9 @@ async def split(row: Row, models: Models, params: Split) -> list[Row]:
         row.lose(Unusable("half_lost", raw="?"))
     texts = ["" if row.draw("invalid", i) < 0.2 else f"{row['instruction']}/{i}" for i in range(count)]
     for i, text in enumerate(texts):
-        await models.chat([{"role": "user", "content": row["instruction"]}], name="split", sample=i, sampling=Sampling())
+        await models.chat(
+            [{"role": "user", "content": row["instruction"]}], name="split", sample=i, sampling=Sampling()
+        )
         texts[i] = text
     return [row.child(instruction=text) for text in texts]
 
@@ -87,7 +89,9 @@ def test_every_row_is_a_parent_or_exactly_one_reject(instructions: list[str], se
     with TemporaryDirectory() as folder, world(Path(folder)) as w:
         for run in (
             w.run(instructions, unreliable(seed), shard_rows=shard_rows, max_attempts=2),
-            w.run(instructions, unreliable(seed), shard_rows=shard_rows, technique=split, params=Split(), max_attempts=2),
+            w.run(
+                instructions, unreliable(seed), shard_rows=shard_rows, technique=split, params=Split(), max_attempts=2
+            ),
         ):
             parents = {p for ps in run.frame("provenance")["parents"] for p in ps}
             rejected = run.frame("rejects")["row_id"].to_list()
@@ -119,7 +123,9 @@ def test_a_stopped_run_counts_what_is_pending_and_resumes_without_paying_again(
 
 
 @laws
-@given(instructions=instruction_lists, seed=st.integers(0, 10**6), shards=st.tuples(st.integers(1, 50), st.integers(1, 50)))
+@given(
+    instructions=instruction_lists, seed=st.integers(0, 10**6), shards=st.tuples(st.integers(1, 50), st.integers(1, 50))
+)
 def test_the_same_run_again_makes_only_the_requests_that_were_refused(
     instructions: list[str], seed: int, shards: tuple[int, int]
 ) -> None:
@@ -198,7 +204,9 @@ def test_what_does_not_shape_the_answer_makes_no_request(tmp_path: Path) -> None
 
 @laws
 @given(instructions=instruction_lists, seed=st.integers(0, 10**6), attempts=st.integers(1, 4))
-def test_unusable_answers_are_asked_for_again_and_truncated_ones_are_not(instructions: list[str], seed: int, attempts: int) -> None:
+def test_unusable_answers_are_asked_for_again_and_truncated_ones_are_not(
+    instructions: list[str], seed: int, attempts: int
+) -> None:
     with TemporaryDirectory() as folder, world(Path(folder)) as w:
         run = w.run(instructions, unreliable(seed), max_attempts=attempts)
     assert all(response.startswith("answer ") for response in run.frame()["response"])

@@ -35,7 +35,7 @@ class World:
         """Run the instructions through the technique, all shards at once."""
         run = Run(Context(self.ledger, **context), ScriptedModel(rule, max_in_flight=in_flight))
         if stop_after:
-            run.model._answers = run.stopping(rule, stop_after)  # noqa: SLF001
+            run.model._answers = run.stopping(rule, stop_after)
         models = Models({"generator": [Member(run.model, ModelConfig(name="scripted"))]}, run.context)
         gate = Gate()
         gate.widen(in_flight)
@@ -85,7 +85,9 @@ class Run:
 def seeds(instructions: Sequence[str]) -> pl.DataFrame:
     """Instructions as a table of seeds."""
     ids = [seed_row_id({"instruction": text}) for text in instructions]
-    return pl.DataFrame({"row_id": ids, "instruction": list(instructions)}, schema={"row_id": pl.String, "instruction": pl.String})
+    return pl.DataFrame(
+        {"row_id": ids, "instruction": list(instructions)}, schema={"row_id": pl.String, "instruction": pl.String}
+    )
 
 
 @contextmanager

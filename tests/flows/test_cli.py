@@ -25,7 +25,9 @@ def environment(folder: Path, server: str = "") -> dict[str, str]:
 
 def stillroom(folder: Path, *arguments: str, server: str = "") -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "flows.cli", *arguments]
-    return subprocess.run(command, env=environment(folder, server), cwd=folder, capture_output=True, text=True, timeout=120)
+    return subprocess.run(
+        command, env=environment(folder, server), cwd=folder, capture_output=True, text=True, timeout=120
+    )
 
 
 def started(folder: Path, *arguments: str, server: str) -> subprocess.Popen[str]:
@@ -64,10 +66,9 @@ def test_help_names_the_commands(tmp_path: Path) -> None:
 
 def test_a_run_killed_in_the_middle_pays_again_only_for_what_was_in_flight(tmp_path: Path, prefect_server: str) -> None:
     arguments = respond(tmp_path, 200)
-    process = started(tmp_path, *arguments, server=prefect_server)
-    wait_for_lines(tmp_path, 200)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    with started(tmp_path, *arguments, server=prefect_server) as process:
+        wait_for_lines(tmp_path, 200)
+        process.send_signal(signal.SIGKILL)
     before = Counter(log(tmp_path))
     (tmp_path / "requests.log").unlink()
     finished = stillroom(tmp_path, *arguments, server=prefect_server)
@@ -81,10 +82,10 @@ def test_a_run_killed_in_the_middle_pays_again_only_for_what_was_in_flight(tmp_p
 
 def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(tmp_path: Path, prefect_server: str) -> None:
     arguments = respond(tmp_path, 200)
-    process = started(tmp_path, *arguments, server=prefect_server)
-    wait_for_lines(tmp_path, 100)
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    with started(tmp_path, *arguments, server=prefect_server) as process:
+        wait_for_lines(tmp_path, 100)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "the same command goes on" in said
     assert "Traceback" not in said
@@ -125,12 +126,18 @@ def _files(folder: Path) -> None:
 
 MISTAKES = [
     pytest.param(["--seeds", "nowhere.jsonl"], ["nowhere.jsonl"], id="no such file"),
-    pytest.param(["--seeds", "good.jsonl", "--column", "instruction=prompt"], ["prompt", "instruction"], id="unknown column"),
+    pytest.param(
+        ["--seeds", "good.jsonl", "--column", "instruction=prompt"], ["prompt", "instruction"], id="unknown column"
+    ),
     pytest.param(["--seeds", "columns.jsonl"], ["frage", "--column"], id="no column for the instruction"),
     pytest.param(["--seeds", "broken.jsonl"], ["broken.jsonl", "2"], id="malformed line"),
     pytest.param(["--seeds", "empty.jsonl"], ["empty.jsonl", "empty"], id="empty file"),
     pytest.param(["--seeds", "number.jsonl"], ["number.jsonl", "2", "instruction"], id="seed of the wrong type"),
-    pytest.param(["--seeds", "good.jsonl", "--config", "typo.yaml"], ["generatoins", "did you mean generations?"], id="typo in YAML"),
+    pytest.param(
+        ["--seeds", "good.jsonl", "--config", "typo.yaml"],
+        ["generatoins", "did you mean generations?"],
+        id="typo in YAML",
+    ),
     pytest.param(["--seeds", "good.jsonl", "--config", "broken.yaml"], ["broken.yaml"], id="broken YAML"),
     pytest.param(["--seeds", "good.jsonl", "--config", "none.yaml"], ["none.yaml"], id="no such YAML"),
     pytest.param(["--seeds", "good.jsonl", "--recipe", "respnod"], ["respnod", "recipe"], id="unknown recipe"),
@@ -146,7 +153,9 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("arguments", "expected"), MISTAKES)
-def test_a_mistake_gets_one_clear_line_and_exit_code_2(arguments: list[str], expected: list[str], tmp_path: Path) -> None:
+def test_a_mistake_gets_one_clear_line_and_exit_code_2(
+    arguments: list[str], expected: list[str], tmp_path: Path
+) -> None:
     _files(tmp_path)
     model = [] if "--model" in arguments else ["--model", SLOW]
     recipe = [] if "--recipe" in arguments else ["--recipe", "respond"]

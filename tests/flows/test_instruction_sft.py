@@ -51,7 +51,9 @@ def task_states(run: str, count: int) -> list[str]:
         while len(names) < count and time.monotonic() < deadline:
             time.sleep(0.2)
             tasks = client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=flows)))
-            names = [task.state_name or "" for task in tasks if task.state_type and task.state_type.value == "COMPLETED"]
+            names = [
+                task.state_name or "" for task in tasks if task.state_type and task.state_type.value == "COMPLETED"
+            ]
     return names
 
 
@@ -94,7 +96,9 @@ def test_the_same_run_in_two_folders_gives_the_same_bytes(
     written = []
     for folder in ("one", "two"):
         monkeypatch.setenv("STILLROOM_HOME", str(tmp_path / folder / "home"))
-        summary = sft(recipe=recipe, seeds=[f"question {i}" for i in range(8)], rows=10 if recipe != "respond" else 5, out=folder)
+        summary = sft(
+            recipe=recipe, seeds=[f"question {i}" for i in range(8)], rows=10 if recipe != "respond" else 5, out=folder
+        )
         assert summary["requests"] > 0
         written.append(dataset_bytes(tmp_path / folder))
         written[-1] = {name: data for name, data in written[-1].items() if not name.startswith("home")}
@@ -178,8 +182,12 @@ def test_bootstrap_grows_instructions_from_the_seeds(scripted: Scripted) -> None
                          for i, t in enumerate(topics))  # fmt: skip
 
     scripted(continues)
-    seeds = [f"Write {word} and tell a story about {other}" for word in ("poems", "plans", "code") for other in ("cats", "dogs", "rain")]
-    summary = sft(recipe="seeded", seeds=seeds, mode="bootstrap", bootstrap={"target": 12, "prompts_per_round": 4}, shard_rows=5)
+    seeds = [
+        f"Write {word} and tell a story about {other}"
+        for word in ("poems", "plans", "code")
+        for other in ("cats", "dogs", "rain")
+    ]
+    summary = sft(
+        recipe="seeded", seeds=seeds, mode="bootstrap", bootstrap={"target": 12, "prompts_per_round": 4}, shard_rows=5
+    )
     assert summary["rows"] == 12
-
-

@@ -59,6 +59,13 @@ def test_an_sft_row_comes_out_with_the_better_response() -> None:
     assert (original["text"], original["model"], original["origin"]) == ("Boil it.", "tuned", "given")
 
 
+def test_an_answered_conversation_comes_out_with_the_better_answer() -> None:
+    turns = [{"role": "user", "content": "Soup?"}, {"role": "assistant", "content": "Boil it."}]
+    child = run(a_row(messages=turns, response_model="tuned"))
+    assert child["messages"] == turns[:1]
+    assert (child["response"], child["response_model"]) == ("Boil it. Mended: Say for how long.", "reviser")
+
+
 def test_without_a_rewrite_there_is_only_the_critique() -> None:
     child = run(a_row(instruction="Soup?", response="Boil it."), rewrite=False, reviser=[])
     assert child["response"] == "Boil it."

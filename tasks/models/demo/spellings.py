@@ -31,7 +31,7 @@ class Letters:
 
     @classmethod
     def read(cls, slots: Slots) -> Self | None:
-        text = re.sub(r"^the words? ", "", slots["words"], flags=re.I)
+        text = re.sub(r"^the words? ", "", slots["words"], flags=re.IGNORECASE)
         words = [word.strip("'\"") for word in unlisted(text)]
         return cls(tuple(words)) if words and all(re.fullmatch(r"[a-z]+", word) for word in words) else None
 

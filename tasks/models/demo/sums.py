@@ -76,7 +76,7 @@ class Calc:
     def read(cls, slots: Slots) -> Self | None:
         text = slots["expr"]
         for sign, spoken in SPOKEN_SIGNS.items():
-            text = re.sub(rf"\s{spoken}\s", f" {sign} ", text, flags=re.I)
+            text = re.sub(rf"\s{spoken}\s", f" {sign} ", text, flags=re.IGNORECASE)
         parts = re.split(r"\s([+x-])\s", text)
         numbers = [number_in(part) for part in parts[::2]]
         if len(parts) < 3 or any(n is None for n in numbers) or "x" in parts[3::2]:

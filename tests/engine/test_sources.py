@@ -1,0 +1,526 @@
+import gzip
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import datasets
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tasks.engine import json_list
+from tasks.engine.json_list import items_of
+from tasks.engine.sources import Source, open_source
+from tasks.errors import ConfigError
+
+ROOT = Path(__file__).parents[2]
+SEEDS = ROOT / "tests/data/self_instruct/seed_tasks.jsonl"
+MESSAGES = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STILLROOM_HOME", str(tmp_path_factory.mktemp("home")))
+
+
+def written(folder: Path, name: str, content: str | bytes) -> Path:
+    data = content.encode() if isinstance(content, str) else content
+    (folder / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    return folder / name
+
+
+def rows(source: Source, size: int = 100, **window: Any) -> list[dict[str, Any]]:
+    return [row for frame in source.batches(size, **window) for row in frame.iter_rows(named=True)]
+
+
+def instructions(source: Source, size: int = 100, **window: Any) -> list[str]:
+    return [row["instruction"] for row in rows(source, size, **window)]
+
+
+def fault(spec: Any, **options: Any) -> str:
+    """The one line that a source is refused with, on opening or on checking."""
+    with pytest.raises(ConfigError) as caught:
+        open_source(spec, **options).check()
+    line = str(caught.value)
+    assert "\n" not in line and line.endswith(")"), "one line that ends with the fix"
+    return line
+
+
+def test_the_seed_tasks_of_self_instruct_are_175_instructions() -> None:
+    source = open_source(SEEDS)
+    source.check()
+    texts = instructions(source)
+    assert len(texts) == 175
+    assert texts[0].startswith("Is there anything I can eat for a breakfast")
+    assert source.columns == {"instruction": "instruction"}
+
+
+def test_a_dotted_path_leads_into_lists_and_objects() -> None:
+    first = rows(open_source(SEEDS, columns={"instruction": "instruction", "input": "instances.0.input"}), limit=2)[1]
+    assert first["input"].startswith("Night : Day :: Right : Left")
+
+
+FORMS = {
+    "jsonl": ("s.jsonl", '{"instruction": "Ä 1"}\n\n{"instruction": "b, 2"}\r\n'),
+    "jsonl-without-last-line-end": ("s.jsonl", '{"instruction": "Ä 1"}\n{"instruction": "b, 2"}'),
+    "jsonl-with-byte-order-mark": ("s.jsonl", '\ufeff{"instruction": "Ä 1"}\n{"instruction": "b, 2"}\n'),
+    "ndjson": ("s.ndjson", '{"instruction": "Ä 1"}\n{"instruction": "b, 2"}\n'),
+    "jsonl-gz": ("s.jsonl.gz", '{"instruction": "Ä 1"}\n{"instruction": "b, 2"}\n'),
+    "json": ("s.json", '[\n {"instruction": "Ä 1"},\n {"instruction": "b, 2"}\n]\n'),
+    "json-of-texts": ("s.json", '["Ä 1","b, 2"]'),
+    "json-gz": ("s.json.gz", '\n["\\u00c4 1",\n"b, 2"] '),
+    "json-that-holds-lines": ("s.json", '{"instruction": "Ä 1"}\n{"instruction": "b, 2"}\n'),
+    "csv": ("s.csv", 'id,instruction\n1,Ä 1\n\n2,"b, 2"\n'),
+    "csv-with-byte-order-mark": ("s.CSV", '\ufeffinstruction,id\r\nÄ 1,1\r\n"b, 2",2\r\n'),
+    "csv-gz": ("s.csv.gz", 'instruction\nÄ 1\n"b, 2"\n'),
+    "tsv": ("s.tsv", "id\tinstruction\n1\tÄ 1\n2\tb, 2\n"),
+    "txt": ("s.txt", "Ä 1\n\nb, 2\n"),
+    "txt-gz": ("s.txt.gz", "Ä 1\r\nb, 2"),
+    "yaml": ("s.yaml", "- Ä 1\n- b, 2\n"),
+    "yaml-of-mappings": ("s.yml", "- instruction: Ä 1\n- instruction: |-\n    b, 2\n"),
+}
+
+
+@pytest.mark.parametrize(("name", "content"), FORMS.values(), ids=FORMS)
+def test_every_form_gives_the_same_rows(name: str, content: str, tmp_path: Path) -> None:
+    source = open_source(str(written(tmp_path, name, content)))
+    source.check()
+    assert rows(source) == [{"instruction": "Ä 1"}, {"instruction": "b, 2"}]
+    assert rows(source, start=1) == [{"instruction": "b, 2"}]
+
+
+def test_parquet_gives_the_same_rows(tmp_path: Path) -> None:
+    pl.DataFrame({"id": [1, 2], "instruction": ["Ä 1", "b, 2"]}).write_parquet(tmp_path / "s.parquet")
+    assert rows(open_source(tmp_path / "s.parquet")) == [{"instruction": "Ä 1"}, {"instruction": "b, 2"}]
+
+
+def test_a_list_may_hold_texts_and_records() -> None:
+    assert instructions(open_source(["Ä 1", {"instruction": "b, 2", "other": 1}])) == ["Ä 1", "b, 2"]
+
+
+def many(folder: Path, form: str) -> Path:
+    """23 numbered seeds; a row group of the Parquet and a batch of the reader end in their midst."""
+    frame = pl.DataFrame({"instruction": [f"seed {n}" for n in range(23)]})
+    path = folder / f"many.{form}"
+    if form == "parquet":
+        frame.write_parquet(path, row_group_size=5)
+    elif form == "csv":
+        frame.write_csv(path)
+    elif form == "json":
+        frame.write_json(path)
+    elif form == "folder":
+        path.mkdir()
+        frame[:9].write_parquet(path / "train-0.parquet")
+        frame[9:].write_parquet(path / "train-1.parquet")
+    elif form == "saved":
+        datasets.Dataset.from_dict(frame.to_dict(as_series=False)).save_to_disk(path)
+    else:
+        frame.write_ndjson(path)
+    return path
+
+
+@pytest.mark.parametrize("form", ["jsonl", "json", "csv", "parquet", "folder", "saved"])
+def test_batches_are_windows_of_one_sequence(form: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = open_source(many(tmp_path, form))
+    whole = [f"seed {n}" for n in range(23)]
+    for size, start, limit in [
+        (1, 0, None),
+        (7, 0, None),
+        (100, 4, 5),
+        (3, 5, None),
+        (2, 10, 13),
+        (5, 22, 9),
+        (5, 23, 1),
+        (4, 9, 0),
+    ]:
+        end = None if limit is None else start + limit
+        assert instructions(source, size, start=start, limit=limit) == whole[start:end]
+        assert all(frame.height <= size for frame in source.batches(size, start=start, limit=limit))
+    assert [frame.height for frame in source.batches(10)] == [10, 10, 3]
+    source.check()
+
+
+@pytest.mark.parametrize(
+    ("record", "columns"),
+    [
+        ({"prompt": "a", "text": "b"}, {"instruction": "prompt"}),
+        ({"text": "a", "query": "b", "question": "c"}, {"instruction": "question"}),
+        ({"instruction": "a", "messages": MESSAGES, "id": 7}, {"instruction": "instruction", "messages": "messages"}),
+        ({"conversations": MESSAGES, "source": "x"}, {"messages": "conversations"}),
+        ({"context": "a", "title": "b"}, {"context": "context"}),
+        (
+            {"instruction": "a", "system": "s", "topic": "t"},
+            {"instruction": "instruction", "system": "system", "topic": "topic"},
+        ),
+    ],
+    ids=lambda value: "-".join(value),
+)
+def test_the_columns_of_the_house_are_found_by_their_names(record: dict[str, Any], columns: dict[str, str]) -> None:
+    assert open_source([record]).columns == columns
+
+
+def test_with_a_mapping_only_the_mapped_columns_are_read() -> None:
+    source = open_source(
+        [{"instruction": "a", "prompt": "b", "system": "s", "n": 1}], columns={"instruction": "prompt", "rank": "n"}
+    )
+    assert rows(source) == [{"instruction": "b", "rank": 1}]
+
+
+def test_the_types_are_the_same_in_every_batch() -> None:
+    records = [
+        {"instruction": "a", "score": 1, "tags": [], "system": None, "note": None},
+        {"instruction": "b", "score": 0.5, "tags": ["x"], "note": "n"},
+        {"instruction": "c"},
+    ]
+    columns = {name: name for name in ("instruction", "score", "tags", "system", "note")}
+    frames = list(open_source(records, columns=columns).batches(1))
+    assert {str(frame.schema) for frame in frames} == {str(frames[0].schema)}
+    assert frames[0].schema["score"] == pl.Float64 and frames[0].schema["tags"] == pl.List(pl.String)
+    assert frames[2].row(0, named=True) == {
+        "instruction": "c",
+        "score": None,
+        "tags": None,
+        "system": None,
+        "note": None,
+    }
+
+
+def test_a_column_keeps_its_type_behind_the_first_rows(tmp_path: Path) -> None:
+    lines = [{"instruction": f"{n}", "note": None if n < 1500 else "late"} for n in range(1600)]
+    path = written(tmp_path, "s.jsonl", "\n".join(map(json.dumps, lines)))
+    assert rows(open_source(path, columns={"instruction": "instruction", "note": "note"}))[1500]["note"] == "late"
+
+
+SHAREGPT = [
+    {"from": "system", "value": "Be brief."},
+    {"from": "human", "value": "Hi"},
+    {"from": "gpt", "value": "Hello"},
+]
+
+
+@pytest.mark.parametrize("form", ["jsonl", "parquet", "list"])
+def test_sharegpt_conversations_become_messages(form: str, tmp_path: Path) -> None:
+    spec: Any = [{"conversations": SHAREGPT}, {"conversations": SHAREGPT[1:2]}]
+    if form == "jsonl":
+        spec = written(tmp_path, "s.jsonl", "\n".join(map(json.dumps, spec)))
+    elif form == "parquet":
+        pl.DataFrame(spec).write_parquet(tmp_path / "s.parquet")
+        spec = tmp_path / "s.parquet"
+    source = open_source(spec)
+    turns = [{"role": "system", "content": "Be brief."}, *MESSAGES]
+    assert [row["messages"] for row in rows(source)] == [turns, turns[1:2]]
+
+
+def test_responses_may_be_texts_or_objects() -> None:
+    source = open_source(
+        [{"prompt": "a", "responses": ["x", {"text": "y", "model": "m", "rating": 5}]}, {"prompt": "b"}]
+    )
+    blank = {"model": None, "principle": None}
+    assert [row["responses"] for row in rows(source)] == [
+        [{"text": "x", **blank}, {"text": "y", **blank, "model": "m"}],
+        None,
+    ]
+
+
+def test_messages_stand_in_for_an_instruction() -> None:
+    source = open_source([{"instruction": "a"}, {"messages": MESSAGES}, {"instruction": "", "messages": MESSAGES}])
+    source.check()
+    assert [row["messages"] for row in rows(source)] == [None, MESSAGES, MESSAGES]
+
+
+FAULTS: dict[str, tuple[str, str | bytes, dict[str, str], tuple[str, ...]]] = {
+    "empty": ("s.jsonl", "", {}, ("the file is empty", "s.jsonl")),
+    "blank lines only": ("s.jsonl", "\n \n", {}, ("there are no seeds in it",)),
+    "empty list": ("s.json", "[]", {}, ("there are no seeds in it",)),
+    "empty yaml": ("s.yaml", "# nothing\n", {}, ("there are no seeds in it",)),
+    "header only": ("s.csv", "instruction,id\n", {}, ("there are no seeds in it", "columns only")),
+    "empty gzip": ("s.jsonl.gz", "", {}, ("there are no seeds in it",)),
+    "unknown extension": ("s.docx", "x", {}, ("unknown kind of file", "s.docx", ".jsonl, .json")),
+    "no extension": ("seeds", "x", {}, ("unknown kind of file",)),
+    "malformed line": ("s.jsonl", '{"prompt": "a"}\n\n{"prompt": "b"\n', {}, ("malformed JSON", "line 3", "unexpected end of data at character")),
+    "cut off at the end": ("s.jsonl", '{"prompt": "a"}\n{"prom', {}, ("malformed JSON", "line 2")),
+    "pretty-printed": ("s.jsonl", '{\n "prompt": "a"\n}\n', {}, ("line 1", "give each record one line")),
+    "not an object": ("s.jsonl", '{"prompt": "a"}\n"b"\n', {}, ("not a record", "line 2: text")),
+    "a list in a line": ("s.jsonl", '[{"prompt": "a"}]\n', {}, ("not a record", "line 1: a list", ".json file")),
+    "not a number": ("s.jsonl", '{"prompt": NaN}\n', {}, ("malformed JSON", "line 1")),
+    "malformed item": ("s.json", '[{"prompt": "a"},\n{"prompt" "b"}]', {}, ("malformed JSON", "line 2", "Expecting ':'")),
+    "list without end": ("s.json", '[{"prompt": "a"},\n', {}, ("malformed JSON", "line 1: the list does not end")),
+    "no comma": ("s.json", '["a"\n"b"]', {}, ("malformed JSON", "no , before")),
+    "text after the list": ("s.json", '["a"]\n["b"]', {}, ("malformed JSON", "after the list")),
+    "infinity": ("s.json", '[{"prompt": "a", "n": Infinity}]', {}, ("Infinity is not JSON",)),
+    "item not a record": ("s.json", '["a", 5]', {}, ("not a record", "item 2: a whole number")),
+    "ragged row": ("s.csv", 'prompt,id\n"a\nb",1\nc,2,3\n', {}, ("a ragged row", "line 4: 3 cells, the header has 2")),
+    "short row": ("s.tsv", "prompt\tid\na\n", {}, ("a ragged row", "line 2: 1 cells, the header has 2")),
+    "open quote": ("s.csv", 'prompt,id\na,1\n"b,2\nc,3\n', {}, ("a malformed row", "line 3: a quote is not closed")),
+    "text after a quote": ("s.csv", 'prompt,id\n"a"b,1\n', {}, ("a malformed row", "line 2")),
+    "column twice": ("s.csv", "prompt,prompt\na,b\n", {}, ("a column stands twice in the header", "prompt")),
+    "semicolons": ("s.csv", "prompt;id\na;1\n", {}, ("no column that we know", "commas")),
+    "not UTF-8, jsonl": ("s.jsonl", b'{"prompt": "a"}\n{"prompt": "\xe4"}\n', {}, ("not UTF-8", "line 2: byte 13", "0xe4")),
+    "not UTF-8, csv": ("s.csv", b"prompt\n" + b"a\n" * 9000 + b"\xe4\n", {}, ("not UTF-8", "line 9002: byte 1")),
+    "not UTF-8, txt": ("s.txt", "ä".encode("latin-1"), {}, ("not UTF-8", "line 1: byte 1")),
+    "not UTF-8, yaml": ("s.yaml", b"- a\n- \xff\n", {}, ("not UTF-8", "line 2: byte 3")),
+    "UTF-16": ("s.json", '["a"]'.encode("utf-16"), {}, ("not UTF-8", "line 1")),
+    "yaml mapping": ("s.yaml", "instruction: a\n", {}, ("the YAML is not a list", "an object", "- ")),
+    "yaml text": ("s.yaml", "a\n", {}, ("the YAML is not a list", "text")),
+    "malformed yaml": ("s.yaml", "- a\n- [b\n- c\n", {}, ("malformed YAML", "line 3")),
+    "yaml control character": ("s.yaml", "- a\x00b\n", {}, ("malformed YAML",)),
+    "yaml key twice": ("s.yaml", "- prompt: a\n  prompt: b\n", {}, ("malformed YAML", "line 2", "prompt stands twice")),
+    "yaml item": ("s.yaml", "- a\n- yes\n", {}, ("not a record", "item 2: true or false", "in quotes")),
+    "unknown column": ("s.jsonl", '{"promt": "a", "id": 1}\n', {"instruction": "prompt"}, ("unknown column for instruction", "prompt", "did you mean promt?")),
+    "unknown column, none near": ("s.csv", "aaa,bbb\n1,2\n", {"instruction": "prompt"}, ("unknown column", "it has aaa, bbb")),
+    "unknown step": ("s.jsonl", '{"a": [{"b": "c"}]}\n', {"instruction": "a.0.x"}, ("unknown column", "a.0.x")),
+    "nothing recognised": ("s.jsonl", '{"body": "a", "id": 1}\n', {}, ("no column that we know", "has body, id", "--column instruction=NAME")),
+    "row_id": ("s.jsonl", '{"prompt": "a", "id": 1}\n', {"instruction": "prompt", "row_id": "id"}, ("row_id is made by the house",)),
+    "number": ("s.jsonl", '{"prompt": "a"}\n{"prompt": 5}\n', {}, ("a seed of the wrong type", "line 2, column prompt: a whole number", "instruction must be text")),
+    "object": ("s.jsonl", '{"prompt": {"text": "a"}}\n', {}, ("line 1, column prompt: an object", "instruction must be text")),
+    "missing": ("s.jsonl", '{"prompt": "a"}\n{"id": 5}\n', {}, ("no instruction", "line 2, column prompt")),
+    "null": ("s.jsonl", '{"prompt": "a"}\n{"prompt": null}\n', {}, ("no instruction", "line 2, column prompt")),
+    "blank": ("s.csv", "id,prompt\n1,a\n2,  \n", {}, ("a blank instruction", "line 3, column prompt")),
+    "blank in yaml": ("s.yaml", '- a\n- ""\n', {}, ("a blank instruction", "item 2")),
+    "nothing at all": ("s.jsonl", '{"topic": "a"}\n{"topic": " "}\n', {}, ("a blank row", "line 2, column topic")),
+    "no messages": ("s.jsonl", '{"messages": []}\n', {}, ("no instruction", "line 1, column messages")),
+    "messages as text": ("s.csv", "messages\nHi\n", {}, ("line 2, column messages: text", "a list of {role, content}")),
+    "message as text": ("s.jsonl", '{"messages": ["Hi"]}\n', {}, ("line 1, column messages: a list with text in it",)),
+    "content as list": ("s.jsonl", '{"messages": [{"role": "user", "content": []}]}\n', {}, ("a message with a list as content",)),
+    "unknown role": ("s.jsonl", '{"messages": [{"role": "narrator", "content": "a"}]}\n', {}, ("the role 'narrator'",)),
+    "no role": ("s.jsonl", '{"messages": [{"content": "a"}]}\n', {}, ("a message without a role",)),
+    "response as number": ("s.jsonl", '{"prompt": "a", "responses": ["x", 5]}\n', {}, ("column responses: a response with a whole number as text",)),
+    "mixed types": ("s.jsonl", '{"p": "a", "n": 1}\n{"p": "b", "n": "2"}\n', {"instruction": "p", "n": "n"}, ("line 2, column n: text", "n must be a whole number")),
+    "list of objects": ("s.jsonl", '{"p": "a", "n": [{"x": 1}]}\n', {"instruction": "p", "n": "n"}, ("column n: a list with an object in it", "n=COLUMN.FIELD")),
+    "huge number": ("s.jsonl", f'{{"p": "a", "n": {2**63}}}\n', {"instruction": "p", "n": "n"}, ("more than 64 bits",)),
+    "half a surrogate": ("s.json", '["a", "\\ud83d"]', {}, ("half a surrogate pair", "item 2")),
+    "not gzip": ("s.txt", "a", {}, ()),
+    "damaged parquet": ("s.parquet", "PAR1", {}, ("cannot read the Parquet file",)),
+}  # fmt: skip
+del FAULTS["not gzip"]
+
+
+@pytest.mark.parametrize(("name", "content", "columns", "said"), FAULTS.values(), ids=FAULTS)
+def test_bad_input_is_told_in_one_line(
+    name: str, content: str | bytes, columns: dict[str, str], said: tuple[str, ...], tmp_path: Path
+) -> None:
+    line = fault(written(tmp_path, name, content), columns=columns)
+    assert [part for part in said if part not in line] == [], line
+
+
+@pytest.mark.parametrize("cut", [slice(0, 30), slice(10, None)], ids=["truncated", "no-gzip"])
+def test_a_damaged_gzip_file_is_told_in_one_line(cut: slice, tmp_path: Path) -> None:
+    (tmp_path / "s.jsonl.gz").write_bytes(gzip.compress(b'{"prompt": "a fairly long line of text"}\n')[cut])
+    assert "the file is damaged" in fault(tmp_path / "s.jsonl.gz")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [("seed_task.jsonl", ("no such file", "did you mean seed_tasks.jsonl?")), ("../self_instrct/x.jsonl", ("no folder self_instrct", "did you mean self_instruct?")),
+     ("seed_tasks.jsonl/x.jsonl", ("no such file",)), ("zzz", ("no such file", "seeds may be"))],
+    ids=["file", "folder", "file-as-folder", "nothing-near"],
+)  # fmt: skip
+def test_a_wrong_path_gets_the_name_that_was_meant(wrong: str, said: tuple[str, ...]) -> None:
+    line = fault(SEEDS.parent / wrong)
+    assert [part for part in said if part not in line] == [], line
+
+
+def test_a_file_that_may_not_be_read_is_told_in_one_line(tmp_path: Path) -> None:
+    path = written(tmp_path, "s.jsonl", '{"prompt": "a"}\n')
+    path.chmod(0)
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)
+    try:
+        assert "ermission" in fault(path)
+    finally:
+        if root:
+            os.seteuid(0)
+
+
+def test_a_parquet_seed_of_the_wrong_type_is_told_by_its_row(tmp_path: Path) -> None:
+    path = tmp_path / "s.parquet"
+    pl.DataFrame({"prompt": ["a", None, "c"], "n": [1, 2, 3]}).write_parquet(path)
+    assert "no instruction" in (line := fault(path)) and "row 2, column prompt" in line
+    assert "row 1, column n: a whole number" in fault(path, columns={"instruction": "n"})
+    assert "did you mean prompt?" in fault(path, columns={"instruction": "promt"})
+    pl.DataFrame({"prompt": []}, schema={"prompt": pl.String}).write_parquet(path)
+    assert "there are no seeds" in fault(path)
+
+
+def test_an_empty_list_is_refused() -> None:
+    assert "there are no seeds in it: the list of seeds" in fault([])
+    assert "item 2: a whole number" in fault(["a", 5])
+
+
+def test_a_fault_far_behind_is_found_before_the_run(tmp_path: Path) -> None:
+    lines = ['{"prompt": "a"}'] * 5000
+    path = written(tmp_path, "s.jsonl", "\n".join([*lines, '{"prompt": 5}']))
+    source = open_source(path)
+    assert sum(frame.height for frame in source.batches(1000, limit=5000)) == 5000
+    with pytest.raises(ConfigError, match=r"line 5001, column prompt: a whole number"):
+        source.check()
+
+
+def test_a_column_of_ours_that_comes_late_is_not_left_out_silently(tmp_path: Path) -> None:
+    lines = ['{"prompt": "a"}'] * 1500
+    path = written(tmp_path, "s.jsonl", "\n".join([*lines, '{"prompt": "b", "system": "s"}']))
+    line = fault(path)
+    assert "line 1501: system" in line and "--column instruction=prompt --column system=system" in line
+    assert rows(open_source(path, columns={"instruction": "prompt", "system": "system"}))[-1]["system"] == "s"
+
+
+def test_a_folder_that_datasets_opens_gives_its_training_split(tmp_path: Path) -> None:
+    for split, text in {"train": "a", "test": "b"}.items():
+        written(tmp_path, f"{split}.jsonl", json.dumps({"prompt": text}) + "\n")
+    assert instructions(open_source(tmp_path)) == ["a"]
+    assert instructions(open_source(tmp_path, split="test")) == ["b"]
+    assert "no such split: dev" in (line := fault(tmp_path, split="dev")) and "train, test" in line
+
+
+def test_a_dataset_with_a_card_gives_what_the_card_names(tmp_path: Path) -> None:
+    card = "---\nconfigs:\n- config_name: default\n  data_files:\n  - split: train\n    path: data/train.parquet\n---\n"
+    written(tmp_path, "README.md", card)
+    (tmp_path / "data").mkdir()
+    pl.DataFrame({"row_id": ["0" * 32], "messages": [MESSAGES]}).write_parquet(tmp_path / "data/train.parquet")
+    pl.DataFrame({"row_id": ["1" * 32], "reason": ["tie"]}).write_parquet(tmp_path / "rejects.parquet")
+    assert rows(open_source(tmp_path)) == [{"messages": MESSAGES}]
+
+
+def test_a_dataset_saved_to_disk_is_opened(tmp_path: Path) -> None:
+    saved = datasets.DatasetDict({"only": datasets.Dataset.from_dict({"question": ["a", "b"], "n": [1, 2]})})
+    saved.save_to_disk(tmp_path / "saved")
+    assert instructions(open_source(tmp_path / "saved")) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [({}, "the folder is empty"), ({"a.py": "x = 1\n"}, "not a dataset that can be opened"),
+     ({"a.jsonl": '{"prompt": "a"}\n{"prompt" "b"}\n'}, "cannot read the dataset"), ({"a.jsonl": '{"body": "a"}\n'}, "has body"),
+     ({"a.csv": "prompt\na\n  \n"}, "row 2, column prompt")],
+    ids=["empty", "no-data", "malformed", "unrecognised", "blank"],
+)  # fmt: skip
+def test_a_folder_without_seeds_is_told_in_one_line(files: dict[str, str], said: str, tmp_path: Path) -> None:
+    for name, content in files.items():
+        written(tmp_path, name, content)
+    assert said in fault(tmp_path)
+
+
+def test_a_hub_that_cannot_be_reached_is_told_in_one_line() -> None:
+    # in a process of its own: the endpoint is read when the Hub's client is imported, and a closed port answers at once
+    code = "from tasks.engine.sources import open_source\ntry:\n  open_source('hf:some/name:main@v1')\nexcept ValueError as e: print(e)"
+    environment = {**os.environ, "HF_ENDPOINT": "http://127.0.0.1:9"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, env=environment, check=True
+    )
+    assert (
+        done.stdout.startswith("cannot reach the dataset on the Hub: hf:some/name:main@v1: ")
+        and done.stdout.count("\n") == 1
+    )
+    assert "hf:NAME:CONFIG" in fault("hf: name")
+
+
+def test_the_fingerprint_changes_when_what_is_read_changes(tmp_path: Path) -> None:
+    path = written(tmp_path, "s.jsonl", '{"prompt": "a", "text": "b"}\n')
+    first = open_source(path).fingerprint
+    assert len(first) == 32
+    copy = Path(shutil.copy(path, tmp_path / "other.jsonl"))
+    assert open_source(copy).fingerprint == open_source(path, columns={"instruction": "prompt"}).fingerprint == first
+    others = [
+        open_source(path, columns={"instruction": "text"}),
+        open_source(path, columns={"instruction": "prompt", "text": "text"}),
+        open_source(written(tmp_path, "longer.jsonl", '{"prompt": "a", "text": "b"}\n{"prompt": "c"}\n')),
+        open_source([{"prompt": "a", "text": "b"}]),
+        open_source([{"prompt": "a", "text": "c"}]),
+    ]
+    assert len({first, *(other.fingerprint for other in others)}) == 6
+
+
+def test_the_fingerprint_of_a_folder_is_that_of_its_files(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    written(tmp_path / "a", "train.jsonl", '{"prompt": "a"}\n')
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    first = open_source(tmp_path / "a").fingerprint
+    assert open_source(tmp_path / "b").fingerprint == first
+    written(tmp_path / "b", "train.jsonl", '{"prompt": "b"}\n')
+    assert open_source(tmp_path / "b").fingerprint != first
+
+
+def test_nothing_is_written_outside_the_house(tmp_path: Path) -> None:
+    many(tmp_path, "folder")
+    code = f"from tasks.engine.sources import open_source\nopen_source({str(tmp_path / 'many.folder')!r}).check()"
+    (tmp_path / "user").mkdir()
+    outside = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "XDG_"))}
+    environment = {
+        **outside,
+        "HOME": str(tmp_path / "user"),
+        "STILLROOM_HOME": str(tmp_path / "house"),
+        "PYTHONPATH": str(ROOT),
+    }
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, env=environment)
+    assert list((tmp_path / "user").iterdir()) == []
+
+
+JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=5), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3), max_leaves=8)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(JSON, max_size=6), st.sampled_from([None, 0, 2]), st.integers(1, 40), st.booleans())
+def test_a_json_list_read_in_pieces_is_the_list(
+    items: list[Any], indent: int | None, chunk: int, escaped: bool
+) -> None:
+    text = json.dumps(items, indent=indent, ensure_ascii=escaped)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_list, "CHUNK", chunk)
+        assert list(items_of(StringIO(f"  {text}\n"), "x")) == items
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.dictionaries(st.text(max_size=3), st.integers() | st.text(max_size=9), max_size=3), min_size=1),
+    st.data(),
+)
+def test_a_json_list_cut_off_anywhere_is_refused(items: list[Any], data: st.DataObject) -> None:
+    text = json.dumps(items, indent=1)
+    text = text[: data.draw(st.integers(1, len(text) - 1))]
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(ConfigError, match="malformed JSON"):
+        patch.setattr(json_list, "CHUNK", 8)
+        list(items_of(StringIO(text), "x"))
+
+
+GROWTH = """
+import resource, sys
+from tasks.engine.sources import open_source
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+
+for number, frame in enumerate(open_source(sys.argv[1]).batches(1000)):
+    if number == 20:
+        before = peak()
+print(number, peak() - before)
+"""
+
+
+def lines_of(form: str) -> Iterator[str]:
+    text = "Explain this in three sentences, with an example of how it is used. " * 4
+    for number in range(200_000):
+        record = json.dumps({"id": number, "instruction": f"{number} {text}"})
+        if form == "csv":
+            yield f"{number} {text}\n" if number else "instruction\n"
+        else:
+            yield record + "\n" if form == "jsonl" else ("," if number else "[") + record
+    yield "]" if form == "json" else ""
+
+
+@pytest.mark.parametrize("form", ["jsonl", "json", "csv"])
+def test_memory_does_not_grow_with_the_file(form: str, tmp_path: Path) -> None:
+    path = tmp_path / f"s.{form}"
+    with path.open("w") as file:
+        file.writelines(lines_of(form))
+    assert path.stat().st_size > 50 * 2**20
+    done = subprocess.run([sys.executable, "-c", GROWTH, path], capture_output=True, text=True, cwd=ROOT, check=True)
+    number, grown_mib = map(int, done.stdout.split())
+    assert number == 199 and grown_mib < 10
