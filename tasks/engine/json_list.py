@@ -23,6 +23,8 @@ def items_of(text: IO[str], name: str) -> Iterator[Any]:
             if start is None:
                 break
             value, end = decode(window, start)
+            if end == len(window):
+                raise IndexError("the item may go on")
         except (ValueError, IndexError, RecursionError) as error:
             more = "" if _certain(error, window) else text.read(max(CHUNK, len(window)))
             if not more:

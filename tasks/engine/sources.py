@@ -42,6 +42,8 @@ PEEK = 1000  # records that tell the columns and their types
 CHECKED_BYTES = 64 * 2**20  # sources up to this size are read through before a run
 ARROW_ROWS = 1000  # rows decoded at a time
 LISTED = 20  # columns named in an error
+CONFIG = "a dataset with several configs is hf:NAME:CONFIG"
+MEND = "mend it, or give the one file that holds the seeds"
 KNOWN = "seeds may be .jsonl, .json, .csv, .tsv, .txt, .yaml, .parquet, a folder, or hf:NAME"
 HUB = re.compile(r"hf:(?P<name>[^:@\s]+)(:(?P<config>[^@\s]+))?(@(?P<revision>\S+))?")
 Records = Sequence[dict[str, Any]]
@@ -238,6 +240,8 @@ def _missing(path: Path, name: str) -> ConfigError:
     what = "no such file"
     while not path.parent.is_dir():
         path, what = path.parent, f"no folder {path.parent.name}"
+    if path.exists():
+        return ConfigError(f"{path.name} is a file, not a folder", name, f"give {path}")
     return ConfigError(what, name, near(path.name, (other.name for other in path.parent.iterdir()), KNOWN))
 
 
@@ -308,14 +312,12 @@ def _dataset(name: str, split: str | None, *, path: str, saved: bool = False, co
     """One split as a dataset of `datasets`: streaming, except that one saved to disk is mapped into memory."""
     import datasets
 
-    try:
+    with _dataset_faults("not a dataset that can be opened", name, KNOWN if revision is None else CONFIG):
         if saved:
             splits = datasets.load_from_disk(path)
         else:
             cache = str(home() / "huggingface")  # a stream caches nothing but takes a lock there
             splits = datasets.load_dataset(path, config, revision=revision, streaming=True, cache_dir=cache)
-    except (OSError, ValueError, KeyError, pa.ArrowException, datasets.exceptions.DatasetsError) as error:
-        raise ConfigError("not a dataset that can be opened", f"{name}: {_line(error)}", KNOWN) from error
     if not isinstance(splits, dict):
         return splits
     chosen = split or (next(iter(splits)) if len(splits) == 1 else "train")
@@ -324,21 +326,30 @@ def _dataset(name: str, split: str | None, *, path: str, saved: bool = False, co
     return splits[chosen]
 
 
+@contextmanager
+def _dataset_faults(what: str, name: str, fix: str) -> Iterator[None]:
+    from datasets.exceptions import DatasetsError
+
+    try:
+        yield
+    except (OSError, ValueError, KeyError, pa.ArrowException, DatasetsError) as error:
+        raise ConfigError(what, f"{name}: {_line(error)}", fix) from error
+
+
 def _dataset_reader(dataset: Any, name: str, size: int | None, content: Callable[[], str]) -> Reader:
     def records(start: int, columns: Sequence[str] | None) -> Placed:
         chosen = dataset.select_columns(columns) if columns else dataset
+        if hasattr(dataset, "__len__") and start >= len(dataset):
+            return  # where a stream is merely at its end, a dataset on disk objects
         row = start
-        try:
+        with _dataset_faults("cannot read the dataset", name, MEND):
             for table in chosen.skip(start).with_format("arrow").iter(ARROW_ROWS):
                 yield from _arrow_rows(table, row, start)
                 row += table.num_rows
-        except (OSError, ValueError, KeyError, pa.ArrowException) as error:
-            where = f"{name} after row {row}: {_line(error)}"
-            fix = "mend it, or give the one file that holds the seeds"
-            raise ConfigError("cannot read the dataset", where, fix) from error
 
     def header() -> list[str]:
-        return list(dataset.column_names or next(iter(dataset), {}))
+        with _dataset_faults("cannot read the dataset", name, MEND):
+            return list(dataset.column_names or next(iter(dataset), {}))
 
     return Reader(name, "row", size, records, content, header)
 

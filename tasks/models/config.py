@@ -20,26 +20,45 @@ class ModelConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)  # it may be a pasted key
 
-    name: str = Field("demo", min_length=1, description="demo, a transformers name or folder, or model@http://host:port/v1")
+    name: str = Field(
+        "demo", min_length=1, description="demo, a transformers name or folder, or model@http://host:port/v1"
+    )
     temperature: float | None = Field(None, ge=0, le=5, description="overrides every technique's own; 0 is greedy")
     top_p: float | None = Field(None, gt=0, le=1, description="overrides every technique's own")
     max_new_tokens: int | None = Field(None, ge=1, description="tokens; overrides every technique's own")
     presence_penalty: float | None = Field(None, ge=-2, le=2, description="overrides every technique's own")
     max_in_flight: int = Field(64, ge=1, le=4096, description="requests under way at once (local: rows in one batch)")
-    revision: str | None = Field(None, description="a Hub revision; for a server, a word that changes when the model does")
+    revision: str | None = Field(
+        None, description="a Hub revision; for a server, a word that changes when the model does"
+    )
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="where a local model runs")
     dtype: Literal["auto", "float32", "bfloat16"] = Field("auto", description="auto: bfloat16 where it is native")
-    api_key_env: str | None = Field(None, description="the NAME of the environment variable that holds an endpoint's key")
-    identity: str | None = Field(None, min_length=1, description="stands for the endpoint's URL in the ledger, so that answers survive a move")
+    api_key_env: str | None = Field(
+        None, description="the NAME of the environment variable that holds an endpoint's key"
+    )
+    identity: str | None = Field(
+        None, min_length=1, description="stands for the endpoint's URL in the ledger, so that answers survive a move"
+    )
     requests_per_minute: int | None = Field(None, ge=1, description="of an endpoint, never exceeded")
-    tokens_per_minute: int | None = Field(None, ge=1, description="of an endpoint, prompts and completions together, never exceeded")
+    tokens_per_minute: int | None = Field(
+        None, ge=1, description="of an endpoint, prompts and completions together, never exceeded"
+    )
     price_prompt: float | None = Field(None, ge=0, description="of a million prompt tokens, in your currency")
     price_completion: float | None = Field(None, ge=0, description="of a million completion tokens, in your currency")
     timeout_s: float = Field(600.0, gt=0, description="seconds in which an endpoint has to answer one request")
-    max_tries: int = Field(10, ge=1, description="exchanges with an endpoint that may fail before their row is rejected")
-    patience_s: float = Field(600.0, gt=0, description="seconds that an endpoint may be down or refuse everything before the run ends")
-    tokenizer: str | None = Field(None, description="transformers name or folder of an endpoint's tokenizer, for Magpie")
-    bos: Literal["prompt", "server"] = Field("prompt", description="raw prompts: who puts the first token; prompt: ours has it, and the server is told so (vLLM). server: it does so unasked (llama.cpp, SGLang, Ollama), ours leaves it out")
+    max_tries: int = Field(
+        10, ge=1, description="exchanges with an endpoint that may fail before their row is rejected"
+    )
+    patience_s: float = Field(
+        600.0, gt=0, description="seconds that an endpoint may be down or refuse everything before the run ends"
+    )
+    tokenizer: str | None = Field(
+        None, description="transformers name or folder of an endpoint's tokenizer, for Magpie"
+    )
+    bos: Literal["prompt", "server"] = Field(
+        "prompt",
+        description="who starts a raw prompt with the first token: the prompt (vLLM), or the server unasked (llama.cpp, SGLang)",
+    )
 
     @model_validator(mode="before")
     @classmethod

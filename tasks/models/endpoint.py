@@ -33,7 +33,7 @@ from tasks.models.wire import BadAnswer, ErrorInAnswer, chat_body, completion_of
 LONGEST_ANSWER = 64 * 1024 * 1024  # bytes, after decompression
 LONGEST_ERROR = 64 * 1024  # bytes that are read of an error's body
 CONNECT_S = 10.0
-FIRST_CONTACT_S = 1.2  # a server that has never been there is not waited for
+FIRST_CONTACTS = 4  # tries, within 2 s, of a server that has never been there: it is not waited for
 KEEP_ALIVE_S = 4.0  # shorter than uvicorn's 5, so that no request meets a connection that is being closed
 IN_ONE_PIECE = 1024 * 1024  # bytes of a request above which aiohttp wants a stream
 CHARS_A_TOKEN = 4
@@ -77,8 +77,8 @@ class EndpointModel:
     def template(self) -> ChatTemplate:
         """The chat template of `config.tokenizer`. Raises ConfigError where none is named or none can be loaded."""
         if self._config.tokenizer is None:
-            fix = "name the model's tokenizer, a Hub name or a folder: tokenizer"
-            raise ConfigError("this technique needs the chat template, which the server keeps to itself", self.name, fix)
+            what = "this technique needs the chat template, which the server keeps to itself"
+            raise ConfigError(what, self.name, "name the model's tokenizer, a Hub name or a folder: tokenizer")
         from tasks.models.checkpoint import Checkpoint, find_checkpoint, load_tokenizer
 
         folder = Path(self._config.tokenizer).expanduser()
@@ -95,13 +95,17 @@ class EndpointModel:
         url, body = self._asked(request)
         tokens = len(body) / CHARS_A_TOKEN + request.sampling.max_new_tokens
         patience: Patience | None = None
-        while True:
-            try:
-                return await self._attempt(url, body, tokens, request)
-            except (Busy, Fault) as trouble:
-                patience = patience or self.patience()
-                delay_s = self._delay_s(patience, trouble)
-            await asyncio.sleep(delay_s)
+        try:
+            while True:
+                try:
+                    return await self._attempt(url, body, tokens, request)
+                except (Busy, Fault) as trouble:
+                    patience = patience or self.patience()
+                    delay_s = self._delay_s(patience, trouble)
+                await asyncio.sleep(delay_s)
+        except PermanentError as error:
+            self.window.fail(error)
+            raise
 
     async def close(self) -> None:
         """Close the connections. Safe to call twice."""
@@ -170,7 +174,8 @@ class EndpointModel:
                 return response.status, response.headers, await _read(response, LONGEST_ERROR)
         except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError) as error:
             what = "the connection cannot be made secure"
-            raise PermanentError(what, f"{self._server.url}: {self._said(error)}", "check the URL and its certificate") from error
+            said = f"{self._server.url}: {self._said(error)}"
+            raise PermanentError(what, said, "check the URL and its certificate") from error
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise Busy(f"no connection ({self._said(error)})", connected=False) from error
         except TimeoutError as error:
@@ -185,7 +190,7 @@ class EndpointModel:
         if isinstance(trouble, Fault):
             return patience.after_fault(trouble)
         window, refusing_s = self.window, self.window.refusing_s()
-        if not trouble.connected and not window.answered and refusing_s > FIRST_CONTACT_S:
+        if not trouble.connected and not window.answered and window.in_a_row >= FIRST_CONTACTS:
             fix = "check the URL, and that the server is running; the same command goes on"
             raise PermanentError("nobody answers there", f"{self._server.url}: {trouble}", fix)
         fix = "what is paid for is kept: the same command goes on later"
@@ -254,10 +259,12 @@ def _key(variable: str | None) -> str | None:
     if variable is None:
         return None
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", variable):
-        raise ConfigError("api_key_env is not the name of an environment variable", None, "never write the key itself there")
+        what = "api_key_env is not the name of an environment variable"
+        raise ConfigError(what, None, "never write the key itself there")
     key = os.environ.get(variable, "").strip()
     if not key:
-        raise ConfigError("the environment variable for the endpoint's key is not set", variable, f"export {variable}=...")
+        what = "the environment variable for the endpoint's key is not set"
+        raise ConfigError(what, variable, f"export {variable}=...")
     if not (key.isascii() and key.isprintable()):
         raise ConfigError("the endpoint's key has characters that no key has", variable, "copy it again")
     return key

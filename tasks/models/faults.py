@@ -122,13 +122,15 @@ class Server:
         if status in (401, 403):
             return self._about_the_key(said)
         if status in (402, 429):
-            return PermanentError("the account has no credit left", f"{self.url}: {said}", "top it up; the same command goes on")
+            fix = "top it up; the same command goes on"
+            return PermanentError("the account has no credit left", f"{self.url}: {said}", fix)
         if status in (404, 405):
             fix = "check the model's name, and that the URL ends where /chat/completions begins, mostly in /v1"
             return PermanentError("the server does not know this model", f"{self.model}@{self.url}: {said}", fix)
         if 300 <= status < 400:
             goal = self.scrub(headers.get("location", "")).partition("?")[0]
-            return PermanentError("the server redirects, and the key goes nowhere else", self.url, f"name {goal or 'its goal'} itself")
+            what = "the server redirects, and the key goes nowhere else"
+            return PermanentError(what, self.url, f"name {goal or 'its goal'} itself")
         return PermanentError("the server's answer is none", f"{self.url}: {said}", "check the URL")
 
     def _about_the_key(self, said: str) -> PermanentError:

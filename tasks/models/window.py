@@ -1,13 +1,15 @@
 """How many requests an endpoint is sent at once: found out by asking, for the whole process (law 7).
 
-It opens at `START` and doubles with each round trip while the server takes everything. A refusal (429, 503, 529, no
-connection) cuts it to what the server holds at that moment; then it probes upward once a second at most. Requests
-and tokens per minute are hard caps. A slot is held per request, and the oldest row that waits gets the next one.
+It opens at `START` and doubles with each round trip, and each `RAMP_S` until the first refusal: servers refuse fast and
+answer slowly. A refusal (429, 503, 529, no connection) cuts it to what the server holds at that moment; then it probes
+upward once a second at most. Requests and tokens per minute are hard caps. A slot is held per request, and the oldest
+row that waits gets the next one.
 """
 
 from __future__ import annotations
 
 import asyncio
+import copy
 import heapq
 import random
 import time
@@ -15,6 +17,7 @@ from collections.abc import Callable
 from itertools import count
 
 START = 64
+RAMP_S = 0.1
 PROBE_S = 1.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 5.0  # after refusals in a row; a server that is back is noticed this soon
 
@@ -59,16 +62,18 @@ class Window:
         self.most, self.limit, self.in_flight, self.refusals = most, min(most, START), 0, 0
         self.answered = False
         self.refusing_since: float | None = None
+        self.longest_pause_s = LONGEST_PAUSE_S
         self._clock = clock
         self._roomy = most  # up to here the server is not known to refuse: growth is fast
         self._cut_at = self._grown_at = -1.0
-        self._step, self._in_a_row = 1, 0
+        self._step, self.in_a_row = 1, 0  # events, not refusals
         self._open_at = 0.0
         self._requests = Bucket(requests_per_minute, clock()) if requests_per_minute else None
         self._tokens = Bucket(tokens_per_minute, clock()) if tokens_per_minute else None
         self._waiting: list[Waiter] = []
         self._ticket = count()
         self._alarm: asyncio.TimerHandle | None = None
+        self._ramp: asyncio.TimerHandle | None = None
 
     async def enter(self, order: int = 0, tokens: float = 0.0) -> float:
         """Wait for a slot; `order` is the age of the row, `tokens` what the request may cost. Returns the time."""
@@ -78,6 +83,8 @@ class Window:
         slot: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiting, (order, next(self._ticket), tokens, slot))
         self._admit()
+        if self._ramp is None and not self.refusals and self.limit < self.most:
+            self._ramp = asyncio.get_running_loop().call_later(RAMP_S, self._grow)
         try:
             await slot
         except asyncio.CancelledError:
@@ -94,7 +101,7 @@ class Window:
 
     def accepted(self) -> None:
         """The server took the request of a slot."""
-        self.answered, self.refusing_since, self._in_a_row = True, None, 0
+        self.answered, self.refusing_since, self.in_a_row = True, None, 0
         if not self._waiting or self.limit >= self.most:
             return
         if self.limit < self._roomy:
@@ -116,13 +123,13 @@ class Window:
         held = max(1, self.in_flight - 1)
         first_of_event = entered > self._cut_at
         if first_of_event:
-            self._in_a_row += 1
+            self.in_a_row += 1
             self._cut_at, self._step = now, 1
-            if self._in_a_row > 1 or not connected:
-                self._pause(now, min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** (self._in_a_row - 1)) * random.uniform(0.5, 1))
+            if self.in_a_row > 1 or not connected:
+                self._pause(now, self._next_pause_s())
         if connected:
             self._roomy = held
-        elif first_of_event and self._in_a_row == 1:  # down or full, who knows: half of it is tried fast
+        elif first_of_event and self.in_a_row == 1:  # down or full, who knows: half of it is tried fast
             self._roomy = max(held, self.limit // 2)
         self.limit = min(self.limit, held)
         if wait_s:
@@ -145,6 +152,25 @@ class Window:
     def refusing_s(self) -> float:
         """For how many seconds the server has refused everything."""
         return 0.0 if self.refusing_since is None else self._clock() - self.refusing_since
+
+    def _grow(self) -> None:
+        """Nothing was refused for a while."""
+        self._ramp = None
+        if not self.refusals and self._waiting and self.limit < self.most:
+            self.limit = min(self.most, self.limit * 2)
+            self._admit()
+            self._ramp = asyncio.get_running_loop().call_later(RAMP_S, self._grow)
+
+    def fail(self, error: Exception) -> None:
+        """Nobody can be answered: all who wait get a copy of this error, at once."""
+        waiting, self._waiting = self._waiting, []
+        for _, _, _, slot in waiting:
+            if not slot.done():
+                slot.set_exception(copy.copy(error))
+
+    def _next_pause_s(self) -> float:
+        pause_s = FIRST_PAUSE_S * 2.0 ** min(self.in_a_row - 1, 30)
+        return min(self.longest_pause_s, pause_s) * random.uniform(0.5, 1)
 
     def _pause(self, now: float, wait_s: float) -> None:
         self._open_at = max(self._open_at, now + wait_s)

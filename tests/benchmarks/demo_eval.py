@@ -93,7 +93,10 @@ async def answering(models: Models, n: int, say: Say) -> None:
     for name, sampling in (("0", GREEDY), ("1", FREE)):
         rows = [a_row(instruction=q.text) for q in questions]
         out = await through(text_generation, rows, models, TextGeneration(sampling=sampling))
-        right = [not isinstance(o, RowLoss) and verdict(q.text, o[0]["response"]) == "right" for q, o in zip(questions, out, strict=True)]
+        right = [
+            not isinstance(o, RowLoss) and verdict(q.text, o[0]["response"]) == "right"
+            for q, o in zip(questions, out, strict=True)
+        ]
         say(f"right answers at temperature {name}", share(right), ">= 60" if name == "0" else "fewer, never 0")
         if name == "0":
             say("usable: text_generation", usable(out, rows), ">= 90")
@@ -106,7 +109,9 @@ async def instructing(models: Models, n: int, say: Say) -> None:
     """Instructions from topics, contexts, lists and nothing: usable, distinct, checkable."""
     rng = random.Random(UNSEEN)
     rows = [a_row(i, topic=TOPICS[i % len(TOPICS)], index=i) for i in range(n)]
-    say("usable: basic_prompting", usable(await through(basic_prompting, rows, models, BasicPrompting()), rows), ">= 90")
+    say(
+        "usable: basic_prompting", usable(await through(basic_prompting, rows, models, BasicPrompting()), rows), ">= 90"
+    )
     rows = [a_row(i, index=i) for i in range(n)]
     out = await through(magpie, rows, models, Magpie())
     say("usable: magpie", usable(out, rows), ">= 90")
@@ -135,7 +140,11 @@ async def evolving(models: Models, n: int, say: Say) -> None:
     questions = held_out(n, UNSEEN + 2)
     rows = [a_row(i, instruction=q.text) for i, q in enumerate(questions)]
     bare = EvolInstruct(generations=1, judge_gain=False, respond=False)
-    say("usable: evol_instruct (one generation)", usable(await through(evol_instruct, rows, models, bare), rows), ">= 90")
+    say(
+        "usable: evol_instruct (one generation)",
+        usable(await through(evol_instruct, rows, models, bare), rows),
+        ">= 90",
+    )
     rows = [a_row(i, instruction=q.text) for i, q in enumerate(questions)]
     out = await through(evol_instruct, rows, models, EvolInstruct())
     texts = [None if isinstance(o, RowLoss) else o[0]["instruction"] for o in out]
@@ -146,7 +155,10 @@ async def evolving(models: Models, n: int, say: Say) -> None:
     say("evolved: harder, of all", share(after is not None and after > before for before, after in harder), ">= 70")
     say("evolved: harder, of the checkable", share(after > before for before, after in harder if after is not None))
     rng = random.Random(UNSEEN)
-    gold = [(q, q.reworded(rng) if i % 2 else evolved(q, OPERATIONS[i % 6], rng), bool(i % 2)) for i, q in enumerate(questions)]
+    gold = [
+        (q, q.reworded(rng) if i % 2 else evolved(q, OPERATIONS[i % 6], rng), bool(i % 2))
+        for i, q in enumerate(questions)
+    ]
     said = await all_of(models.at(a_row(i, index=i)).ask("evol_instruct/equal", first=q.text, second=other.text,
                         sampling=GREEDY, parse=is_equal) for i, (q, other, _) in enumerate(gold))  # fmt: skip
     say("usable: equality judge", share(not isinstance(s, RowLoss) for s in said), ">= 90")
@@ -160,13 +172,19 @@ async def judging(models: Models, n: int, say: Say) -> None:
     pools = [a_row(i, instruction=q.text, responses=[{"text": a.text}]) for i, (q, a) in enumerate(given)]
     out = await through(ultrafeedback, pools, models, UltraFeedback())
     say("usable: ultrafeedback overall", usable(out, pools), ">= 90")
-    scores = [(o[0]["responses"][0]["score"], a) for o, (_, a) in zip(out, given, strict=True) if not isinstance(o, RowLoss)]
+    scores = [
+        (o[0]["responses"][0]["score"], a) for o, (_, a) in zip(out, given, strict=True) if not isinstance(o, RowLoss)
+    ]
     say("overall: as a fair judge, within 1", share(abs(score - fair_rating(a)) <= 1 for score, a in scores))
     say("overall: right rated above 2.5, wrong below", share((score > 2.5) == a.right for score, a in scores))
     rows = [a_row(i, instruction=q.text, response=a.text) for i, (q, a) in enumerate(given)]
     out = await through(critique, rows, models, Critique())
     say("usable: critique and rewrite", usable(out, rows), ">= 90")
-    revised = [(q, o[0]["response"]) for o, (q, a) in zip(out, given, strict=True) if not isinstance(o, RowLoss) and not a.right]
+    revised = [
+        (q, o[0]["response"])
+        for o, (q, a) in zip(out, given, strict=True)
+        if not isinstance(o, RowLoss) and not a.right
+    ]
     say("a wrong response is right after the rewrite", share(verdict(q.text, text) == "right" for q, text in revised))
 
 
@@ -186,7 +204,10 @@ async def preferring(models: Models, n: int, say: Say) -> None:
         rows = [o[0] for o in out if not isinstance(o, RowLoss)]
     out = await through(pair, rows, models, Pair())
     pairs = [child for o in out if not isinstance(o, RowLoss) for child in o]
-    sides = {side: share(verdict(p["prompt"][-1]["content"], p[side][0]["content"]) == "right" for p in pairs) for side in ("chosen", "rejected")}
+    sides = {
+        side: share(verdict(p["prompt"][-1]["content"], p[side][0]["content"]) == "right" for p in pairs)
+        for side in ("chosen", "rejected")
+    }
     say(f"pairs of `critiqued`, of {n}", 100 * len(pairs) / n)
     say("chosen is right", sides["chosen"])
     say("rejected is right", sides["rejected"])

@@ -176,7 +176,9 @@ def test_cpu() -> str:
 
     with sleeping(0.05) as url:
         model = open_endpoint(ModelConfig(name=f"bench@{url}", max_in_flight=256))
-        requests = [Request(Sampling(), number, ({"role": "user", "content": question(number)},)) for number in range(5000)]
+        requests = [
+            Request(Sampling(), number, ({"role": "user", "content": question(number)},)) for number in range(5000)
+        ]
 
         async def ask() -> float:
             numbers = iter(requests)

@@ -61,7 +61,9 @@ class Sleeper(asyncio.Protocol):
             return
         Sleeper.load += 1
         number = NUMBER.search(body)
-        asyncio.get_running_loop().call_later(delay_s(self.mean_s, self.sigma, int(number[1] if number else 0)), self.done)
+        asyncio.get_running_loop().call_later(
+            delay_s(self.mean_s, self.sigma, int(number[1] if number else 0)), self.done
+        )
 
     def done(self) -> None:
         Sleeper.load -= 1

@@ -1,10 +1,11 @@
+import gc
 import gzip
 import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,17 @@ MESSAGES = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": 
 @pytest.fixture(autouse=True)
 def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STILLROOM_HOME", str(tmp_path_factory.mktemp("home")))
+
+
+@pytest.fixture
+def _collected() -> Iterator[None]:
+    yield
+    gc.collect()
+
+
+def streamed(test: Callable[..., None]) -> Callable[..., None]:
+    """A test of a folder that is refused midway: `datasets` leaves its file open, so it goes before the next test."""
+    return pytest.mark.filterwarnings("ignore::ResourceWarning")(pytest.mark.usefixtures("_collected")(test))
 
 
 def written(folder: Path, name: str, content: str | bytes) -> Path:
@@ -269,7 +281,7 @@ FAULTS: dict[str, tuple[str, str | bytes, dict[str, str], tuple[str, ...]]] = {
     "UTF-16": ("s.json", '["a"]'.encode("utf-16"), {}, ("not UTF-8", "line 1")),
     "yaml mapping": ("s.yaml", "instruction: a\n", {}, ("the YAML is not a list", "an object", "- ")),
     "yaml text": ("s.yaml", "a\n", {}, ("the YAML is not a list", "text")),
-    "malformed yaml": ("s.yaml", "- a\n- [b\n- c\n", {}, ("malformed YAML", "line 3")),
+    "malformed yaml": ("s.yaml", "- a\n- b: c: d\n", {}, ("malformed YAML", "line 2", "not allowed here")),
     "yaml control character": ("s.yaml", "- a\x00b\n", {}, ("malformed YAML",)),
     "yaml key twice": ("s.yaml", "- prompt: a\n  prompt: b\n", {}, ("malformed YAML", "line 2", "prompt stands twice")),
     "yaml item": ("s.yaml", "- a\n- yes\n", {}, ("not a record", "item 2: true or false", "in quotes")),
@@ -296,10 +308,8 @@ FAULTS: dict[str, tuple[str, str | bytes, dict[str, str], tuple[str, ...]]] = {
     "list of objects": ("s.jsonl", '{"p": "a", "n": [{"x": 1}]}\n', {"instruction": "p", "n": "n"}, ("column n: a list with an object in it", "n=COLUMN.FIELD")),
     "huge number": ("s.jsonl", f'{{"p": "a", "n": {2**63}}}\n', {"instruction": "p", "n": "n"}, ("more than 64 bits",)),
     "half a surrogate": ("s.json", '["a", "\\ud83d"]', {}, ("half a surrogate pair", "item 2")),
-    "not gzip": ("s.txt", "a", {}, ()),
     "damaged parquet": ("s.parquet", "PAR1", {}, ("cannot read the Parquet file",)),
 }  # fmt: skip
-del FAULTS["not gzip"]
 
 
 @pytest.mark.parametrize(("name", "content", "columns", "said"), FAULTS.values(), ids=FAULTS)
@@ -319,7 +329,7 @@ def test_a_damaged_gzip_file_is_told_in_one_line(cut: slice, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [("seed_task.jsonl", ("no such file", "did you mean seed_tasks.jsonl?")), ("../self_instrct/x.jsonl", ("no folder self_instrct", "did you mean self_instruct?")),
-     ("seed_tasks.jsonl/x.jsonl", ("no such file",)), ("zzz", ("no such file", "seeds may be"))],
+     ("seed_tasks.jsonl/x.jsonl", ("seed_tasks.jsonl is a file, not a folder",)), ("zzz", ("no such file", "seeds may be"))],
     ids=["file", "folder", "file-as-folder", "nothing-near"],
 )  # fmt: skip
 def test_a_wrong_path_gets_the_name_that_was_meant(wrong: str, said: tuple[str, ...]) -> None:
@@ -395,11 +405,12 @@ def test_a_dataset_saved_to_disk_is_opened(tmp_path: Path) -> None:
     assert instructions(open_source(tmp_path / "saved")) == ["a", "b"]
 
 
+@streamed
 @pytest.mark.parametrize(
     ("files", "said"),
     [({}, "the folder is empty"), ({"a.py": "x = 1\n"}, "not a dataset that can be opened"),
      ({"a.jsonl": '{"prompt": "a"}\n{"prompt" "b"}\n'}, "cannot read the dataset"), ({"a.jsonl": '{"body": "a"}\n'}, "has body"),
-     ({"a.csv": "prompt\na\n  \n"}, "row 2, column prompt")],
+     ({"a.csv": "id,prompt\n1,a\n2,\n"}, "row 2, column prompt")],
     ids=["empty", "no-data", "malformed", "unrecognised", "blank"],
 )  # fmt: skip
 def test_a_folder_without_seeds_is_told_in_one_line(files: dict[str, str], said: str, tmp_path: Path) -> None:
@@ -408,18 +419,43 @@ def test_a_folder_without_seeds_is_told_in_one_line(files: dict[str, str], said:
     assert said in fault(tmp_path)
 
 
-def test_a_hub_that_cannot_be_reached_is_told_in_one_line() -> None:
-    # in a process of its own: the endpoint is read when the Hub's client is imported, and a closed port answers at once
-    code = "from tasks.engine.sources import open_source\ntry:\n  open_source('hf:some/name:main@v1')\nexcept ValueError as e: print(e)"
-    environment = {**os.environ, "HF_ENDPOINT": "http://127.0.0.1:9"}
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, env=environment, check=True
-    )
-    assert (
-        done.stdout.startswith("cannot reach the dataset on the Hub: hf:some/name:main@v1: ")
-        and done.stdout.count("\n") == 1
-    )
+def test_a_hub_that_cannot_be_reached_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")  # a port that nobody listens on
+    assert fault("hf:some/name:main@v1").startswith("cannot reach the dataset on the Hub: hf:some/name:main@v1: ")
     assert "hf:NAME:CONFIG" in fault("hf: name")
+
+
+HUB = """
+from tasks.engine.sources import open_source
+for spec in ("hf:some/name:main", "hf:some/name:other@v1", "hf:some/name", "hf:some/name:main@v2", "hf:some/other"):
+    try:
+        source = open_source(spec)
+        ends = [row for frame in source.batches(999, start=2400) for row in frame["instruction"]][-1:]
+        print(sum(frame.height for frame in source.batches(999)), ends, source.fingerprint == open_source(spec).fingerprint)
+    except ValueError as error:
+        print(type(error).__name__, error)
+"""
+
+
+@pytest.mark.slow
+def test_a_dataset_of_the_hub_is_read_in_a_stream(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.engine.hub"], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as hub:
+        try:
+            port = hub.stdout.readline().strip() if hub.stdout else ""
+            ours = {"HF_HUB_OFFLINE": "0", "HF_ENDPOINT": f"http://127.0.0.1:{port}", "HF_HOME": str(tmp_path)}
+            program = [sys.executable, "-c", HUB]
+            done = subprocess.run(program, capture_output=True, text=True, cwd=ROOT, env=os.environ | ours)
+        finally:
+            hub.kill()
+    whole, other, unnamed, revision, unknown = done.stdout.splitlines()
+    assert whole == "2500 ['seed 2499'] True" and other == "1 [] True"
+    assert unnamed.startswith("ConfigError not a dataset that can be opened") and "hf:NAME:CONFIG" in unnamed
+    assert revision.startswith("ConfigError cannot reach the dataset") and unknown.startswith(
+        "ConfigError cannot reach"
+    )
 
 
 def test_the_fingerprint_changes_when_what_is_read_changes(tmp_path: Path) -> None:
@@ -466,7 +502,7 @@ def test_nothing_is_written_outside_the_house(tmp_path: Path) -> None:
 JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=5), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3), max_leaves=8)  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(JSON, max_size=6), st.sampled_from([None, 0, 2]), st.integers(1, 40), st.booleans())
 def test_a_json_list_read_in_pieces_is_the_list(
     items: list[Any], indent: int | None, chunk: int, escaped: bool
@@ -477,7 +513,7 @@ def test_a_json_list_read_in_pieces_is_the_list(
         assert list(items_of(StringIO(f"  {text}\n"), "x")) == items
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     st.lists(st.dictionaries(st.text(max_size=3), st.integers() | st.text(max_size=9), max_size=3), min_size=1),
     st.data(),
@@ -491,36 +527,35 @@ def test_a_json_list_cut_off_anywhere_is_refused(items: list[Any], data: st.Data
 
 
 GROWTH = """
-import resource, sys
+import sys
 from tasks.engine.sources import open_source
 
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+def peak():  # of this process alone; ru_maxrss begins with that of the parent
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")) >> 10
 
-for number, frame in enumerate(open_source(sys.argv[1]).batches(1000)):
-    if number == 20:
-        before = peak()
-print(number, peak() - before)
+small, *large = sys.argv[1:]
+open_source(small).check()
+before = peak()
+for path in large:
+    print(sum(frame.height for frame in open_source(path).batches(1000)), peak() - before)
 """
 
 
-def lines_of(form: str) -> Iterator[str]:
-    text = "Explain this in three sentences, with an example of how it is used. " * 4
-    for number in range(200_000):
-        record = json.dumps({"id": number, "instruction": f"{number} {text}"})
-        if form == "csv":
-            yield f"{number} {text}\n" if number else "instruction\n"
-        else:
-            yield record + "\n" if form == "jsonl" else ("," if number else "[") + record
-    yield "]" if form == "json" else ""
-
-
-@pytest.mark.parametrize("form", ["jsonl", "json", "csv"])
-def test_memory_does_not_grow_with_the_file(form: str, tmp_path: Path) -> None:
-    path = tmp_path / f"s.{form}"
-    with path.open("w") as file:
-        file.writelines(lines_of(form))
-    assert path.stat().st_size > 50 * 2**20
-    done = subprocess.run([sys.executable, "-c", GROWTH, path], capture_output=True, text=True, cwd=ROOT, check=True)
-    number, grown_mib = map(int, done.stdout.split())
-    assert number == 199 and grown_mib < 10
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
+    text = "Explain this in three sentences, with an example of how it is used. " * 7
+    records = [json.dumps({"id": number, "instruction": f"{number} {text}"}) for number in range(80_000)]
+    small = written(tmp_path, "small.jsonl", "\n".join(records[:3000]))
+    files = [
+        written(tmp_path, "s.jsonl", "\n".join(records)),
+        written(tmp_path, "s.json", f"[{','.join(records)}]"),
+        written(tmp_path, "s.csv", "instruction\n" + "".join(f'"{number} {text}"\n' for number in range(80_000))),
+    ]
+    assert all(file.stat().st_size > 36 * 2**20 for file in files)
+    done = subprocess.run(
+        [sys.executable, "-c", GROWTH, small, *files], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    assert len(done.stdout.splitlines()) == 3
+    for line in done.stdout.splitlines():
+        height, grown_mib = map(int, line.split())
+        assert height == 80_000 and grown_mib < 24

@@ -95,6 +95,27 @@ def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(tmp_path: Path, prefe
     assert json.loads(finished.stdout.splitlines()[-1])["requests"] == 200 - len(asked)
 
 
+def test_a_full_disk_is_one_clear_line_and_what_was_paid_for_is_kept(tmp_path: Path, prefect_server: str) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=160k", "tmpfs", str(home)], capture_output=True, text=True)
+    if mounted.returncode:
+        pytest.skip(f"needs a small file system of its own: {mounted.stderr.strip()}")
+    try:
+        arguments = respond(tmp_path, 1000)
+        full = stillroom(tmp_path, *arguments, "--set", "model.max_in_flight=256", server=prefect_server)
+        assert full.returncode == 2, full.stderr
+        assert len(full.stderr.strip().splitlines()) == 1
+        assert "free some space" in full.stderr
+        subprocess.run(["mount", "-o", "remount,size=64m", str(home)], check=True)
+        finished = stillroom(tmp_path, *arguments, "--set", "model.max_in_flight=256", server=prefect_server)
+        summary = json.loads(finished.stdout.splitlines()[-1])
+        assert summary["rows"] == 1000
+        assert summary["ledger_hits"] > 0
+    finally:
+        subprocess.run(["umount", str(home)], check=True)
+
+
 def test_runs_rejects_and_explain_tell_what_happened(tmp_path: Path, prefect_server: str) -> None:
     finished = stillroom(tmp_path, *respond(tmp_path, 3), server=prefect_server)
     summary = json.loads(finished.stdout.splitlines()[-1])

@@ -118,15 +118,17 @@ def body(content: bytes, kind: str = "application/json", code: int = 200, *, gzi
         await asyncio.sleep(delay_s)
         sent = dict(headers or {}) | {"Content-Type": kind}
         if gzip:
-            return web.Response(status=code, body=zipping.compress(content), headers=sent | {"Content-Encoding": "gzip"})
+            return web.Response(
+                status=code, body=zipping.compress(content), headers=sent | {"Content-Encoding": "gzip"}
+            )
         return web.Response(status=code, body=content, headers=sent)
 
     return behave
 
 
-def status(code: int, message: str = "no", *, headers: dict[str, str] | None = None, **error: Any) -> Behaviour:
+def status(http: int, message: str = "no", *, headers: dict[str, str] | None = None, **error: Any) -> Behaviour:
     """Answer with an HTTP error and OpenAI's error object."""
-    return body(orjson.dumps({"error": {"message": message, **error}}), code=code, headers=headers)
+    return body(orjson.dumps({"error": {"message": message, **error}}), code=http, headers=headers)
 
 
 def page(code: int, html: str) -> Behaviour:

@@ -43,11 +43,15 @@ def before_of(chat: roles.Chat, label: str) -> str:
 
 
 PARSERS = {
-    "self_instruct": lambda chat: queries_of(chat[-1]["content"], context=before_of(chat, "Text"), params=SelfInstruct(queries=6)),
+    "self_instruct": lambda chat: queries_of(
+        chat[-1]["content"], context=before_of(chat, "Text"), params=SelfInstruct(queries=6)
+    ),
     "bootstrap": lambda chat: added_tasks(chat[-1]["content"]),
     "evol_instruct": lambda chat: evolution_of(before_of(chat, "Instruction"), chat[-1]["content"]),
     "equal": lambda chat: is_equal(chat[-1]["content"]),
-    "evol_quality": lambda chat: better_of(before_of(chat, "Instruction"), before_of(chat, "Response"), chat[-1]["content"]),
+    "evol_quality": lambda chat: better_of(
+        before_of(chat, "Instruction"), before_of(chat, "Response"), chat[-1]["content"]
+    ),
     "judge_overall": lambda chat: overall_of(chat[-1]["content"]),
     "judge_aspects": ratings_in,
     "critique": lambda chat: critique_of(chat[-1]["content"]),

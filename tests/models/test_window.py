@@ -69,6 +69,18 @@ def test_it_doubles_with_each_round_trip_up_to_what_is_allowed() -> None:
     run(work())
 
 
+def test_it_grows_while_nothing_is_refused_even_before_the_first_answer() -> None:
+    async def work() -> None:
+        window = Window(200)
+        tasks = await filled(window)
+        async with asyncio.timeout(10):
+            while window.in_flight < 200:
+                await asyncio.sleep(0.02)
+        await end(tasks)
+
+    run(work())
+
+
 def test_it_does_not_grow_while_nobody_waits() -> None:
     async def work() -> None:
         window = Window(200)
@@ -98,7 +110,7 @@ def test_after_a_cut_it_probes_once_a_second_with_growing_steps() -> None:
     async def work() -> None:
         clock = Clock()
         window = Window(100, clock=clock)
-        tasks = await filled(window)
+        tasks = await filled(window, 5000)
         for _ in range(44):
             window.refused(tasks[0].result())
             window.leave()
@@ -281,7 +293,16 @@ def test_tokens_reserved_and_not_used_are_given_back() -> None:
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("12", 12), ("1.5", 1.5), ("20ms", 0.02), ("6m0s", 360), ("1h2m3.5s", 3723.5), ("soon", None), ("", None), ("-3", None)],
+    [
+        ("12", 12),
+        ("1.5", 1.5),
+        ("20ms", 0.02),
+        ("6m0s", 360),
+        ("1h2m3.5s", 3723.5),
+        ("soon", None),
+        ("", None),
+        ("-3", None),
+    ],
 )
 def test_seconds_in_the_forms_that_servers_use(text: str, expected: float | None) -> None:
     assert seconds_of(text) == (expected if expected is None else pytest.approx(expected))

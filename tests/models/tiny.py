@@ -57,6 +57,14 @@ def tiny_tokenizer(vocabulary: int = 400) -> PreTrainedTokenizerFast:
     return wrapped
 
 
+def byte_fallback_tokenizer() -> PreTrainedTokenizerFast:
+    """As SentencePiece does it: every token a byte, decoded together, or not at all where they make no character."""
+    vocabulary = {"<unk>": 0, "<s>": 1, "</s>": 2, **{f"<0x{byte:02X}>": 3 + byte for byte in range(256)}}
+    tokenizer = Tokenizer(models.BPE(vocabulary, [], unk_token="<unk>", byte_fallback=True))
+    tokenizer.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Fuse()])
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>", bos_token="<s>", eos_token="</s>")
+
+
 def tiny_llama(vocabulary: int, **changes: Any) -> LlamaConfig:
     """Two layers, four heads on two key/value heads, 32 wide. Large initial weights, so that texts vary."""
     shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
@@ -64,11 +72,17 @@ def tiny_llama(vocabulary: int, **changes: Any) -> LlamaConfig:
     return LlamaConfig(vocab_size=vocabulary, bos_token_id=0, eos_token_id=0, **{**shape, **changes})
 
 
-def save_tiny_model(folder: Path, config: Any = None, seed: int = 0) -> Path:
-    """Write a model folder: random weights of `config` (default: `tiny_llama`), tokenizer, chat template."""
+def save_tiny_model(folder: Path, config: Any = None, seed: int = 0, *, endless: bool = False) -> Path:
+    """Write a model folder: random weights of `config` (default: `tiny_llama`), tokenizer, chat template.
+
+    An `endless` model never writes a special token when greedy: their logits are 0, and some other is above.
+    """
     tokenizer = tiny_tokenizer()
     torch.manual_seed(seed)
     model = AutoModelForCausalLM.from_config(config or tiny_llama(len(tokenizer)), dtype=torch.float32)
+    if endless:
+        with torch.no_grad():
+            model.lm_head.weight[: len(SPECIAL)] = 0
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder

@@ -11,7 +11,21 @@ from tasks.models.demo.problem import Problem, phrased
 from tasks.models.demo.spellings import Letters, Opposites, WordCount
 from tasks.models.demo.sums import Calc, Share, Shop, Story, Unit
 
-KINDS: tuple[Any, ...] = (Calc, Story, Unit, Shop, Share, Calendar, Sort, Compare, Ages, Sequence, Letters, WordCount, Opposites)
+KINDS: tuple[Any, ...] = (
+    Calc,
+    Story,
+    Unit,
+    Shop,
+    Share,
+    Calendar,
+    Sort,
+    Compare,
+    Ages,
+    Sequence,
+    Letters,
+    WordCount,
+    Opposites,
+)
 WEIGHTS = (1.6, 1.6, 1.0, 0.9, 0.8, 1.2, 1.0, 0.8, 0.8, 0.8, 0.7, 0.7, 0.9)
 CONSTRAINTS = (
     "Show each step.", "Answer in a full sentence.", "Say how you got there.", "Explain it to a child.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import ClassVar, Self
 
 from tasks.models.demo.problem import Slots, near_number
@@ -120,7 +121,12 @@ class Sort:
     def read(cls, slots: Slots) -> Self | None:
         way = next((flags for said, flags in cls.WAYS.items() if said.lower() == slots["way"].lower()), None)
         items = tuple(unlisted(slots["items"]))
-        if way is None or len(items) < 2 or len(set(items)) < len(items) or not all(re.fullmatch(r"\w+", i) for i in items):
+        if (
+            way is None
+            or len(items) < 2
+            or len(set(items)) < len(items)
+            or not all(re.fullmatch(r"\w+", i) for i in items)
+        ):
             return None
         made = cls(items, way[1])
         return made if made._words == way[0] else None
@@ -131,8 +137,9 @@ class Sort:
 
     @property
     def _sorted(self) -> list[str]:
-        key = str.lower if self._words else int
-        return sorted(self.items, key=key, reverse=self.backwards)  # type: ignore[arg-type]
+        return sorted(
+            self.items, key=lambda item: item.lower() if self._words else f"{item:0>9}", reverse=self.backwards
+        )
 
     @property
     def size(self) -> int:
@@ -168,7 +175,13 @@ class Compare:
     """The largest or smallest of several numbers, or who is oldest."""
 
     kind: ClassVar[str] = "compare"
-    MOST: ClassVar[dict[str, bool]] = {"largest": True, "smallest": False, "biggest": True, "highest": True, "lowest": False}
+    MOST: ClassVar[dict[str, bool]] = {
+        "largest": True,
+        "smallest": False,
+        "biggest": True,
+        "highest": True,
+        "lowest": False,
+    }
     forms: ClassVar[tuple[str, ...]] = (
         "Which number is the {most}: {items}?", "Which of {items} is the {most}?", "Find the {most} number: {items}.",
         "What is the {most} of {items}?", "Pick the {most} of these numbers: {items}.", "Name the {most} number in {items}.",
@@ -231,7 +244,9 @@ class Ages:
     @classmethod
     def make(cls, rng: random.Random, size: int) -> Self:
         count = max(size, 2)
-        return cls(tuple(zip(rng.sample(NAMES, count), rng.sample(range(5, 80), count), strict=True)), rng.random() < 0.6)
+        return cls(
+            tuple(zip(rng.sample(NAMES, count), rng.sample(range(5, 80), count), strict=True)), rng.random() < 0.6
+        )
 
     @classmethod
     def read(cls, slots: Slots) -> Self | None:
@@ -248,7 +263,10 @@ class Ages:
         return len(self.people)
 
     def slots(self, rng: random.Random) -> Slots:
-        return {"most": "oldest" if self.oldest else "youngest", "people": listed([f"{n} is {a}" for n, a in self.people])}
+        return {
+            "most": "oldest" if self.oldest else "youngest",
+            "people": listed([f"{n} is {a}" for n, a in self.people]),
+        }
 
     def working(self) -> list[str]:
         name = self.value()
@@ -295,7 +313,7 @@ class Sequence:
         count = slots["count"].lower()
         if len(known) < len(shown) or len(known) < 3 or count not in cls.COUNTS:
             return None
-        steps = {b - a for a, b in zip(known, known[1:], strict=False)}
+        steps = {b - a for a, b in pairwise(known)}
         return cls(known[0], steps.pop(), cls.COUNTS.index(count) + 1)._checked(len(known)) if len(steps) == 1 else None
 
     def _checked(self, shown: int) -> Self | None:
@@ -310,7 +328,10 @@ class Sequence:
         return 1 + self.more
 
     def slots(self, rng: random.Random) -> Slots:
-        return {"shown": ", ".join(str(self.start + i * self.step) for i in range(4)), "count": self.COUNTS[self.more - 1]}
+        return {
+            "shown": ", ".join(str(self.start + i * self.step) for i in range(4)),
+            "count": self.COUNTS[self.more - 1],
+        }
 
     def working(self) -> list[str]:
         return chain(self._last, (("+", self.step),) * self.more)

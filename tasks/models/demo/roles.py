@@ -68,10 +68,16 @@ def answer(rng: random.Random) -> Chat:
         chat.append({"role": "system", "content": system})
     elif point < 0.23:
         kind = rng.choices(KINDS, WEIGHTS)[0]
-        chat.append({"role": "system", "content": f"You are an AI assistant that helps users with {FIELDS[kind.kind]}."})
+        chat.append(
+            {"role": "system", "content": f"You are an AI assistant that helps users with {FIELDS[kind.kind]}."}
+        )
     for _ in range(2 if rng.random() < 0.06 else 1):
         question = a_question(rng, kind)
-        said = an_answer(question, rng) if styles is STYLES else answered(question, rng.choice(styles), rng, right=rng.random() > 0.1)
+        said = (
+            an_answer(question, rng)
+            if styles is STYLES
+            else answered(question, rng.choice(styles), rng, right=rng.random() > 0.1)
+        )
         chat += [{"role": "user", "content": question.text}, {"role": "assistant", "content": said.text}]
     return chat
 
@@ -85,7 +91,26 @@ def a_topic(rng: random.Random, kind: str) -> str:
 
 def strange(rng: random.Random, count: int) -> str:
     """Words that mean nothing: stands for text from outside the domain."""
-    parts = ("ba", "ter", "lin", "on", "gra", "sh", "mo", "ve", "pre", "tion", "in", "al", "co", "ur", "st", "em", "ly", "ness")
+    parts = (
+        "ba",
+        "ter",
+        "lin",
+        "on",
+        "gra",
+        "sh",
+        "mo",
+        "ve",
+        "pre",
+        "tion",
+        "in",
+        "al",
+        "co",
+        "ur",
+        "st",
+        "em",
+        "ly",
+        "ness",
+    )
     return " ".join("".join(rng.choices(parts, k=rng.randint(1, 4))) for _ in range(count))
 
 
@@ -124,8 +149,11 @@ def several(rng: random.Random, count: int, sizes: tuple[int, ...] = (2, 2, 3), 
     for kind in kinds[:count]:
         question = a_question(rng, kind, rng.choice(sizes))
         known = {"name": names, "things": things}
-        changes = {slot: rng.choice(found) for slot, found in known.items() if found and hasattr(question.problem, slot)}
-        questions.append(asked(replace(question.problem, **changes), rng).text if changes else question.text)
+        changes = {
+            slot: rng.choice(found) for slot, found in known.items() if found and hasattr(question.problem, slot)
+        }
+        problem: Any = question.problem
+        questions.append(asked(replace(problem, **changes), rng).text if changes else question.text)
     return questions
 
 
@@ -134,12 +162,17 @@ def self_instruct(rng: random.Random) -> Chat:
     count = rng.choice((5, 5, 5, 3, 4, 2, 6))
     context = a_context(rng)
     queries = several(rng, count, context=context)
-    return told("self_instruct/queries", "\n".join(queries), application=rng.choice(APPLICATIONS), count=count, context=context)
+    return told(
+        "self_instruct/queries", "\n".join(queries), application=rng.choice(APPLICATIONS), count=count, context=context
+    )
 
 
 def bootstrap(rng: random.Random) -> Chat:
     """Eight tasks in, more of them out, numbered on."""
-    shown = [a_question(rng).text if rng.random() < 0.8 else strange(rng, 8).capitalize() + "." for _ in range(rng.choice((8, 8, 8, 4)))]
+    shown = [
+        a_question(rng).text if rng.random() < 0.8 else strange(rng, 8).capitalize() + "."
+        for _ in range(rng.choice((8, 8, 8, 4)))
+    ]
     added = several(rng, 15 - len(shown), (2, 2, 2, 3))
     lines = [f"{number}. {text}" for number, text in enumerate(added, len(shown) + 1)]
     return told("bootstrap/tasks", "\n".join(lines), instructions=shown)
@@ -153,7 +186,9 @@ def instances(rng: random.Random) -> Chat:
     if prompt == "classification":
         reply = "yes" if labels else "no"
     elif labels:
-        reply = "\n".join(f"Label: {label}\nInput: {a_question(rng, type(question.problem), 2).text}" for label in labels)
+        reply = "\n".join(
+            f"Label: {label}\nInput: {a_question(rng, type(question.problem), 2).text}" for label in labels
+        )
     else:
         reply = f"Input: none\nOutput: {answered(question, 'short', rng).text}"
     return told(f"self_instruct_instances/{prompt}", reply, instruction=question.text)
@@ -176,7 +211,9 @@ def equal(rng: random.Random) -> Chat:
 
 def any_answer(question: Question, rng: random.Random, wrong: float = 0.4) -> Answer:
     """A response of any style, wrong quite often: what judges and rewriters are given."""
-    return answered(question, rng.choices(STYLES, (0.36, 0.16, 0.16, 0.1, 0.11, 0.11))[0], rng, right=rng.random() >= wrong)
+    return answered(
+        question, rng.choices(STYLES, (0.36, 0.16, 0.16, 0.1, 0.11, 0.11))[0], rng, right=rng.random() >= wrong
+    )
 
 
 def better(question: Question, before: Answer, operation: str, rng: random.Random) -> str:
@@ -198,7 +235,9 @@ def judge_overall(rng: random.Random) -> Chat:
     """A response in, a rating with its reason out; the judge works the answer out first."""
     question = a_question(rng)
     given = any_answer(question, rng)
-    said = f"{examined(question, [given])}\nRating: {overall(given)}\nReason: {reason(given, question.problem.value())}."
+    said = (
+        f"{examined(question, [given])}\nRating: {overall(given)}\nReason: {reason(given, question.problem.value())}."
+    )
     return told("ultrafeedback/overall", said, instruction=question.text, response=given.text)
 
 
@@ -215,6 +254,7 @@ def judge_aspects(rng: random.Random) -> Chat:
 def criticism(question: Question, given: Answer) -> str:
     """What is wrong or missing, and how to mend it."""
     gold, working = question.problem.value(), ". ".join(question.problem.working())
+    working = working.replace(" / ", " divided by ")  # 20 / 5 reads like a score, which a critique must not give
     if not given.right:
         return f"{working}. It is {gold}, not {given.value}. Mend the answer and show the steps."
     if given.style in ("bare", "short"):

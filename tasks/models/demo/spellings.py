@@ -11,7 +11,7 @@ from tasks.models.demo.problem import Slots, near_number
 from tasks.models.demo.sums import chain
 from tasks.models.demo.words import ADVERBS, ENDINGS, OPPOSITES, SUBJECTS, VERBS, WORDS, listed, unlisted
 
-OTHER = {a: b for a, b in OPPOSITES} | {b: a for a, b in OPPOSITES}
+OTHER = dict(OPPOSITES) | {b: a for a, b in OPPOSITES}
 
 
 @dataclass(frozen=True)

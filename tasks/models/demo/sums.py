@@ -281,7 +281,9 @@ class Shop:
     def read(cls, slots: Slots) -> Self | None:
         prices: dict[str, int] = {}
         for sentence in re.findall(r"[^.]+\.", slots["prices"]):
-            found = re.findall(r"(\w+) (?:cost )?(\d+)(?: euros each)?(?=[,.])", sentence.strip().removeprefix("Prices in euros: "))
+            found = re.findall(
+                r"(\w+) (?:cost )?(\d+)(?: euros each)?(?=[,.])", sentence.strip().removeprefix("Prices in euros: ")
+            )
             prices |= {thing.lower(): int(price) for thing, price in found}
         basket = [re.fullmatch(r"(\w+) (\w+)", part) for part in unlisted(slots["basket"])]
         lines = []

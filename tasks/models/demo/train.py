@@ -70,10 +70,15 @@ def train_tokenizer(folder: Path, seed: int) -> Any:
     trainer = trainers.BpeTrainer(vocab_size=VOCABULARY, special_tokens=special, min_frequency=20, show_progress=False,
                                   initial_alphabet=pre_tokenizers.ByteLevel.alphabet())  # fmt: skip
     lines = prompt_lines()
-    texts = (_without(turn["content"], lines) for _, chat in zip(range(20_000), conversations(seed), strict=False) for turn in chat)
+    texts = (
+        _without(turn["content"], lines)
+        for _, chat in zip(range(20_000), conversations(seed), strict=False)
+        for turn in chat
+    )
     tokenizer.train_from_iterator(texts, trainer)
     tokenizer.add_tokens([AddedToken(line, normalized=False) for line in lines])
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=STOP, pad_token=END, additional_special_tokens=[START],
+    fast: Any = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=tokenizer, eos_token=STOP, pad_token=END, additional_special_tokens=[START],
                                    clean_up_tokenization_spaces=False, model_max_length=CONTEXT)  # fmt: skip
     fast.chat_template = CHAT_TEMPLATE
     fast.save_pretrained(folder)
@@ -91,7 +96,9 @@ def segments(chat: Chat) -> list[tuple[str, bool]]:
 
     A user's turn is learned only if it just asks (`magpie` draws such turns): a rendered prompt is never to be written.
     """
-    asks = all(len(turn["content"]) < 500 and turn["content"].count("\n\n") == 0 for turn in chat if turn["role"] == "user")
+    asks = all(
+        len(turn["content"]) < 500 and turn["content"].count("\n\n") == 0 for turn in chat if turn["role"] == "user"
+    )
     asks = asks and not any(line in turn["content"] for turn in chat for line in _LINES)
     parts = []
     for turn in chat:
@@ -200,12 +207,15 @@ def save(model: Any, tokenizer: Any, settings: Settings, facts: dict[str, Any]) 
     half.generation_config.eos_token_id = tokenizer.eos_token_id
     half.save_pretrained(settings.out)
     tokenizer.save_pretrained(settings.out)
-    (settings.out / "training.json").write_text(json.dumps({"prompts": prompts_digest(), "seed": settings.seed, **facts}, indent=2) + "\n")
+    (settings.out / "training.json").write_text(
+        json.dumps({"prompts": prompts_digest(), "seed": settings.seed, **facts}, indent=2) + "\n"
+    )
 
 
 def train(settings: Settings) -> None:
     """Train and save: on the GPU in one process, else in one process a core, which keep the same weights."""
     import torch
+    import torch.multiprocessing
 
     settings.out.mkdir(parents=True, exist_ok=True)
     train_tokenizer(settings.out, settings.seed)
@@ -213,7 +223,9 @@ def train(settings: Settings) -> None:
         work(0, settings, 1, "")
         return
     with tempfile.TemporaryDirectory() as meeting:
-        torch.multiprocessing.spawn(work, (settings, settings.processes, f"file://{meeting}/store"), settings.processes)
+        torch.multiprocessing.spawn(  # type: ignore[attr-defined, no-untyped-call]
+            work, (settings, settings.processes, f"file://{meeting}/store"), settings.processes
+        )
 
 
 def work(rank: int, settings: Settings, processes: int, meeting: str) -> None:
@@ -230,7 +242,10 @@ def work(rank: int, settings: Settings, processes: int, meeting: str) -> None:
     model = new_model(tokenizer, settings).to(device)
     size = sum(p.numel() for p in model.parameters())
     if rank == 0:
-        print(f"{len(tokenizer)} tokens in the vocabulary, {size / 1e6:.2f} M parameters, {processes} x {device}", flush=True)
+        print(
+            f"{len(tokenizer)} tokens in the vocabulary, {size / 1e6:.2f} M parameters, {processes} x {device}",
+            flush=True,
+        )
     tokens, seconds = _steps(model, tokenizer, settings, Place(rank, processes, device))
     if rank == 0:
         hardware = torch.cuda.get_device_name() if device == "cuda" else f"cpu, {processes} processes of one thread"
@@ -256,7 +271,7 @@ class Place:
         flat = torch.cat([*(g.view(-1) for g in gradients), torch.tensor([done])])
         torch.distributed.all_reduce(flat)
         flat /= self.processes
-        for gradient, part in zip(gradients, flat[:-1].split([g.numel() for g in gradients]), strict=True):
+        for gradient, part in zip(gradients, torch.split(flat[:-1], [g.numel() for g in gradients]), strict=True):
             gradient.copy_(part.view_as(gradient))
         return float(flat[-1])
 
@@ -282,7 +297,10 @@ def _steps(model: Any, tokenizer: Any, settings: Settings, place: Place) -> tupl
         tokens, shown, step = tokens + BATCH, shown + loss.item(), step + 1
         if place.rank == 0 and step % 20 == 0:
             seconds = time.monotonic() - began
-            print(f"step {step} loss {shown / 20:.3f} {tokens / 1e6:.2f} M tokens {tokens / seconds:.0f}/s {done:.1%}", flush=True)
+            print(
+                f"step {step} loss {shown / 20:.3f} {tokens / 1e6:.2f} M tokens {tokens / seconds:.0f}/s {done:.1%}",
+                flush=True,
+            )
             shown = 0.0
         if place.rank == 0 and step % 200 == 0:
             save(model, tokenizer, settings, {"step": step})

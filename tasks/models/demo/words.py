@@ -36,7 +36,17 @@ UNITS = (  # larger, smaller, how many, the most of the larger that is asked abo
     ("centimetres", "millimetres", 10, 9), ("decades", "years", 10, 9), ("euros", "cents", 100, 9),
     ("litres", "decilitres", 10, 9), ("yards", "feet", 3, 9), ("pairs", "socks", 2, 9),
 )  # fmt: skip
-SUBJECTS = ("the cat", "the dog", "my aunt", "a child", "the baker", "our teacher", "the bird", "a farmer", "the old man")
+SUBJECTS = (
+    "the cat",
+    "the dog",
+    "my aunt",
+    "a child",
+    "the baker",
+    "our teacher",
+    "the bird",
+    "a farmer",
+    "the old man",
+)
 VERBS = ("sleeps", "sings", "waits", "works", "walks", "reads", "smiles", "runs", "cooks", "laughs")
 ENDINGS = ("in the garden", "by the river", "at home", "every morning", "near the door", "on Sundays", "with a friend",
            "all day", "under a tree", "in the rain")  # fmt: skip
