@@ -116,9 +116,18 @@ def load_config(kind: type[RunConfig], file: Path | None, options: dict[str, Any
         if not isinstance(settings, dict):
             raise ConfigError("the config is not a mapping", file, "write it as `option: value` lines")
     try:
-        return kind(**settings | options)
+        return kind(**_laid_over(settings, options))
     except ValidationError as error:
         raise ConfigError(*_explained(error, kind, file)) from error
+
+
+def _laid_over(settings: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
+    """Options over settings; within a technique or a model only the fields that are named change."""
+    merged = dict(settings)
+    for name, value in options.items():
+        below = {"name": merged[name]} if name == "model" and isinstance(merged.get(name), str) else merged.get(name)
+        merged[name] = _laid_over(below, value) if isinstance(value, dict) and isinstance(below, dict) else value
+    return merged
 
 
 def _explained(error: ValidationError, kind: type[BaseModel], file: Path | None) -> tuple[str, str, str]:

@@ -65,20 +65,33 @@ def stopping_on_ctrl_c() -> Iterator[None]:
 
 
 def show(summary: dict[str, Any]) -> None:
-    """Where the dataset is, what it took, and the first rows of it."""
+    """Where the dataset is, what it took, what was refused at each step, and the first rows."""
     import polars as pl
 
+    from flows.manifests import manifest
+    from tasks.publish.card import by_reason
     from tasks.publish.dataset import TRAIN
 
-    out = Path(summary["dataset"])
-    print(f"{out}: {summary['rows']} rows, {summary['rejects']} rejects, {summary['requests']} requests "
-          f"({summary['ledger_hits']} from the ledger), {summary['seconds']} s")  # fmt: skip
-    train = out / TRAIN
-    if summary["rows"] and train.exists():
+    tokens = summary["prompt_tokens"] + summary["completion_tokens"]
+    print(f"{summary['dataset']}: {summary['rows']} rows, {summary['rejects']} rejects, {summary['seconds']} s")
+    print(f"{summary['requests']} requests, {tokens} tokens, {summary['ledger_hits']} answers from the ledger")
+    for step, tables in manifest(summary["run"])["steps"].items():
+        rows_in, rows = (sum(table[count] for table in tables) for count in ("rows_in", "rows"))
+        rejected, lost = (by_reason(table[count] for table in tables) for count in ("rejects", "losses"))
+        print(f"  {step}: {rows_in} rows in, {rows} out; rejected: {rejected}; lost inside rows: {lost}")
+    train = Path(summary["dataset"]) / TRAIN
+    if summary["rows"]:
         for row in pl.read_parquet(train, n_rows=SAMPLES).iter_rows(named=True):
             print()
-            for message in row["messages"]:
-                print(f"  {message['role']}: {message['content']}")
+            _show_row(row)
+
+
+def _show_row(row: dict[str, Any]) -> None:
+    """Conversations as they are; of a pair the prompt, then both sides."""
+    for column in ("messages", "prompt", "chosen", "rejected"):
+        for message in row[column] if isinstance(row.get(column), list) else []:
+            name = column if column in ("chosen", "rejected") else message["role"]
+            print(f"  {name}: {message['content']}")
 
 
 def show_rejects(run: str, most: int) -> None:

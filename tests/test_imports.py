@@ -52,6 +52,7 @@ ONLY_IN = {
     "pandera": ("tasks/engine/validate.py", "tasks/schemas.py"),
     "sqlalchemy": ("tasks/engine/ledger.py",),
     "datasets": ("tasks/engine/sources.py",),
+    "aiohttp": ("tasks/models/endpoint.py",),
 }  # fmt: skip
 
 

@@ -175,8 +175,7 @@ def _malformed(path: Path, name: str, number: int, line: bytes, error: orjson.JS
 
 def _holds_a_list(path: Path, name: str) -> bool:
     with _opened(path, name) as file:
-        starts = (line.removeprefix(BOM).lstrip()[:1] for line in file)
-        return next(filter(None, starts), b"") == b"["
+        return file.read(1 << 16).removeprefix(BOM).lstrip().startswith(b"[")  # all of it may stand in one line
 
 
 def _json_list(path: Path, name: str, start: int) -> Placed:

@@ -25,7 +25,7 @@ from yarl import URL
 from tasks.errors import ConfigError, PermanentError, RequestRefused
 from tasks.models.base import ChatTemplate, Completion, Request
 from tasks.models.config import ModelConfig
-from tasks.models.faults import Busy, Fault, Patience, Server
+from tasks.models.faults import Busy, Fault, Patience, Reworded, Server
 from tasks.models.limits import rest_s
 from tasks.models.window import Window
 from tasks.models.wire import BadAnswer, ErrorInAnswer, chat_body, completion_of, raw_body
@@ -69,7 +69,7 @@ class EndpointModel:
         self.window = window
         self.patience = partial(Patience, tries=config.max_tries, whole_s=config.patience_s)
         self._config, self._server = config, server
-        self._limit = "max_completion_tokens" if URL(server.url).host == "api.openai.com" else "max_tokens"
+        self._limit, self._bos_unasked = "max_tokens", config.bos == "server"
         self._chat, self._raw = URL(f"{server.url}/chat/completions"), URL(f"{server.url}/completions")
         self._session: aiohttp.ClientSession | None = None
 
@@ -92,13 +92,13 @@ class EndpointModel:
         Raises RequestRefused when the server refuses it for good or the tries are used up, PermanentError when the
         endpoint cannot be used as configured or has refused everybody for `patience_s`.
         """
-        url, body = self._asked(request)
-        tokens = len(body) / CHARS_A_TOKEN + request.sampling.max_new_tokens
         patience: Patience | None = None
         try:
             while True:
                 try:
-                    return await self._attempt(url, body, tokens, request)
+                    return await self._attempt(request)
+                except Reworded:
+                    continue
                 except (Busy, Fault) as trouble:
                     patience = patience or self.patience()
                     delay_s = self._delay_s(patience, trouble)
@@ -118,21 +118,38 @@ class EndpointModel:
             return self._chat, chat_body(self.name, request, self._limit)
         return self._raw, raw_body(self.name, request, bos=self._bos)
 
-    @cached_property
+    @property
     def _bos(self) -> str | None:
         """The text that the server puts before a raw prompt by itself; None: it is told not to."""
-        if self._config.bos == "prompt":
+        if not self._bos_unasked:
             return None
-        bos = getattr(self.template, "bos_token", None)
-        return str(bos or "")
+        return "" if self._config.tokenizer is None else getattr(self.template, "bos_token", None) or ""
 
-    async def _attempt(self, url: URL, body: bytes, tokens: float, request: Request) -> Completion:
+    def _learns(self, error: Exception, body: bytes) -> bool:
+        """Whether there is another way to say what the server does not understand; it is used from now on."""
+        words = str(error) if isinstance(error, RequestRefused) else ""
+        if "add_special_tokens" in words and b'"add_special_tokens":' in body:
+            self._bos_unasked = True  # transformers serve
+            return True
+        if "max_completion_tokens" in words and b'"max_tokens":' in body:
+            self._limit = "max_completion_tokens"  # OpenAI's reasoning models
+            return True
+        return False
+
+    def _tokens(self, request: Request) -> float:
+        """About how many tokens a request may cost, where anybody counts them."""
+        if self._config.tokens_per_minute is None:
+            return 0.0
+        texts = [request.prompt or ""] if request.messages is None else [m["content"] for m in request.messages]
+        return sum(map(len, texts)) / CHARS_A_TOKEN + request.sampling.max_new_tokens
+
+    async def _attempt(self, request: Request) -> Completion:
         """One exchange in a slot of the window."""
-        window = self.window
+        window, tokens = self.window, self._tokens(request)
         entered = await window.enter(request.order, tokens)
         used = 0.0
         try:
-            completion = await self._exchange(url, body, request.sampling.stop)
+            completion = await self._exchange(*self._asked(request), request.sampling.stop)
             window.accepted()
             used = completion.prompt_tokens + completion.completion_tokens or tokens
             return completion
@@ -142,7 +159,7 @@ class EndpointModel:
         except Fault:
             used = tokens
             raise
-        except RequestRefused:
+        except (RequestRefused, Reworded):
             window.accepted()
             raise
         finally:
@@ -152,7 +169,8 @@ class EndpointModel:
     async def _exchange(self, url: URL, body: bytes, stop: tuple[str, ...]) -> Completion:
         status, headers, content = await self._post(url, body)
         if status != 200:
-            raise self._server.judge(status, headers, content, answered=self.window.answered)
+            error = self._server.judge(status, headers, content, answered=self.window.answered)
+            raise Reworded if self._learns(error, body) else error
         try:
             completion = completion_of(content, stop)
         except BadAnswer as error:
@@ -177,7 +195,7 @@ class EndpointModel:
             said = f"{self._server.url}: {self._said(error)}"
             raise PermanentError(what, said, "check the URL and its certificate") from error
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise Busy(f"no connection ({self._said(error)})", connected=False) from error
+            raise Busy(f"no connection ({self._said(getattr(error, 'os_error', error))})", connected=False) from error
         except TimeoutError as error:
             raise Fault("timeout", f"no answer in {self._config.timeout_s:g} s") from error
         except (aiohttp.ClientResponseError, aiohttp.ContentTypeError) as error:

@@ -26,6 +26,11 @@ TOO_LONG = re.compile(
     r"|(?:prompt|input|message)s?`? (?:is|are) too long|tokens? \+ `?max_new_tokens`? must be|exceeds? the (?:model|token limit)",
     re.IGNORECASE,
 )
+NO_MODEL = re.compile(
+    r"model_not_found|(?:unknown|invalid|no such) model|model\b.{0,80}(?:not found|does not exist|not available)"
+    r"|server is pinned to",
+    re.IGNORECASE,
+)
 NO_CREDIT = re.compile(r"insufficient_quota|billing_hard_limit|credit balance is too low", re.IGNORECASE)
 MESSAGE_CHARS = 300
 WHOLE_TRIES = 3  # of timeouts, and of answers that make no sense: more would not help
@@ -47,6 +52,10 @@ class Fault(Exception):
     def __init__(self, reason: Reason, what: str) -> None:
         super().__init__(what)
         self.reason: Reason = reason
+
+
+class Reworded(Exception):
+    """The server does not know a word of the request; there is another for it, and it is sent again at once."""
 
 
 @dataclass(slots=True)
@@ -107,14 +116,16 @@ class Server:
         """The exception that an HTTP status other than 200 means. `answered`: the endpoint has answered others."""
         message = self.scrub(message_of(body))
         said = f"HTTP {status}: {message}" if message else f"HTTP {status}"
-        if status in BUSY and not NO_CREDIT.search(message_and_code(body)):
+        if status in BUSY and not NO_CREDIT.search(raw_text(body)):
             return Busy(said, retry_after_s(headers))
         if status in TRANSIENT or status >= 500:
             return Fault("timeout" if status == 408 else "transport", said)
         if status == 403 and answered:
             return RequestRefused("forbidden", said)  # a filter in front of the server that dislikes this text
+        if not answered and status in (400, 422) and NO_MODEL.search(raw_text(body)):
+            status = 404
         if status in (400, 413, 422) or (400 < status < 500 and status not in (401, 402, 403, 404, 405, 429)):
-            too_long = status == 413 or TOO_LONG.search(message_and_code(body))
+            too_long = status == 413 or TOO_LONG.search(raw_text(body))
             return RequestRefused("context_too_long" if too_long else "bad_request", said)
         return self._final(status, headers, said)
 
@@ -154,6 +165,6 @@ def message_of(body: bytes) -> str:
     return found if isinstance(found, str) else orjson.dumps(found).decode()
 
 
-def message_and_code(body: bytes) -> str:
+def raw_text(body: bytes) -> str:
     """The raw text of an error, in which codes are looked for."""
     return body[:65536].decode("utf-8", "replace")

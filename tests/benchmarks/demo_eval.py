@@ -46,6 +46,7 @@ from tests.rows import a_row
 
 UNSEEN = 10_000_019  # the seed of the evaluation: far from those of the corpus
 GREEDY, FREE = Sampling(temperature=0, max_new_tokens=192), Sampling(temperature=1.0, max_new_tokens=192)
+LONGEST = 400  # tokens: what a model that repeats itself without end is cut at
 Say = Callable[..., None]
 
 
@@ -216,7 +217,7 @@ async def preferring(models: Models, n: int, say: Say) -> None:
 
 async def evaluate(rows: int, folder: str) -> None:
     model = load_local(ModelConfig(name=folder), name="demo")
-    models = Models({"generator": [Member(model, ModelConfig())]}, Context(max_attempts=1))
+    models = Models({"generator": [Member(model, ModelConfig(max_new_tokens=LONGEST))]}, Context(max_attempts=1))
     began = time.perf_counter()
 
     def say(what: str, figure: float, bar: str = "") -> None:

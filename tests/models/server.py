@@ -151,6 +151,14 @@ async def reset(request: web.Request) -> web.StreamResponse:
     return response
 
 
+async def garbage(request: web.Request) -> web.StreamResponse:
+    """Answer in no protocol."""
+    assert request.transport is not None
+    request.transport.write(b"220 mail.example.com ESMTP\r\n\r\n")  # type: ignore[attr-defined]
+    request.transport.close()
+    return web.Response()
+
+
 async def loris(request: web.Request) -> web.StreamResponse:
     """Send the body, a byte now and then."""
     response = await _begun(request)

@@ -36,7 +36,7 @@ CONTEXT = 2048
 ROWS = (160, 400)  # tokens of a packed row: for short and for long examples
 MISSED = 6  # examples that may have to wait before a batch is used as it is
 BATCH = 2560  # tokens of a step, all processes together
-STEPS = 5200
+STEPS = 12_000
 PEAK, WARM_UP, DECAY = 2.5e-3, 100, 0.5  # learning rate, steps to reach it, last part of the run in which it falls
 UNLEARNED = -100
 Example = tuple[list[int], list[int]]  # token ids, and the same where they are learned
@@ -54,6 +54,7 @@ class Settings:
     layers: int
     width: int
     compiled: bool
+    start: Path | None
 
 
 def train_tokenizer(folder: Path, seed: int) -> Any:
@@ -192,6 +193,14 @@ def new_model(tokenizer: Any, settings: Settings) -> Any:
     return LlamaForCausalLM(config)
 
 
+def continued(folder: Path) -> Any:
+    """The model of an earlier run, to be trained on (give another seed, or it sees the same text again)."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+
+
 def rate_at(step: int, done: float) -> float:
     """The learning rate at a step: up, level, and down to zero over the last part; `done` is how much of the run is over."""
     return PEAK * min(1.0, (step + 1) / WARM_UP) * min(1.0, (1 - min(done, 1.0)) / DECAY + 0.002)
@@ -218,7 +227,10 @@ def train(settings: Settings) -> None:
     import torch.multiprocessing
 
     settings.out.mkdir(parents=True, exist_ok=True)
-    train_tokenizer(settings.out, settings.seed)
+    if settings.start is None:
+        train_tokenizer(settings.out, settings.seed)
+    else:
+        shutil.copytree(settings.start, settings.out, dirs_exist_ok=True)
     if torch.cuda.is_available():
         work(0, settings, 1, "")
         return
@@ -239,7 +251,7 @@ def work(rank: int, settings: Settings, processes: int, meeting: str) -> None:
         torch.distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=processes)
     torch.manual_seed(settings.seed)
     tokenizer = AutoTokenizer.from_pretrained(settings.out)
-    model = new_model(tokenizer, settings).to(device)
+    model = (continued(settings.start) if settings.start else new_model(tokenizer, settings)).to(device)
     size = sum(p.numel() for p in model.parameters())
     if rank == 0:
         print(
@@ -318,6 +330,7 @@ def main() -> None:
     options.add_argument("--layers", type=int, default=LAYERS)
     options.add_argument("--width", type=int, default=WIDTH)
     options.add_argument("--compiled", action=argparse.BooleanOptionalAction, default=shutil.which("g++") is not None)
+    options.add_argument("--start", type=Path, help="folder of an earlier run to train on")
     train(Settings(**vars(options.parse_args())))
 
 

@@ -1,0 +1,52 @@
+"""Options, YAML and the flows' parameters are one set of models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from flows.config import InstructionSFT, PreferenceDPO, load_config
+from tasks.errors import ConfigError
+
+CONFIGS = Path(__file__).parents[2] / "deployments" / "configs"
+
+
+def test_the_configs_that_are_shipped_are_valid() -> None:
+    assert load_config(InstructionSFT, CONFIGS / "instruction-sft.yaml", {}).rows == 100
+    assert load_config(PreferenceDPO, CONFIGS / "preference-dpo.yaml", {}).recipe == "critiqued"
+
+
+def test_an_option_is_laid_over_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "run.yaml"
+    file.write_text("rows: 3\nevol_instruct: {generations: 2, keep: all}\nmodel: demo\n")
+    config = load_config(InstructionSFT, file, {"rows": 5, "evol_instruct": {"generations": 3}})
+    assert (config.rows, config.evol_instruct.generations, config.evol_instruct.keep) == (5, 3, "all")
+    assert config.model.name == "demo"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("rosw: 3", "did you mean rows?", id="top level"),
+        pytest.param("evol_instruct: {generatoins: 2}", "did you mean generations?", id="within a technique"),
+        pytest.param("model: {nmae: x}", "did you mean name?", id="within a model"),
+        pytest.param("evol_instruct: {generations: many}", "evol_instruct.generations", id="wrong type"),
+        pytest.param("max_reject_fraction: 2", "less than or equal to 1", id="out of bounds"),
+        pytest.param("- a list", "not a mapping", id="a list"),
+    ],
+)
+def test_a_fault_in_the_yaml_is_one_line_with_the_fix(text: str, expected: str, tmp_path: Path) -> None:
+    file = tmp_path / "run.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load_config(InstructionSFT, file, {})
+    assert expected in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_every_option_has_a_description_for_the_form_of_prefects_ui() -> None:
+    for kind in (InstructionSFT, PreferenceDPO):
+        for name, field in kind.model_fields.items():
+            assert field.description or isinstance(field.default, BaseModel), name
