@@ -36,7 +36,8 @@ class SeedRows:
     def __init__(self, source: Source, home: Path, shard_rows: int, most: int | None) -> None:
         self._source, self._folder, self._shard_rows = source, home / "tables" / "seeds", shard_rows
         self._left, self._read = most, 0
-        self._seen = SeenIds()
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._seen = SeenIds(self._folder)
 
     def take(self, count: int | None) -> list[Table]:
         """The next `count` seeds (all that are left where None), as tables."""
@@ -56,7 +57,7 @@ class SeedRows:
 
     def _table(self, frame: pl.DataFrame) -> Table:
         rows = list(frame.iter_rows(named=True))
-        ids = [seed_row_id(row) for row in rows]
+        ids = [seed_row_id({name: value for name, value in row.items() if value is not None}) for row in rows]
         new = pl.Series(self._seen.new(ids), dtype=pl.Boolean)
         frame = frame.select(pl.Series("row_id", ids, dtype=pl.String), *frame.columns)
         repeated = [

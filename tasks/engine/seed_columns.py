@@ -19,6 +19,9 @@ RECOGNISED = {  # our columns, and what files call them, the likeliest first
     "topic": ("topic",),
     "responses": ("responses",),
 }
+PAIR = ("chosen", "rejected")  # of a preference set: given responses, of which we forget which was chosen
+SEPARATOR = "\0"  # between the columns that a step joins
+JOIN = "+"  # responses=a+b: a list of what is in the columns a and b
 TEXTS = ("instruction", "system", "context", "topic")
 ROLES = {
     "system": "system", "user": "user", "assistant": "assistant", "tool": "tool",
@@ -43,6 +46,8 @@ def recognised(names: Iterable[str]) -> dict[str, str]:
     """Our columns that are there under a name we know, and that name."""
     present = set(names)
     found = {ours: next((name for name in known if name in present), None) for ours, known in RECOGNISED.items()}
+    if found["responses"] is None and present.issuperset(PAIR):
+        found["responses"] = JOIN.join(PAIR)
     return {ours: theirs for ours, theirs in found.items() if theirs is not None}
 
 
@@ -53,13 +58,26 @@ def near(wrong: str, known: Iterable[str], otherwise: str = "") -> str:
 
 
 def path_of(theirs: str, names: Iterable[str]) -> tuple[str, ...]:
-    """The way to a column: its name, or steps into objects and lists (`instances.0.input`) where none is called so."""
-    return (theirs,) if theirs in set(names) else tuple(theirs.split("."))
+    """The way to a column: its name, or steps into objects and lists (`instances.0.input`) where none is called so.
+
+    Several columns joined (`chosen+rejected`) count as one, whose values are lists of theirs.
+    """
+    parts = parts_of(theirs, names)
+    return (SEPARATOR.join(parts),) if set(parts) <= set(names) else tuple(theirs.split("."))
+
+
+def parts_of(theirs: str, names: Iterable[str]) -> list[str]:
+    """The columns of the file that a name stands for: itself, or those that it joins."""
+    return [theirs] if theirs in set(names) else theirs.split(JOIN)
 
 
 def picked(records: Sequence[Mapping[str, Any]], path: Sequence[str]) -> list[Any]:
     """The values at the end of the way, None where it does not lead on."""
     first, *steps = path
+    values: list[Any]
+    if SEPARATOR in first:
+        parts = first.split(SEPARATOR)
+        return [[record[part] for part in parts if record.get(part) is not None] or None for record in records]
     values = [record.get(first) for record in records]
     for step in steps:
         values = [_step(value, step) for value in values]
@@ -162,6 +180,8 @@ def _answers_of(value: Any) -> list[dict[str, Any]] | None:
 
 def _answer(value: Any) -> dict[str, Any]:
     answer = value if type(value) is dict else {"text": value}
+    if "text" not in answer:  # a message, in either form
+        answer = {**answer, "text": answer.get("content", answer.get("value"))}
     kept = {field: answer.get(field) for field in ("text", "model", "principle")}
     for field, text in kept.items():
         if type(text) is not str and (text is not None or field == "text"):

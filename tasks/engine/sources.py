@@ -26,9 +26,11 @@ from tasks.engine.digest import canonical, digest
 from tasks.engine.home import home
 from tasks.engine.readers import Placed, Reader, bytes_of, list_reader, text_reader
 from tasks.engine.seed_columns import (
+    SEPARATOR,
     RECOGNISED,
     MisfitError,
     near,
+    parts_of,
     path_of,
     picked,
     recognised,
@@ -162,7 +164,7 @@ def open_source(
 
 
 def _first_steps(paths: Mapping[str, Sequence[str]]) -> list[str]:
-    return sorted({path[0] for path in paths.values()})
+    return sorted({column for path in paths.values() for column in path[0].split(SEPARATOR)})
 
 
 def _shape(reader: Reader, peek: Sequence[tuple[int, Any]], ours: str, theirs: str, path: Sequence[str]) -> pl.DataType:
@@ -188,7 +190,7 @@ def _check_there(reader: Reader, names: Sequence[str], ours: str, theirs: str, p
     """Raise ConfigError where the file has no such column, or nothing lies at the end of the path."""
     if ours == "row_id":
         raise ConfigError("row_id is made by the house", f"row_id={theirs}", "call our column something else")
-    if path == (theirs,) and theirs in names:
+    if set(parts_of(theirs, names)) <= set(names):
         return
     if reader.header is None or path[0] in names:
         # a rare key may come late; only a name that is nowhere costs a look at every record

@@ -51,12 +51,8 @@ def open_endpoint(config: ModelConfig) -> EndpointModel:
     place = (server.url, model, config.api_key_env)
     window = _windows.get(place)
     if window is None:
-        window = _windows[place] = Window(
-            config.max_in_flight,
-            requests_per_minute=config.requests_per_minute,
-            tokens_per_minute=config.tokens_per_minute,
-        )
-    window.share(config.max_in_flight)
+        window = _windows[place] = Window(config.max_in_flight)
+    window.share(config.max_in_flight, config.requests_per_minute, config.tokens_per_minute)
     return EndpointModel(config, server, window)
 
 
@@ -138,7 +134,7 @@ class EndpointModel:
 
     def _tokens(self, request: Request) -> float:
         """About how many tokens a request may cost, where anybody counts them."""
-        if self._config.tokens_per_minute is None:
+        if not self.window.counts_tokens:
             return 0.0
         texts = [request.prompt or ""] if request.messages is None else [m["content"] for m in request.messages]
         return sum(map(len, texts)) / CHARS_A_TOKEN + request.sampling.max_new_tokens

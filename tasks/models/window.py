@@ -28,6 +28,7 @@ class Bucket:
     """At most `per_minute` units in any minute: a thirtieth of them at once, the rest as time goes by."""
 
     def __init__(self, per_minute: float, now: float) -> None:
+        self.per_minute = per_minute
         self.depth = max(1.0, per_minute / 30)
         self.per_s = max((per_minute - self.depth) / 60, 1 / 60)
         self._level, self._filled = self.depth, now
@@ -51,14 +52,7 @@ class Window:
     room), then always `leave`.
     """
 
-    def __init__(
-        self,
-        most: int,
-        *,
-        requests_per_minute: int | None = None,
-        tokens_per_minute: int | None = None,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, most: int, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.most, self.limit, self.in_flight, self.refusals = most, min(most, START), 0, 0
         self.answered = False
         self.refusing_since: float | None = None
@@ -68,8 +62,8 @@ class Window:
         self._cut_at = self._grown_at = -1.0
         self._step, self.in_a_row = 1, 0  # events, not refusals
         self._open_at = 0.0
-        self._requests = Bucket(requests_per_minute, clock()) if requests_per_minute else None
-        self._tokens = Bucket(tokens_per_minute, clock()) if tokens_per_minute else None
+        self._requests: Bucket | None = None
+        self._tokens: Bucket | None = None
         self._waiting: list[Waiter] = []
         self._ticket = count()
         self._alarm: asyncio.TimerHandle | None = None
@@ -144,10 +138,22 @@ class Window:
         if self._tokens is not None:
             self._tokens.take(used - reserved)
 
-    def share(self, most: int) -> None:
-        """Another user of this endpoint wants at most so many in flight: the smaller number holds."""
+    @property
+    def counts_tokens(self) -> bool:
+        """Whether tokens are limited, so that `enter` has to be told how many."""
+        return self._tokens is not None
+
+    def share(self, most: int, requests_per_minute: int | None = None, tokens_per_minute: int | None = None) -> None:
+        """Somebody wants no more than this of the endpoint: of several, the smallest number holds."""
         self.most = min(self.most, most)
         self.limit, self._roomy = min(self.limit, self.most), min(self._roomy, self.most)
+        self._requests = self._stricter(self._requests, requests_per_minute)
+        self._tokens = self._stricter(self._tokens, tokens_per_minute)
+
+    def _stricter(self, bucket: Bucket | None, per_minute: int | None) -> Bucket | None:
+        if per_minute is None or (bucket is not None and bucket.per_minute <= per_minute):
+            return bucket
+        return Bucket(per_minute, self._clock())
 
     def refusing_s(self) -> float:
         """For how many seconds the server has refused everything."""

@@ -72,7 +72,9 @@ def test_when_the_first_to_ask_fails_the_next_one_asks(tmp_path: Path) -> None:
         raise ZeroDivisionError
 
     async def both() -> list[Completion | BaseException]:
-        asks = [ledger.answer(digest("k"), m, REQUEST, Context()) for m in (ScriptedModel(breaks), ScriptedModel(["fine"]))]
+        asks = [
+            ledger.answer(digest("k"), m, REQUEST, Context()) for m in (ScriptedModel(breaks), ScriptedModel(["fine"]))
+        ]
         return list(await asyncio.gather(*asks, return_exceptions=True))
 
     broken, fine = run_in_loop(both())

@@ -98,7 +98,9 @@ def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(tmp_path: Path, prefe
 def test_a_full_disk_is_one_clear_line_and_what_was_paid_for_is_kept(tmp_path: Path, prefect_server: str) -> None:
     home = tmp_path / "home"
     home.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=160k", "tmpfs", str(home)], capture_output=True, text=True)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=160k", "tmpfs", str(home)], capture_output=True, text=True
+    )
     if mounted.returncode:
         pytest.skip(f"needs a small file system of its own: {mounted.stderr.strip()}")
     try:

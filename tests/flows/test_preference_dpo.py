@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -76,3 +77,20 @@ def test_other_formats_have_the_columns_of_their_trainers(format_: str, scripted
         "binarized": {"prompt", "chosen", "rejected", "messages"},
     }
     assert expected[format_] <= columns
+
+
+def test_a_real_preference_set_is_judged_anew_with_its_own_responses(scripted: Scripted) -> None:
+    model = scripted(judged)
+    file = Path(__file__).parents[1] / "data" / "preference_pairs" / "dpo_en_demo.jsonl"
+    summary = dpo(recipe="basic", instructions=str(file), model_pool={"keep_responses": True})
+    records = [json.loads(line) for line in file.read_text().splitlines()]
+    assert summary["rows"] + summary["rejects"] == len(records)
+    assert summary["rows"] > len(records) / 2
+    given = {record[side]["value"].strip() for record in records for side in ("chosen", "rejected")}
+    pairs = pl.read_parquet("pairs/data/train.parquet")
+    used = {turns[0]["content"].strip() for side in ("chosen", "rejected") for turns in pairs[side]}
+    assert len(used - given) <= 2  # where two given responses are the same, the pool is asked for another
+    assert {"system"} < {turns[0]["role"] for turns in pairs["prompt"]}
+    assert max(len(turns) for turns in pairs["prompt"]) > 2
+    written = [r for r in model.requests if r.messages and "Rating: a number" not in r.messages[-1]["content"]]
+    assert len(written) <= 2 < len(model.requests)

@@ -275,7 +275,9 @@ def test_a_bucket_never_gives_more_than_its_cap_in_any_minute(per_minute: int, a
 
 def test_tokens_reserved_and_not_used_are_given_back() -> None:
     clock = Clock()
-    window = Window(8, tokens_per_minute=3000, clock=clock)
+    window = Window(8, clock=clock)
+    window.share(8, tokens_per_minute=5000)
+    window.share(9, tokens_per_minute=3000)  # of two users the stricter
 
     async def work() -> None:
         await window.enter(tokens=100)

@@ -68,7 +68,11 @@ def test_reward_trainer_takes_the_dpo_dataset(scripted: Scripted, tmp_path: Path
     summary = dpo(recipe="basic", instructions=[f"question {i}" for i in range(12)])
     rows = loaded("pairs", tmp_path)
     folder, tokenizer = tiny(tmp_path)
-    model = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=1, pad_token_id=tokenizer.pad_token_id)
-    trainer = RewardTrainer(model, args=RewardConfig(**arguments(tmp_path)), train_dataset=rows, processing_class=tokenizer)
+    model = AutoModelForSequenceClassification.from_pretrained(
+        folder, num_labels=1, pad_token_id=tokenizer.pad_token_id
+    )
+    trainer = RewardTrainer(
+        model, args=RewardConfig(**arguments(tmp_path)), train_dataset=rows, processing_class=tokenizer
+    )
     assert len(trainer.train_dataset) == rows.num_rows == summary["rows"]
     assert trainer.train().global_step == 1

@@ -229,7 +229,7 @@ def train(settings: Settings) -> None:
     settings.out.mkdir(parents=True, exist_ok=True)
     if settings.start is None:
         train_tokenizer(settings.out, settings.seed)
-    else:
+    elif settings.start.resolve() != settings.out.resolve():
         shutil.copytree(settings.start, settings.out, dirs_exist_ok=True)
     if torch.cuda.is_available():
         work(0, settings, 1, "")
