@@ -3,8 +3,9 @@ BIN := .venv/bin
 
 .PHONY: demo test test-slow check bench demo-model demo-eval install lock
 
-demo: install  ## make a dataset with the built-in model
+demo: install  ## make both kinds of dataset with the built-in model
 	$(BIN)/stillroom sft --recipe evolved --out datasets/demo-sft
+	$(BIN)/stillroom dpo --recipe basic --instructions datasets/demo-sft --out datasets/demo-dpo
 
 test: install  ## the whole unmarked suite
 	$(BIN)/python -m pytest -m "not slow"
@@ -21,6 +22,7 @@ check: install  ## style, types, import rules
 bench: install  ## speed and memory, side by side with a reference in one run
 	$(BIN)/python -m tests.benchmarks.overhead
 	$(BIN)/python -m tests.benchmarks.local_model
+	$(BIN)/python -m tests.benchmarks.pairing
 
 demo-model: install  ## train the built-in model again
 	$(BIN)/python -m tasks.models.demo.train

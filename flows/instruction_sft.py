@@ -25,8 +25,7 @@ from tasks.generate.magpie import magpie
 from tasks.generate.self_instruct import self_instruct
 from tasks.generate.text_generation import text_generation
 from tasks.models.open import DEMO
-from tasks.publish.card import write_card
-from tasks.publish.dataset import check_folder, conversations, write_dataset
+from tasks.publish.dataset import check_folder, conversations
 
 SPARE = 1.1  # a first wave asks for this much more than it needs, where a number of rows is wanted
 BLANKS_PER_ROW = 10  # recipe basic gives up on reaching `rows` after this many tries for each
@@ -55,11 +54,7 @@ def instruction_sft(config: InstructionSFT) -> dict[str, Any]:
                 break
     finally:
         candidates.close()
-    summary = run.summary(out, *write_dataset(out, conversations(responses), run.tables(), config.rows))
-    write_card(out, config.recipe, run.model_names(), run.steps, summary)
-    run.write_manifest(summary)
-    run.judge()
-    return summary
+    return run.publish(out, config.recipe, conversations(responses), config.rows)
 
 
 def pipeline(config: InstructionSFT, run: Run, wave: Sequence[Table]) -> list[Table]:

@@ -20,8 +20,7 @@ from tasks.errors import ConfigError
 from tasks.generate.evol_quality import evol_quality
 from tasks.generate.model_pool import model_pool
 from tasks.judge.ultrafeedback import ultrafeedback
-from tasks.publish.card import write_card
-from tasks.publish.dataset import check_folder, write_dataset
+from tasks.publish.dataset import check_folder
 from tasks.publish.formats import FORMATS
 
 
@@ -40,12 +39,7 @@ def preference_dpo(config: PreferenceDPO) -> dict[str, Any]:
     finally:
         instructions.close()
     pairs = pipeline(config, run)
-    frames = (FORMATS[config.format](table.read()) for table in pairs)
-    summary = run.summary(out, *write_dataset(out, frames, run.tables(), None))
-    write_card(out, config.recipe, run.model_names(), run.steps, summary)
-    run.write_manifest(summary)
-    run.judge()
-    return summary
+    return run.publish(out, config.recipe, (FORMATS[config.format](table.read()) for table in pairs))
 
 
 def pipeline(config: PreferenceDPO, run: Run) -> list[Table]:

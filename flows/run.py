@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
@@ -24,6 +25,8 @@ from tasks.engine.table_step import TableStep
 from tasks.engine.tables import Table
 from tasks.engine.technique import Technique
 from tasks.errors import ConfigError, Interrupted
+from tasks.publish.card import write_card
+from tasks.publish.dataset import write_dataset
 
 SHARDS_AT_ONCE = 16
 
@@ -110,11 +113,23 @@ class Run:
             self.steps.setdefault(step, []).extend(tables)
         return tables
 
-    def tables(self) -> list[Table]:
-        """All finished tables, step by step."""
+    def publish(
+        self, out: Path, recipe: str, frames: Iterator[pl.DataFrame], most: int | None = None
+    ) -> dict[str, Any]:
+        """Write the dataset, its card and the manifest; the summary of the run.
+
+        Raises TooManyRejects, with all of it written.
+        """
+        summary = self._summary(out, *write_dataset(out, frames, self._tables(), most))
+        write_card(out, recipe, self._model_names(), self.steps, summary)
+        self._write_manifest(summary)
+        self._judge()
+        return summary
+
+    def _tables(self) -> list[Table]:
         return [table for tables in self.steps.values() for table in tables]
 
-    def judge(self) -> None:
+    def _judge(self) -> None:
         """Raise TooManyRejects where a step failed too large a share of its rows."""
         for step, tables in self.steps.items():
             rows, failed = sum(table.rows_in for table in tables), sum(table.failed for table in tables)
@@ -122,7 +137,7 @@ class Run:
                 reasons: Counter[str] = sum((Counter(table.rejects) for table in tables), Counter())
                 raise TooManyRejects(f"{step}: {failed} of {rows} rows failed: {dict(reasons)}")
 
-    def write_manifest(self, summary: dict[str, Any]) -> None:
+    def _write_manifest(self, summary: dict[str, Any]) -> None:
         """Write what the run was and made."""
         manifest = {
             "run": self.settings.run,
@@ -135,11 +150,11 @@ class Run:
         }
         write_atomically(self.folder / "manifest.json", json.dumps(manifest, indent=1).encode())
 
-    def model_names(self) -> list[str]:
+    def _model_names(self) -> list[str]:
         """Every model that may have written a row."""
         return sorted({model.name for configs in self.config.models().values() for model in configs})
 
-    def summary(self, dataset: Path, rows: int, rejects: int) -> dict[str, Any]:
+    def _summary(self, dataset: Path, rows: int, rejects: int) -> dict[str, Any]:
         """The one line of `--json`."""
         tally = self.context.tally
         return {

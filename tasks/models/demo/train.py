@@ -32,7 +32,7 @@ CHAT_TEMPLATE = (
 )
 VOCABULARY = 1280  # beside the lines of the prompts, which are tokens of their own
 LAYERS, WIDTH, INNER = 4, 192, 512
-CONTEXT = 2048
+CONTEXT = 768
 ROWS = (160, 400)  # tokens of a packed row: for short and for long examples
 MISSED = 6  # examples that may have to wait before a batch is used as it is
 BATCH = 2560  # tokens of a step, all processes together
