@@ -19,6 +19,7 @@ import polars as pl
 from tasks.engine.ask import Member
 from tasks.engine.digest import canonical, digest
 from tasks.engine.templates import digest_of
+from tasks.models.config import NOT_SHAPING
 
 ROOT = Path(__file__).parents[2]
 _parsing = threading.Lock()
@@ -33,7 +34,8 @@ def shard_key(step: str, params: Any, roles: Mapping[str, Sequence[Member]], fin
               shaping: Mapping[str, Any], epochs: Mapping[str, int]) -> str:  # fmt: skip
     """The key of one task run. `shaping`: seed, language, attempts; `epochs`: of the rows of this shard that have any."""
     models = {
-        r: [(m.model.identity, m.config.model_dump(exclude={"max_in_flight"})) for m in ms] for r, ms in roles.items()
+        role: [(m.model.identity, m.config.model_dump(exclude=set(NOT_SHAPING))) for m in members]
+        for role, members in roles.items()
     }
     return digest(step, canonical(params), canonical(models), *fingerprints, canonical(shaping), canonical(epochs))
 

@@ -1,0 +1,76 @@
+"""The key of a task changes with everything that shapes its table, and with nothing else."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from tasks.engine.ask import Member
+from tasks.engine.keys import code_digest, epochs_of, shard_key, step_key
+from tasks.engine.templates import digest_of
+from tasks.generate.evol_instruct import evol_instruct
+from tasks.generate.text_generation import TextGeneration, text_generation
+from tasks.models.config import ModelConfig
+from tasks.models.scripted import ScriptedModel
+
+MODEL = ScriptedModel([], identity="one")
+KNOWN: dict[str, Any] = {
+    "step": "step",
+    "params": TextGeneration(),
+    "roles": {"generator": [Member(MODEL, ModelConfig(name="m"))]},
+    "fingerprints": ["f"],
+    "shaping": {"seed": 0},
+    "epochs": {},
+}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"step": "other"}, id="code or prompts"),
+        pytest.param({"params": TextGeneration(system="Be brief.")}, id="params"),
+        pytest.param(
+            {"roles": {"generator": [Member(ScriptedModel([], identity="two"), ModelConfig(name="m"))]}}, id="model"
+        ),
+        pytest.param({"roles": {"generator": [Member(MODEL, ModelConfig(name="m", temperature=0.1))]}}, id="sampling"),
+        pytest.param({"fingerprints": ["g"]}, id="input"),
+        pytest.param({"shaping": {"seed": 1}}, id="seed"),
+        pytest.param({"epochs": {"a": 1}}, id="epochs"),
+    ],
+)
+def test_what_shapes_the_table_is_in_the_key(change: dict[str, Any]) -> None:
+    assert shard_key(**KNOWN | change) != shard_key(**KNOWN)
+
+
+def test_concurrency_is_not_in_the_key() -> None:
+    wider = {"generator": [Member(MODEL, ModelConfig(name="m", max_in_flight=3))]}
+    assert shard_key(**KNOWN | {"roles": wider}) == shard_key(**KNOWN)
+
+
+def test_the_code_of_a_step_is_its_module_and_all_that_it_imports(tmp_path: Path) -> None:
+    from tasks.engine import keys
+
+    module = Path(inspect.getfile(text_generation.function))
+    imported = {path.name for path in keys._imported(module, set())}
+    assert {"text_generation.py", "conversation.py", "row.py", "base.py"} <= imported
+    assert "magpie.py" not in imported
+    copy = tmp_path / "technique.py"
+    copy.write_text(module.read_text())
+    changed = tmp_path / "changed.py"
+    changed.write_text(module.read_text() + "\n")
+    assert code_digest(copy) != code_digest(changed)
+
+
+def test_a_step_with_prompts_has_them_in_its_key() -> None:
+    assert digest_of("evol_instruct") != digest_of("self_instruct")
+    assert step_key("evol_instruct", evol_instruct.function, "en") != step_key("other", evol_instruct.function, "en")
+
+
+def test_epochs_are_those_of_the_rows_at_hand() -> None:
+    frame = pl.DataFrame({"row_id": ["a", "b"], "epoch": [1, 2]})
+    assert epochs_of(frame, ["b", "c"]) == {"b": 2}
+    assert epochs_of(None, ["a"]) == {}
