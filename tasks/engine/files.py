@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,17 +18,18 @@ def atomically(path: Path) -> Iterator[Path]:
 
     Raises ConfigError where the disk is full or closed to us; nothing of the attempt stays.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         if temporary.exists():
             temporary.replace(path)
     except OSError as error:
-        with suppress(OSError):  # the first error is the one to report
-            temporary.unlink(missing_ok=True)
-        fix = "free some space" if error.errno == 28 else "choose a folder that you may write to"
+        fix = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "choose a folder that you may write to"
         raise ConfigError("cannot write", f"{path}: {error.strerror or error}", fix) from error
+    finally:
+        with suppress(OSError):  # what went wrong before is what is reported
+            temporary.unlink(missing_ok=True)
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -26,8 +26,8 @@ from tasks.engine.digest import canonical, digest
 from tasks.engine.home import home
 from tasks.engine.readers import Placed, Reader, bytes_of, list_reader, text_reader
 from tasks.engine.seed_columns import (
-    SEPARATOR,
     RECOGNISED,
+    SEPARATOR,
     MisfitError,
     near,
     parts_of,

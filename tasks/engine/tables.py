@@ -125,17 +125,21 @@ def column_of(name: str, values: Sequence[Any], dtype: Any) -> pl.Series:
 def write_stream(path: Path, frames: Iterable[pl.DataFrame]) -> int:
     """Write frames of one schema into one Parquet file, a row group at a time; the number of rows.
 
-    Nothing is written where there are no frames. Memory is that of a row group, whatever the number of frames.
+    Where there are no frames there is no file afterwards. Memory is that of a row group, whatever the number of frames.
     """
     rows, writer = 0, None
     with atomically(path) as temporary:
-        for group in _regrouped(frames):
-            data = group.to_arrow(compat_level=pl.CompatLevel.oldest())
-            writer = writer or pq.ParquetWriter(temporary, data.schema, compression="zstd")
-            writer.write_table(data, row_group_size=ROW_GROUP)
-            rows += group.height
-        if writer is not None:
-            writer.close()
+        try:
+            for group in _regrouped(frames):
+                data = group.to_arrow(compat_level=pl.CompatLevel.oldest())
+                writer = writer or pq.ParquetWriter(temporary, data.schema, compression="zstd")
+                writer.write_table(data, row_group_size=ROW_GROUP)
+                rows += group.height
+        finally:
+            if writer is not None:
+                writer.close()
+        if writer is None:
+            path.unlink(missing_ok=True)
     return rows
 
 

@@ -77,6 +77,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
     with pytest.raises(ZeroDivisionError):
         write_stream(path, broken())  # type: ignore[arg-type]
     assert path.read_bytes() == b"old"
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["blocked", "file"]
 
 
 def test_nested_columns_keep_their_type_and_their_nulls() -> None:
