@@ -137,7 +137,8 @@ def _explained(error: ValidationError, kind: type[BaseModel], file: Path | None)
     source = f" in {file}" if file else ""
     if fault["type"] == "extra_forbidden":
         return f"unknown option{source}", where, _near(fault["loc"], kind)
-    return f"bad value for {where}{source}", repr(fault["input"]), fault["msg"]
+    value = "not shown" if where.endswith("api_key_env") else repr(fault["input"])  # it may be a key, pasted there
+    return f"bad value for {where}{source}", value, fault["msg"]
 
 
 def _near(loc: tuple[int | str, ...], kind: type[BaseModel]) -> str:

@@ -1,6 +1,6 @@
 """Which response is chosen and which is rejected: from an instruction with its responses to preference pairs.
 
-    stillroom dpo --recipe basic --instructions instructions.jsonl
+stillroom dpo --recipe basic --instructions instructions.jsonl
 """
 
 from __future__ import annotations

@@ -25,7 +25,11 @@ def atomically(path: Path) -> Iterator[Path]:
         if temporary.exists():
             temporary.replace(path)
     except OSError as error:
-        fix = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "choose a folder that you may write to"
+        fix = (
+            "free some space"
+            if error.errno in (errno.ENOSPC, errno.EDQUOT)
+            else "choose a folder that you may write to"
+        )
         raise ConfigError("cannot write", f"{path}: {error.strerror or error}", fix) from error
     finally:
         with suppress(OSError):  # what went wrong before is what is reported

@@ -227,9 +227,5 @@ def _provenance(pairs: Sequence[tuple[Row, Sequence[Call]]], technique: str) -> 
             for c in sorted(calls, key=lambda call: (call.template, call.sample, call.role))
         )  # fmt: skip
     columns = zip(*lines, strict=True) if lines else [()] * len(PROVENANCE)
-    return pl.DataFrame(
-        [
-            pl.Series(name, list(values), dtype=dtype)
-            for (name, dtype), values in zip(PROVENANCE.items(), columns, strict=True)
-        ]
-    )
+    named = zip(PROVENANCE.items(), columns, strict=True)
+    return pl.DataFrame([column_of(name, values, dtype) for (name, dtype), values in named])

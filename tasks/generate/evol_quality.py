@@ -1,6 +1,6 @@
 """Responses rewritten into better ones, the originals beside them: what EvolInstruct is for instructions.
 
-    stillroom dpo --recipe evolved --instructions instructions.jsonl --model MODEL
+stillroom dpo --recipe evolved --instructions instructions.jsonl --model MODEL
 """
 
 from __future__ import annotations

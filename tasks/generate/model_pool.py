@@ -1,6 +1,6 @@
 """Several responses to one instruction from a pool of models, not too alike: what a preference is chosen among.
 
-    stillroom dpo --recipe basic --instructions instructions.jsonl --model MODEL_A --model MODEL_B
+stillroom dpo --recipe basic --instructions instructions.jsonl --model MODEL_A --model MODEL_B
 """
 
 from __future__ import annotations

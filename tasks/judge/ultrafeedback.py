@@ -1,6 +1,6 @@
 """Judges rate the responses to an instruction from 1 to 5, with reasons: overall, or aspect by aspect side by side.
 
-    stillroom dpo --recipe critiqued --instructions instructions.jsonl --model MODEL --judge JUDGE_A --judge JUDGE_B
+stillroom dpo --recipe critiqued --instructions instructions.jsonl --model MODEL --judge JUDGE_A --judge JUDGE_B
 """
 
 from __future__ import annotations

@@ -33,7 +33,9 @@ class Sampling(BaseModel):
     temperature: float = Field(1.0, ge=0, le=5, description="0 is greedy")
     top_p: float = Field(1.0, gt=0, le=1, description="nucleus sampling: keep the likeliest tokens up to this mass")
     max_new_tokens: int = Field(512, ge=1, description="tokens; a completion that reaches it is refused as truncated")
-    presence_penalty: float = Field(0.0, ge=-2, le=2, description="subtracted from the logit of every token written so far")
+    presence_penalty: float = Field(
+        0.0, ge=-2, le=2, description="subtracted from the logit of every token written so far"
+    )
     stop: tuple[str, ...] = Field((), description="texts that end a completion; they are not part of it")
     logprobs: int = Field(0, ge=0, le=20, description="report the log-probability of this many tokens at each position")
 
@@ -88,7 +90,9 @@ class ChatTemplate(Protocol):
 
     eos_token: str | None
 
-    def apply_chat_template(self, conversation: Sequence[Message], **options: Any) -> Any: ...
+    def apply_chat_template(self, conversation: Sequence[Message], **options: Any) -> Any:
+        """A conversation as the model's text (`tokenize=False`) or tokens."""
+        ...
 
 
 class Model(Protocol):

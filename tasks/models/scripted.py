@@ -1,8 +1,8 @@
 """A model that answers by rule and remembers what it was asked: the whole test suite runs on it.
 
-    ScriptedModel(lambda request: "hello")                    # a rule
-    ScriptedModel(["first", "second"])                        # a list, in the order of asking
-    ModelConfig(name="scripted:my_rules.py:answer")           # the rule in a file, for the command and the flows
+ScriptedModel(lambda request: "hello")                    # a rule
+ScriptedModel(["first", "second"])                        # a list, in the order of asking
+ModelConfig(name="scripted:my_rules.py:answer")           # the rule in a file, for the command and the flows
 """
 
 from __future__ import annotations
@@ -80,7 +80,9 @@ def load_rule(name: str, max_in_flight: int) -> ScriptedModel:
         _, file, function = name.split(":")
         text = Path(file).read_bytes()
     except (ValueError, OSError) as error:
-        raise ConfigError("not a scripted model", name, "write scripted:FILE.py:FUNCTION, with a file that exists") from error
+        raise ConfigError(
+            "not a scripted model", name, "write scripted:FILE.py:FUNCTION, with a file that exists"
+        ) from error
     spec = importlib.util.spec_from_file_location(f"scripted_{Path(file).stem}", file)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)

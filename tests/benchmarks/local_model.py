@@ -4,8 +4,9 @@
 
 A random Llama of 5.8 M parameters (hidden 256, 6 layers, 4 heads, feed-forward 688, 4,096 words, tied), fp32. 192
 prompts of 8 to 200 tokens, 64 new tokens each, no end token. The reference (with its key/value cache, as usual) does
-32 of them, spread over the same lengths. The two take turns; the medians are compared. The bar is 4.5 x. On
-busy cores LocalModel loses more than the reference, whose products are too small to be shared between threads.
+32 of them, spread over the same lengths. The two take turns; the medians are compared. The bar is 4.5 x.
+
+On busy cores LocalModel loses more than the reference, whose products are too small to be shared between threads.
 """
 
 from __future__ import annotations
