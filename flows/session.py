@@ -29,12 +29,16 @@ def progress(shown: bool) -> Iterator[None]:
     if not shown:
         yield
         return
-    started, done = time.monotonic(), threading.Event()
+    done = threading.Event()
     with Live(console=console, refresh_per_second=4, transient=True) as live:
 
         def refresh() -> None:
+            started, waiting = time.monotonic(), True
             while not done.wait(REFRESH_S):
-                live.update(_grid(process.contexts(), time.monotonic() - started))
+                contexts = process.contexts()
+                if contexts and waiting:  # the clock of the pace starts with the run, not with Prefect's server
+                    started, waiting = time.monotonic(), False
+                live.update(_grid(contexts, time.monotonic() - started))
 
         thread = threading.Thread(target=refresh, daemon=True)
         thread.start()
