@@ -19,6 +19,7 @@ from tasks.generate.magpie import Magpie
 from tasks.generate.model_pool import ModelPool
 from tasks.generate.self_instruct import SelfInstruct
 from tasks.generate.text_generation import TextGeneration
+from tasks.judge.critique import Critique
 from tasks.judge.ultrafeedback import UltraFeedback
 from tasks.models.config import ModelConfig
 
@@ -91,6 +92,7 @@ class PreferenceDPO(RunConfig):
     format: Literal["dpo", "reward", "kto", "binarized"] = Field("dpo", description="columns of the dataset")
     model_pool: ModelPool = ModelPool()
     evol_quality: EvolQuality = EvolQuality()
+    critique: Critique | None = Field(None, description="have responses rewritten after a critique; empty: not")
     ultrafeedback: UltraFeedback | None = Field(None, description="empty: what the recipe says")
     pair: Pair = Pair()
 

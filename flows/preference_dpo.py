@@ -19,6 +19,7 @@ from tasks.engine.tables import Table
 from tasks.errors import ConfigError
 from tasks.generate.evol_quality import evol_quality
 from tasks.generate.model_pool import model_pool
+from tasks.judge.critique import critique
 from tasks.judge.ultrafeedback import ultrafeedback
 from tasks.publish.dataset import check_folder
 from tasks.publish.formats import FORMATS
@@ -47,6 +48,8 @@ def pipeline(config: PreferenceDPO, run: Run) -> list[Table]:
     tables: list[Any] = run.through(model_pool, run.steps["instructions"], config.model_pool)
     if config.recipe != "basic":
         tables = run.through(evol_quality, tables, config.evol_quality)
+    if config.critique is not None:
+        tables = run.through(critique, tables, config.critique)
     tables = run.through(ultrafeedback, tables, config.judging())
     run.through(pair, tables, config.pair)
     return run.settled()

@@ -94,3 +94,17 @@ def test_a_real_preference_set_is_judged_anew_with_its_own_responses(scripted: S
     assert max(len(turns) for turns in pairs["prompt"]) > 2
     written = [r for r in model.requests if r.messages and "Rating: a number" not in r.messages[-1]["content"]]
     assert len(written) <= 2 < len(model.requests)
+
+
+def test_responses_rewritten_after_a_critique_stand_against_their_originals(scripted: Scripted) -> None:
+    scripted(judged)
+    options = {
+        "instructions": [f"question {i}" for i in range(10)],
+        "critique": {},
+        "pair": {"strategy": "evolved_vs_original"},
+    }
+    summary = dpo(recipe="basic", **options)
+    pairs = pl.read_parquet("pairs/data/train.parquet")
+    assert summary["rows"] == pairs.height > 0
+    assert set(pairs["chosen_origin"]) == {"revised"}
+    assert set(pairs["rejected_origin"]) == {"pool"}

@@ -1,40 +1,38 @@
-"""The local model: the same text as `generate`, alone or in any batch; every caller answered, whatever happens."""
+"""The local model: the same text as `generate`, alone or in any batch, and every caller answered in turn."""
 
 from __future__ import annotations
 
 import asyncio
 import random
-import shutil
-import subprocess
-import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
-from transformers import (
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    Gemma3TextConfig,
-    MambaConfig,
-    MistralConfig,
-    Qwen3Config,
+from transformers import AutoModelForCausalLM, AutoTokenizer, Gemma3TextConfig, MambaConfig, MistralConfig, Qwen3Config
+
+from tasks.errors import PermanentError, RequestRefused
+from tasks.models.base import Completion, Message, Request, Sampling
+from tasks.models.config import ModelConfig
+from tasks.models.draft import Codec
+from tasks.models.local import load_local
+from tests.models.tiny import (
+    COUNT,
+    GREEDY,
+    WARM,
+    ask,
+    byte_fallback_tokenizer,
+    generated,
+    one_thread,
+    opened,
+    prompts,
+    raw,
+    save_tiny_model,
+    tiny_llama,
+    tiny_tokenizer,
 )
 
-from tasks.errors import ConfigError, PermanentError, RequestRefused
-from tasks.models.base import Completion, Message, Request, Sampling
-from tasks.models.checkpoint import find_checkpoint, free_ram
-from tasks.models.config import ModelConfig
-from tasks.models.draft import Codec, turn_tokens
-from tasks.models.local import LocalModel, load_local
-from tests.models.tiny import CORPUS, byte_fallback_tokenizer, one_thread, save_tiny_model, tiny_llama, tiny_tokenizer
-
-NEW_TOKENS = 16
-COUNT = 24
-GREEDY = Sampling(temperature=0, max_new_tokens=NEW_TOKENS)
-WARM = Sampling(temperature=1.0, max_new_tokens=NEW_TOKENS)
 VOCABULARY = len(tiny_tokenizer())
 SMALL = {"vocab_size": VOCABULARY, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "head_dim": 8,
          "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 256, "initializer_range": 0.3,
@@ -64,57 +62,6 @@ def endless(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model that writes on and on, in a context that no test comes to the end of."""
     config = tiny_llama(VOCABULARY, max_position_embeddings=1 << 20)
     return save_tiny_model(tmp_path_factory.mktemp("endless"), config, endless=True)
-
-
-def prompts(count: int, longest: int = 60) -> list[str]:
-    """Texts of mixed length, some with characters of several bytes."""
-    draw, text = random.Random(5), " ".join(CORPUS)
-    starts = [draw.randrange(len(text) - longest) for _ in range(count)]
-    return [text[start : start + draw.randrange(1, longest)] for start in starts]
-
-
-def opened(folder: Path, max_in_flight: int = 16, **options: Any) -> LocalModel:
-    return load_local(
-        ModelConfig(name=str(folder), max_in_flight=max_in_flight, dtype="float32", device="cpu", **options)
-    )
-
-
-def ask(folder: Path, requests: Sequence[Request], max_in_flight: int = 16, spread: bool = False) -> list[Completion]:
-    """The completions of requests asked all at once, or, `spread`, in random order and a little apart."""
-
-    async def run() -> list[Completion]:
-        model = opened(folder, max_in_flight)
-
-        async def later(index: int, request: Request) -> Completion:
-            await asyncio.sleep(random.Random(index).random() * 0.05 if spread else 0)
-            return await model.complete(request)
-
-        try:
-            return list(await asyncio.gather(*(later(i, request) for i, request in enumerate(requests))))
-        finally:
-            await model.close()
-
-    return asyncio.run(run())
-
-
-@torch.inference_mode()
-def generated(folder: Path, texts: Sequence[str], max_new_tokens: int = NEW_TOKENS) -> list[str]:
-    """What transformers writes, greedily and one prompt at a time."""
-    tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModelForCausalLM.from_pretrained(folder).eval()
-    ends = sorted(turn_tokens(tokenizer))
-    texts_out = []
-    for text in texts:
-        asked = tokenizer(text, return_tensors="pt", add_special_tokens=False)
-        asked.pop("token_type_ids", None)
-        output = model.generate(
-            **asked, max_new_tokens=max_new_tokens, do_sample=False, eos_token_id=ends, pad_token_id=0
-        )
-        texts_out.append(tokenizer.decode(output[0, asked["input_ids"].shape[1] :], skip_special_tokens=True))
-    return texts_out
-
-
-def raw(text: str, sampling: Sampling = GREEDY, seed: int = 0, order: int = 0) -> Request:
-    return Request(sampling, seed, prompt=text, order=order)
 
 
 # The text
@@ -378,242 +325,3 @@ def test_several_event_loops_may_ask_one_model(folder: Path, expected: list[str]
         thread.join()
     asyncio.run(model.close())
     assert [answers[index] for index in range(12)] == expected[:12]
-
-
-# What goes wrong
-
-
-Load = Callable[..., Any]
-
-
-@pytest.fixture
-def loading(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Callable[[Any, Load], Any]], None]]:
-    """Replace how weights are loaded by a function of (checkpoint, the real loader)."""
-    from tasks.models.checkpoint import load_weights
-
-    def replace(how: Callable[[Any, Load], Any]) -> None:
-        def instead(checkpoint: Any, *options: Any) -> Any:
-            return how(checkpoint, lambda same: load_weights(same, *options))
-
-        monkeypatch.setattr("tasks.models.local.load_weights", instead)
-
-    yield replace
-
-
-def with_memory_for(rows: int, tokens: int) -> Callable[[Any, Load], Any]:
-    """A loader of a model that has memory for so many rows in a pass, and tokens in a row."""
-
-    def check(_module: Any, _arguments: Any, options: dict[str, Any]) -> None:
-        shape = options["input_ids"].shape
-        if shape[0] > rows or int(options.get("position_ids", torch.zeros(1)).max()) >= tokens:
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
-
-    def load(checkpoint: Any, real: Load) -> Any:
-        model = real(checkpoint)
-        model.register_forward_pre_hook(check, with_kwargs=True)
-        return model
-
-    return load
-
-
-def test_out_of_memory_makes_the_batch_smaller_and_changes_no_text(
-    folder: Path, loading: Callable[..., None], expected: list[str]
-) -> None:
-    sampled = [raw(text, WARM, seed) for seed, text in enumerate(prompts(10))]
-    before = ask(folder, sampled)
-    loading(with_memory_for(rows=3, tokens=10_000))
-    assert ask(folder, sampled) == before
-    assert [c.text for c in ask(folder, [raw(text) for text in prompts(COUNT)])] == expected
-
-
-def test_a_row_that_does_not_fit_alone_is_refused_and_others_go_on(folder: Path, loading: Callable[..., None]) -> None:
-    loading(with_memory_for(rows=8, tokens=100))
-
-    async def run() -> list[Completion | BaseException]:
-        model = opened(folder, 8)
-        texts = ["\x01" * 150, *prompts(10, longest=20)]
-        try:
-            return await asyncio.gather(*(model.complete(raw(text)) for text in texts), return_exceptions=True)
-        finally:
-            await model.close()
-
-    refused, *others = asyncio.run(run())
-    assert isinstance(refused, RequestRefused) and refused.reason == "out_of_memory"
-    assert all(isinstance(other, Completion) for other in others)
-
-
-def test_a_crash_reaches_every_caller_and_the_next_request_starts_anew(
-    folder: Path, loading: Callable[..., None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def crash(_checkpoint: Any, _real: Load) -> Any:
-        raise RuntimeError("device-side assert")
-
-    async def run() -> tuple[list[Completion | BaseException], Completion]:
-        model = opened(folder)
-        loading(crash)
-        failures = await asyncio.gather(*(model.complete(raw(text)) for text in prompts(5)), return_exceptions=True)
-        monkeypatch.undo()
-        try:
-            return failures, await model.complete(raw("jam"))
-        finally:
-            await model.close()
-
-    failures, completion = asyncio.run(run())
-    assert [str(failure) for failure in failures] == ["device-side assert"] * 5
-    assert completion.completion_tokens > 0
-
-
-def test_closing_answers_who_waits_ends_the_thread_and_may_be_done_twice(endless: Path) -> None:
-    async def run() -> list[Completion | BaseException]:
-        model = opened(endless, 1)
-        waiting = [
-            asyncio.create_task(model.complete(raw(text, GREEDY.but(max_new_tokens=1 << 19)))) for text in prompts(9)
-        ]
-        await asyncio.sleep(0.3)
-        await model.close()
-        await model.close()
-        with pytest.raises(PermanentError, match="has been closed"):
-            await model.complete(raw("late"))
-        return await asyncio.gather(*waiting, return_exceptions=True)
-
-    outcomes = asyncio.run(run())
-    assert all(isinstance(outcome, PermanentError) for outcome in outcomes)
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("local model")]
-
-
-def run_python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    import os
-
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60,
-                          env={**os.environ, **environment}, check=False)  # fmt: skip
-
-
-def test_a_process_that_ends_in_the_middle_of_a_text_ends_quietly(endless: Path) -> None:
-    code = f"""
-import asyncio
-from tasks.models.base import Request, Sampling
-from tasks.models.config import ModelConfig
-from tasks.models.local import load_local
-
-async def run():
-    await model.complete(Request(Sampling(max_new_tokens=2), 0, prompt="a"))
-    requests = [Request(Sampling(max_new_tokens=10**6), seed, prompt="a") for seed in range(64)]
-    tasks = [asyncio.ensure_future(model.complete(request)) for request in requests]
-    await asyncio.sleep(0.1)
-    print("interrupted")
-    raise SystemExit(7)
-
-model = load_local(ModelConfig(name={str(endless)!r}))
-asyncio.run(run())
-"""
-    ended = run_python(code)
-    assert (ended.returncode, ended.stdout, ended.stderr) == (7, "interrupted\n", "")
-
-
-@pytest.mark.parametrize(("limit", "free"), [("max", 8 << 20), (str(3 << 20), 2 << 20), (str(1 << 10), 0)])
-def test_free_memory_is_what_the_container_leaves(tmp_path: Path, limit: str, free: int) -> None:
-    (tmp_path / "proc").mkdir()
-    (tmp_path / "proc" / "meminfo").write_text("MemTotal: 99999 kB\nMemFree: 12 kB\nMemAvailable:    8192 kB\n")
-    group = tmp_path / "sys" / "fs" / "cgroup"
-    group.mkdir(parents=True)
-    (group / "memory.max").write_text(f"{limit}\n")
-    (group / "memory.current").write_text(f"{1 << 20}\n")
-    assert free_ram(tmp_path) == free
-
-
-# The folder
-
-
-def test_opening_a_model_imports_neither_torch_nor_transformers(folder: Path) -> None:
-    code = f"""
-import sys
-from tasks.models.config import ModelConfig
-from tasks.models.local import load_local
-print(load_local(ModelConfig(name={str(folder)!r})).identity)
-print(sorted({{"torch", "transformers"}} & set(sys.modules)))
-"""
-    assert run_python(code).stdout == f"{opened(folder).identity}\n[]\n"
-
-
-def test_the_identity_is_that_of_the_contents(folder: Path, tmp_path: Path) -> None:
-    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
-    (copy / "README.md").write_text("a card says nothing about the answers")
-    assert find_checkpoint(str(copy)).identity == find_checkpoint(str(folder)).identity
-
-
-@pytest.mark.parametrize("file", ["model.safetensors", "config.json", "tokenizer.json", "chat_template.jinja",
-                                  "generation_config.json"])  # fmt: skip
-def test_the_identity_changes_with_every_file_that_shapes_an_answer(folder: Path, tmp_path: Path, file: str) -> None:
-    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
-    changed = bytearray((copy / file).read_bytes())
-    changed[-2] ^= 1
-    (copy / file).write_bytes(changed)
-    assert find_checkpoint(str(copy)).identity != find_checkpoint(str(folder)).identity
-
-
-def cut(file: Path) -> None:
-    file.write_bytes(file.read_bytes()[:-100])
-
-
-BROKEN_FOLDERS: dict[str, tuple[Callable[[Path], Any], str]] = {
-    "gone": (shutil.rmtree, "there is no such model folder"),
-    "no config": (lambda f: (f / "config.json").unlink(), "has no config.json"),
-    "no weights": (lambda f: (f / "model.safetensors").unlink(), "has no weights"),
-    "no chat template": (lambda f: (f / "chat_template.jinja").unlink(), "has no chat template"),
-    "cut short": (lambda f: cut(f / "model.safetensors"), "the weights are not complete"),
-    "a Git LFS pointer": (
-        lambda f: (f / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n"),
-        "the weights are broken",
-    ),
-}
-
-
-@pytest.mark.parametrize("fault", BROKEN_FOLDERS)
-def test_a_broken_folder_is_refused_in_one_line_with_the_fix(folder: Path, tmp_path: Path, fault: str) -> None:
-    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
-    break_it, what = BROKEN_FOLDERS[fault]
-    break_it(copy)
-    with pytest.raises(ConfigError, match=what) as refusal:
-        opened(copy)
-    assert str(copy) in str(refusal.value) and refusal.value.fix and "\n" not in str(refusal.value)
-
-
-@pytest.mark.parametrize("name", ["./nowhere", "/nowhere/at/all", "a/b/c"])
-def test_a_path_is_not_looked_for_on_the_hub(name: str) -> None:
-    with pytest.raises(ConfigError, match="there is no such model folder"):
-        find_checkpoint(name)
-
-
-def test_weights_that_lack_a_tensor_are_refused_and_not_made_up(folder: Path, tmp_path: Path) -> None:
-    from safetensors.torch import load_file, save_file
-
-    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
-    tensors = load_file(copy / "model.safetensors")
-    del tensors["model.layers.1.mlp.up_proj.weight"]
-    save_file(tensors, copy / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(PermanentError, match=r"not complete.*layers\.1\.mlp\.up_proj"):
-        ask(copy, [raw("a")])
-
-
-def test_a_hub_that_cannot_be_reached_is_said_in_one_line(tmp_path: Path) -> None:
-    code = """
-from tasks.models.checkpoint import find_checkpoint, free_ram
-try:
-    find_checkpoint("nobody/nothing")
-except ValueError as error:
-    print(error)
-"""
-    ended = run_python(code, HF_ENDPOINT="http://127.0.0.1:9", HF_HOME=str(tmp_path))
-    assert ended.stdout == (
-        "the model cannot be reached on the Hub: nobody/nothing (check the name and the network, or name a folder)\n"
-    )
-
-
-def test_a_hub_model_fetched_before_is_known_by_its_commit_without_a_network(tmp_path: Path, folder: Path) -> None:
-    commit = "0123456789abcdef0123456789abcdef01234567"
-    cache = tmp_path / "hub" / "models--some--model"
-    shutil.copytree(folder, cache / "snapshots" / commit)
-    (cache / "refs").mkdir()
-    (cache / "refs" / "main").write_text(commit)
-    code = "from tasks.models.checkpoint import find_checkpoint as f\nprint(f('some/model').identity)"
-    assert run_python(code, HF_HUB_OFFLINE="1", HF_HOME=str(tmp_path)).stdout == f"some/model@{commit}\n"

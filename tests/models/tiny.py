@@ -5,14 +5,24 @@ Its texts make no sense, but are as hard as any: characters broken across tokens
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedTokenizerFast
+from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, PreTrainedTokenizerFast
+
+from tasks.models.base import Completion, Request, Sampling
+from tasks.models.config import ModelConfig
+from tasks.models.draft import turn_tokens
+from tasks.models.local import LocalModel, load_local
 
 CHATML = (
     "{% for m in messages %}{% if m.role == 'system' and m.content == 'refuse' %}"
@@ -26,6 +36,10 @@ CORPUS = [
     "Der Eßlöffel voll Zucker wird über Nacht in Wasser gelöst; naïve Köche rühren zu früh.",
     "蒸留室は、家が果物の砂糖漬けや香水を作り、保存した部屋である。🍓🍋🌹",
 ]
+NEW_TOKENS = 16
+COUNT = 24
+GREEDY = Sampling(temperature=0, max_new_tokens=NEW_TOKENS)
+WARM = Sampling(temperature=1.0, max_new_tokens=NEW_TOKENS)
 
 
 @contextmanager
@@ -86,3 +100,59 @@ def save_tiny_model(folder: Path, config: Any = None, seed: int = 0, *, endless:
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+def prompts(count: int, longest: int = 60) -> list[str]:
+    """Texts of mixed length, some with characters of several bytes."""
+    draw, text = random.Random(5), " ".join(CORPUS)
+    starts = [draw.randrange(len(text) - longest) for _ in range(count)]
+    return [text[start : start + draw.randrange(1, longest)] for start in starts]
+
+
+def opened(folder: Path, max_in_flight: int = 16, **options: Any) -> LocalModel:
+    return load_local(
+        ModelConfig(name=str(folder), max_in_flight=max_in_flight, dtype="float32", device="cpu", **options)
+    )
+
+
+def ask(folder: Path, requests: Sequence[Request], max_in_flight: int = 16, spread: bool = False) -> list[Completion]:
+    """The completions of requests asked all at once, or, `spread`, in random order and a little apart."""
+
+    async def run() -> list[Completion]:
+        model = opened(folder, max_in_flight)
+
+        async def later(index: int, request: Request) -> Completion:
+            await asyncio.sleep(random.Random(index).random() * 0.05 if spread else 0)
+            return await model.complete(request)
+
+        try:
+            return list(await asyncio.gather(*(later(i, request) for i, request in enumerate(requests))))
+        finally:
+            await model.close()
+
+    return asyncio.run(run())
+
+
+@torch.inference_mode()
+def generated(folder: Path, texts: Sequence[str], max_new_tokens: int = NEW_TOKENS) -> list[str]:
+    """What transformers writes, greedily and one prompt at a time."""
+    tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModelForCausalLM.from_pretrained(folder).eval()
+    ends = sorted(turn_tokens(tokenizer))
+    texts_out = []
+    for text in texts:
+        asked = tokenizer(text, return_tensors="pt", add_special_tokens=False)
+        asked.pop("token_type_ids", None)
+        output = model.generate(
+            **asked, max_new_tokens=max_new_tokens, do_sample=False, eos_token_id=ends, pad_token_id=0
+        )
+        texts_out.append(tokenizer.decode(output[0, asked["input_ids"].shape[1] :], skip_special_tokens=True))
+    return texts_out
+
+
+def raw(text: str, sampling: Sampling = GREEDY, seed: int = 0, order: int = 0) -> Request:
+    return Request(sampling, seed, prompt=text, order=order)
+
+
+def run_python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60,
+                          env={**os.environ, **environment}, check=False)  # fmt: skip
