@@ -19,7 +19,7 @@ _starting = threading.Lock()
 def _started() -> asyncio.AbstractEventLoop:
     # A row makes many small objects that die young: by default the collector takes 40 % of the time looking at them
     gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
+    gc.set_threshold(50_000, 20, 20)
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, name="stillroom-loop", daemon=True).start()
     return loop

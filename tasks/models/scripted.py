@@ -36,25 +36,33 @@ class PlainTemplate:
 
 
 class ScriptedModel:
-    """Answers each request by a rule (a function of the request) or from a list; `requests` holds what was asked.
+    """Answers each request by a rule (a function of the request) or from a list; `requests` holds what was asked, if it `remembers`.
 
     An answer that is a string counts one token a word and stops by itself. A rule may be async, and may raise.
     """
 
     def __init__(
-        self, answers: Rule | Sequence[Answer], *, name: str = "scripted", identity: str = "", max_in_flight: int = 256
+        self,
+        answers: Rule | Sequence[Answer],
+        *,
+        name: str = "scripted",
+        identity: str = "",
+        max_in_flight: int = 256,
+        remembers: bool = True,
     ) -> None:
         self._answers = answers
         self._window = asyncio.Semaphore(max_in_flight)
         self.name, self.identity, self.max_in_flight = name, identity or name, max_in_flight
         self.requests: list[Request] = []
+        self._remembers, self._asked = remembers, 0
         self.template = PlainTemplate()
 
     async def complete(self, request: Request) -> Completion:
         """Answer by the rule. Raises whatever the rule raises."""
         async with self._window:
-            position = len(self.requests)
-            self.requests.append(request)
+            position, self._asked = self._asked, self._asked + 1
+            if self._remembers:
+                self.requests.append(request)
             if callable(self._answers):
                 answer = self._answers(request)
                 if inspect.isawaitable(answer):
@@ -91,4 +99,6 @@ def load_rule(name: str, max_in_flight: int) -> ScriptedModel:
     if not callable(rule):
         raise ConfigError("the scripted model's file has no such function", name, f"define {function}(request)")
     identity = hashlib.blake2b(text + function.encode(), digest_size=16).hexdigest()
-    return ScriptedModel(rule, name=f"scripted:{function}", identity=identity, max_in_flight=max_in_flight)
+    return ScriptedModel(
+        rule, name=f"scripted:{function}", identity=identity, max_in_flight=max_in_flight, remembers=False
+    )
