@@ -80,7 +80,7 @@ def check(config: InstructionSFT) -> None:
     folder_of(config)
     open_models(config)
     if config.recipe != "basic":
-        seeds_of(config)
+        seeds_of(config).check()
     elif config.rows is None:
         raise ConfigError("recipe basic needs to know how many rows to make", None, "give --rows N")
 
@@ -102,13 +102,11 @@ def candidates_of(config: InstructionSFT, run: Run) -> Candidates:
 
 
 def seeds_of(config: InstructionSFT) -> Source:
-    """The seeds, looked through for faults; the demo model's own where none are given."""
+    """The seeds; the demo model's own where none are given."""
     if config.seeds is None and config.model.name != "demo":
         raise ConfigError("no seeds", None, "give --seeds FILE; only the demo model has seeds of its own")
     seeds = config.seeds if config.seeds is not None else str(DEMO_SEEDS)
-    source = open_source(seeds, columns=config.columns)
-    source.check()
-    return source
+    return open_source(seeds, columns=config.columns)
 
 
 def _wave(config: InstructionSFT, taken: int, accepted: int) -> int | None:

@@ -59,7 +59,7 @@ def check(config: PreferenceDPO) -> None:
     """Raise ConfigError for the mistakes that can be seen without starting anything."""
     folder_of(config)
     open_models(config)
-    instructions_of(config)
+    instructions_of(config).check()
 
 
 def folder_of(config: PreferenceDPO) -> Path:
@@ -68,9 +68,7 @@ def folder_of(config: PreferenceDPO) -> Path:
 
 
 def instructions_of(config: PreferenceDPO) -> Source:
-    """The instructions, looked through for faults."""
+    """The instructions."""
     if config.instructions is None:
         raise ConfigError("no instructions", None, "give --instructions FILE, or the folder of a dataset")
-    source = open_source(config.instructions, columns=config.columns)
-    source.check()
-    return source
+    return open_source(config.instructions, columns=config.columns)
