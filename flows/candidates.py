@@ -1,21 +1,26 @@
-"""Where the first rows of a run come from: seeds read in a stream, or blank rows where the model starts by itself.
+"""Where the first rows of a run come from: seeds read in a stream, blank rows where the model starts by itself, or the
+very rows that an earlier run began with.
 
-Both give tables of at most `shard_rows` rows, in order, and go on where the last `take` ended.
+All give tables of at most `shard_rows` rows, in order, and go on where the last `take` ended.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import polars as pl
 
 from tasks.engine.digest import canonical, digest
+from tasks.engine.process import Settings
 from tasks.engine.row import seed_row_id
 from tasks.engine.seen import SeenIds
 from tasks.engine.sources import Source
 from tasks.engine.tables import REJECTS, Table, sidecar, write_table
+from tasks.publish.settled import seen_seeds
+
+READ_AT_ONCE = 1000
 
 
 class Candidates(Protocol):
@@ -31,20 +36,25 @@ class Candidates(Protocol):
 
 
 class SeedRows:
-    """Seeds from a source, each with the digest of its mapped columns as id; a repeated one is a reject."""
+    """Seeds from a source, each with the digest of its mapped columns as id; a repeated one is a reject.
 
-    def __init__(self, source: Source, home: Path, shard_rows: int, most: int | None) -> None:
-        self._source, self._folder, self._shard_rows = source, home / "tables" / "seeds", shard_rows
+    `seen`: a file with the ids of seeds that are left out as if they were not there. `most`: of those that are not.
+    """
+
+    def __init__(
+        self, source: Source, settings: Settings, shard_rows: int, most: int | None, seen: Path | None = None
+    ) -> None:
+        self._source, self._unseen = source, None if seen is None else UnseenSeeds(source, seen, settings.home)
+        self._folder, self._shard_rows = f"{settings.tables}/seeds", shard_rows
         self._left, self._read = most, 0
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._seen = SeenIds(self._folder)
+        self._seen = SeenIds(settings.home)
 
     def take(self, count: int | None) -> list[Table]:
         """The next `count` seeds (all that are left where None), as tables."""
         limit = min((n for n in (count, self._left) if n is not None), default=None)
         tables = []
         if limit != 0:
-            for frame in self._source.batches(self._shard_rows, start=self._read, limit=limit):
+            for frame in self._frames(limit):
                 self._read += frame.height
                 tables.append(self._table(frame))
         if self._left is not None:
@@ -54,10 +64,17 @@ class SeedRows:
     def close(self) -> None:
         """Forget which ids were seen."""
         self._seen.close()
+        if self._unseen is not None:
+            self._unseen.close()
+
+    def _frames(self, limit: int | None) -> Iterator[pl.DataFrame]:
+        if self._unseen is not None:
+            return self._unseen.take(self._shard_rows, limit)
+        return self._source.batches(self._shard_rows, start=self._read, limit=limit)
 
     def _table(self, frame: pl.DataFrame) -> Table:
         rows = list(frame.iter_rows(named=True))
-        ids = [seed_row_id({name: value for name, value in row.items() if value is not None}) for row in rows]
+        ids = seed_ids(rows)
         new = pl.Series(self._seen.new(ids), dtype=pl.Boolean)
         frame = frame.select(pl.Series("row_id", ids, dtype=pl.String), *frame.columns)
         repeated = [
@@ -66,18 +83,66 @@ class SeedRows:
             if not fresh
         ]
         rejects = pl.DataFrame(repeated, schema=REJECTS, orient="row")
-        path = self._folder / f"{digest(*ids, *map(int, new), *frame.columns)}.parquet"
-        return sidecar(path) or write_table(
-            path, "seeds", frame.filter(new), {"rejects": rejects}, rows_in=frame.height
+        place = f"{self._folder}/{digest(*ids, *map(int, new), *frame.columns)}.parquet"
+        return sidecar(place) or write_table(
+            place, "seeds", frame.filter(new), {"rejects": rejects}, rows_in=frame.height
         )
 
 
-class BlankRows:
-    """Rows with no text of their own: an id from the config and a running index, and the columns given by `fill`."""
+class UnseenSeeds:
+    """The seeds of a source without those whose ids are in a file, read in a stream."""
 
-    def __init__(self, about: Any, home: Path, shard_rows: int, fill: Sequence[dict[str, Any]] = ({},)) -> None:
-        self._about, self._folder, self._shard_rows = canonical(about), home / "tables" / "blank", shard_rows
-        self._fill, self._next = fill, 0
+    def __init__(self, source: Source, seen: Path, folder: Path) -> None:
+        self._source, self._seen = source, seen_seeds(seen, folder)
+        self._frames, self._held = source.batches(READ_AT_ONCE), pl.DataFrame()
+
+    def take(self, size: int, limit: int | None) -> Iterator[pl.DataFrame]:
+        """The next seeds, in frames of `size` rows, `limit` rows in all."""
+        left = limit
+        while left != 0:
+            wanted = size if left is None else min(size, left)
+            while self._held.height < wanted and (frame := next(self._frames, None)) is not None:
+                unseen = ~pl.Series(self._seen.known(seed_ids(frame.to_dicts())), dtype=pl.Boolean)
+                self._held = pl.concat([self._held, frame.filter(unseen)], how="diagonal")
+            if not self._held.height:
+                return
+            taken, self._held = self._held[:wanted], self._held[wanted:]
+            left = None if left is None else left - taken.height
+            yield taken
+
+    def close(self) -> None:
+        """Forget which ids were seen."""
+        self._seen.close()
+
+
+class GivenRows:
+    """The tables that an earlier run began with, for a run that heals it."""
+
+    def __init__(self, tables: Sequence[Table]) -> None:
+        self._tables = list(tables)
+
+    def take(self, count: int | None) -> list[Table]:
+        """The next tables, with `count` rows together or up to a table more."""
+        taken: list[Table] = []
+        while self._tables and (count is None or sum(table.rows_in for table in taken) < count):
+            taken.append(self._tables.pop(0))
+        return taken
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+class BlankRows:
+    """Rows with no text of their own: an id from the config and a running index, and the columns given by `fill`.
+
+    `first`: the index to begin with, where the dataset has rows of this kind already.
+    """
+
+    def __init__(
+        self, about: Any, settings: Settings, shard_rows: int, fill: Sequence[dict[str, Any]] = ({},), first: int = 0
+    ) -> None:
+        self._about, self._folder, self._shard_rows = canonical(about), f"{settings.tables}/blank", shard_rows
+        self._fill, self._next = fill, first
 
     def take(self, count: int | None) -> list[Table]:
         """The next `count` rows, as tables."""
@@ -94,5 +159,10 @@ class BlankRows:
 
     def _table(self, indices: range) -> Table:
         records = [{"row_id": digest("blank", self._about, i), **self._fill[i % len(self._fill)]} for i in indices]
-        path = self._folder / f"{digest(canonical(records))}.parquet"
-        return sidecar(path) or write_table(path, "blank", pl.DataFrame(records), {}, rows_in=len(records))
+        place = f"{self._folder}/{digest(canonical(records))}.parquet"
+        return sidecar(place) or write_table(place, "blank", pl.DataFrame(records), {}, rows_in=len(records))
+
+
+def seed_ids(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The ids of seeds: a column that a seed has nothing in does not count."""
+    return [seed_row_id({name: value for name, value in row.items() if value is not None}) for row in rows]

@@ -10,9 +10,23 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from flows.ledger_cli import ledger_app
+
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+app.add_typer(ledger_app, name="ledger")
 
 FAILED, MISTAKE, REJECTED = 1, 2, 3
+
+MaxRequests = Annotated[int | None, typer.Option(help="make no more requests than this, and publish what is finished")]
+MaxTotalTokens = Annotated[int | None, typer.Option(help="begin no request after so many tokens, prompts and all")]
+MaxCostUsd = Annotated[float | None, typer.Option(help="begin no request after so much; models need their prices")]
+Runner = Annotated[str | None, typer.Option(help="threads (the default), or ray: the workers of a Ray cluster")]
+Incremental = Annotated[
+    bool | None, typer.Option("--incremental", help="add to the dataset: only seeds that it has not had, all its rows stay")
+]  # fmt: skip
+Estimate = Annotated[
+    bool, typer.Option("--estimate", help="run 20 rows, and tell what the whole would take; publish nothing")
+]
 
 
 @app.callback()
@@ -37,23 +51,33 @@ def sft(
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="any other option, e.g. evol_instruct.generations=2")
     ] = None,
+    incremental: Incremental = None,
+    runner: Runner = None,
+    max_requests: MaxRequests = None,
+    max_total_tokens: MaxTotalTokens = None,
+    max_cost_usd: MaxCostUsd = None,
+    estimate: Estimate = False,
     json_: Annotated[bool, typer.Option("--json", help="print one last line of JSON, and nothing else")] = False,
 ) -> None:
     """Make an instruction dataset (SFT) from seeds, or from the model itself."""
     options = {
         "recipe": recipe, "seeds": seeds, "max_seeds": max_seeds, "rows": rows, "out": out,
+        "incremental": incremental, "runner": runner, "max_requests": max_requests, "max_total_tokens": max_total_tokens, "max_cost_usd": max_cost_usd,
         "columns": _pairs(column or [], "--column") or None,
     }  # fmt: skip
 
     def run() -> dict[str, Any]:
         from flows.config import InstructionSFT, load_config
+        from flows.estimate import estimate_sft
         from flows.instruction_sft import check, instruction_sft
+        from flows.stopping import start_prefects_server
 
         settings = load_config(InstructionSFT, config, _given(options, model, set_ or []))
         check(settings)  # the user's mistakes first, before a server is started
-        return instruction_sft(settings)
+        start_prefects_server()
+        return (estimate_sft if estimate else instruction_sft)(settings)
 
-    _start(run, json_)
+    _start(run, json_, estimate=estimate)
 
 
 @app.command()
@@ -71,25 +95,35 @@ def dpo(
     format_: Annotated[str | None, typer.Option("--format", help="dpo (the default), reward, kto or binarized")] = None,
     out: Annotated[str | None, typer.Option(help="folder of the dataset; default datasets/dpo-<recipe>")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="any other option, e.g. pair.min_margin=1")] = None,
+    incremental: Incremental = None,
+    runner: Runner = None,
+    max_requests: MaxRequests = None,
+    max_total_tokens: MaxTotalTokens = None,
+    max_cost_usd: MaxCostUsd = None,
+    estimate: Estimate = False,
     json_: Annotated[bool, typer.Option("--json", help="print one last line of JSON, and nothing else")] = False,
 ) -> None:
     """Make a preference dataset (DPO) from instructions: pools of responses, judged and paired."""
     roles = {"pool": [{"name": name} for name in model or []], "judge": [{"name": name} for name in judge or []]}
     options = {
         "recipe": recipe, "instructions": instructions, "max_instructions": max_instructions, "format": format_, "out": out,
+        "incremental": incremental, "runner": runner, "max_requests": max_requests, "max_total_tokens": max_total_tokens, "max_cost_usd": max_cost_usd,
         "columns": _pairs(column or [], "--column") or None, "roles": {r: m for r, m in roles.items() if m} or None,
         "model_pool": None if keep_responses is None else {"keep_responses": keep_responses},
     }  # fmt: skip
 
     def run() -> dict[str, Any]:
         from flows.config import PreferenceDPO, load_config
+        from flows.estimate import estimate_dpo
         from flows.preference_dpo import check, preference_dpo
+        from flows.stopping import start_prefects_server
 
         settings = load_config(PreferenceDPO, config, _given(options, model[0] if model else None, set_ or []))
         check(settings)  # the user's mistakes first, before a server is started
-        return preference_dpo(settings)
+        start_prefects_server()
+        return (estimate_dpo if estimate else preference_dpo)(settings)
 
-    _start(run, json_)
+    _start(run, json_, estimate=estimate)
 
 
 @app.command()
@@ -99,8 +133,10 @@ def runs() -> None:
 
     for past in manifests():
         summary = past["summary"]
+        changes = ", ".join(f"{count} {what}" for what, count in summary["changes"].items() if count) or "no change"
         print(
-            f"{past['run']}  {past['config']['recipe']}  {summary['rows']} rows  {summary['rejects']} rejects  {summary['dataset']}"
+            f"{past['run']}  {past['config']['recipe']}  {summary['rows']} rows  {summary['rejects']} rejects  "
+            f"{summary['dataset']} r{summary['revision']} ({changes})"
         )
 
 
@@ -127,7 +163,9 @@ def retry(
 
         manifest(run)
         from flows.retry_failed import retry_failed
+        from flows.stopping import start_prefects_server
 
+        start_prefects_server()
         return retry_failed(run)
 
     _start(again, json_)
@@ -142,6 +180,39 @@ def explain(
     from flows.session import show_origin
 
     _told(lambda: show_origin(dataset, row_id))
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="address to listen on; one that others reach needs a password")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="port of the server and its UI")] = 4200,
+) -> None:
+    """Run a Prefect server with the nightly deployments and a worker, until Ctrl-C."""
+    from flows.serve import ServerEnded
+    from flows.serve import serve as keep_serving
+
+    try:
+        _told(lambda: keep_serving(host, port))
+    except ServerEnded as error:
+        _say(str(error))
+        raise typer.Exit(FAILED) from None
+
+
+@app.command()
+def deploy(
+    here: Annotated[bool, typer.Option("--here", hidden=True, help="for the worker of `stillroom serve`")] = False,
+) -> None:
+    """Put the work pool, the nightly deployments and the alerts on the Prefect server that PREFECT_API_URL names."""
+
+    def put() -> None:
+        from flows.server import check_server
+
+        check_server()
+        from flows.deploy import deploy as bring_up_to_date
+
+        print("\n".join(bring_up_to_date(here)))
+
+    _told(put)
 
 
 def _told(tell: Callable[[], None]) -> None:
@@ -178,33 +249,42 @@ def _pairs(texts: list[str], option: str) -> dict[str, str]:
     return dict(text.split("=", 1) for text in texts)
 
 
-def _start(run: Any, as_json: bool) -> None:
+def _start(run: Any, as_json: bool, *, estimate: bool = False) -> None:
     """Run a flow with progress, and end with the exit code that tells how it went."""
+    from flows.server import check_server
     from tasks.engine.home import check_home, keep_prefect_off_the_terminal
+    from tasks.engine.ledger_database import reach_ledger
     from tasks.errors import ConfigError, Interrupted
 
     keep_prefect_off_the_terminal()
     try:
         check_home()
-    except ConfigError as error:
-        _mistake(error)
-    from flows import session
+        reach_ledger()
+        check_server()
+        from flows import session
+        from flows.run import about_the_budget
+        from flows.stopping import stopping_on_ctrl_c
 
-    try:
-        with session.progress(shown=not as_json), session.stopping_on_ctrl_c():
+        with session.progress(shown=not as_json), stopping_on_ctrl_c(session.console):
             summary = run()
     except ConfigError as error:
         _mistake(error)
-    except Interrupted:
-        _say("stopped: what was paid for is kept; the same command goes on from there")
+    except (Interrupted, KeyboardInterrupt):
+        from flows.stopping import GO_ON
+
+        _say(GO_ON)
         raise typer.Exit(FAILED) from None
     except session.TooManyRejects as error:
         _say(f"the dataset is written, but too many rows failed: {error}")
         raise typer.Exit(REJECTED) from None
     if as_json:
         print(json.dumps(summary))
+    elif estimate:
+        session.show_estimate(summary)
     else:
         session.show(summary)
+    if not estimate and (line := about_the_budget(summary)):
+        _say(line)
 
 
 def _say(text: str) -> None:

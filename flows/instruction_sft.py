@@ -12,9 +12,11 @@ from typing import Any
 
 from prefect import flow
 
-from flows.candidates import BlankRows, Candidates, SeedRows
+from flows.candidates import BlankRows, Candidates, GivenRows, SeedRows
 from flows.config import InstructionSFT
-from flows.run import Run, open_models, shards_at_once
+from flows.run import Run, closing, open_models
+from flows.runners import ShardRunner
+from flows.watch import watched
 from tasks.engine.sources import Source, open_source
 from tasks.engine.tables import Table
 from tasks.errors import ConfigError
@@ -32,29 +34,37 @@ BLANKS_PER_ROW = 10  # recipe basic gives up on reaching `rows` after this many 
 DEMO_SEEDS = DEMO.parent / "seeds.jsonl"
 
 
-@flow(name="instruction-sft", flow_run_name="sft-{config.recipe}", task_runner=shards_at_once())
+@flow(name="instruction-sft", flow_run_name="{config.title}", task_runner=ShardRunner())
 def instruction_sft(config: InstructionSFT) -> dict[str, Any]:
     """Make an instruction dataset by a recipe. Returns the summary of the run.
 
     Raises ConfigError for the user's mistakes, and, with everything published, TooManyRejects.
     """
     check(config)
-    out = folder_of(config)
-    run = Run.start("sft", config)
+    run = Run.start("sft", config, folder_of(config))
+    with watched(run):
+        return make(config, run)
+
+
+def make(config: InstructionSFT, run: Run) -> dict[str, Any]:
+    """Candidates through the pipeline, wave by wave, until there are rows enough; then publish. The summary."""
     candidates = candidates_of(config, run)
     responses: list[Table] = []
     try:
         taken = 0
-        while wave := candidates.take(_wave(config, taken, sum(t.rows for t in responses))):
+        while wave := candidates.take(next_wave(config, taken, sum(t.rows for t in responses))):
             taken += sum(table.rows_in for table in wave)
             run.steps.setdefault("seeds", []).extend(wave)
-            responses += pipeline(config, run, wave)
+            responses += run.new_rows(pipeline(config, run, wave))
             enough = config.rows is not None and sum(t.rows for t in responses) >= config.rows
-            if config.rows is None or enough or _hopeless(config, taken):
+            if config.rows is None or enough or run.context.budget_reached or is_hopeless(config, taken):
                 break
     finally:
         candidates.close()
-    return run.publish(out, config.recipe, conversations(responses), config.rows)
+    if config.incremental and not taken:
+        return run.nothing_new()
+    published = run.publish(config.recipe, responses, conversations, most=config.rows, blank=config.recipe == "basic")
+    return closing(published)
 
 
 def pipeline(config: InstructionSFT, run: Run, wave: Sequence[Table]) -> list[Table]:
@@ -69,6 +79,12 @@ def pipeline(config: InstructionSFT, run: Run, wave: Sequence[Table]) -> list[Ta
             tables = run.whole(bootstrap, tables, config.bootstrap)
         case "seeded" | "evolved", "context":
             tables = run.through(self_instruct, tables, config.self_instruct)
+    return responses_to(config, run, tables)
+
+
+def responses_to(config: InstructionSFT, run: Run, instructions: Sequence[Any]) -> list[Table]:
+    """The second half of `pipeline`: from tables of instructions (or futures of them) to responses."""
+    tables = list(instructions)
     if config.recipe == "evolved":
         tables = run.through(evol_instruct, tables, config.evol_instruct)
     run.through(text_generation, tables, config.text_generation)
@@ -79,6 +95,8 @@ def check(config: InstructionSFT) -> None:
     """Raise ConfigError for the mistakes that can be seen without starting anything."""
     folder_of(config)
     open_models(config)
+    if config.retry is not None:
+        return  # it begins with the very rows that the run it heals began with
     if config.recipe != "basic":
         seeds_of(config).check()
     elif config.rows is None:
@@ -87,18 +105,22 @@ def check(config: InstructionSFT) -> None:
 
 def folder_of(config: InstructionSFT) -> Path:
     """The folder of the dataset, made."""
-    return check_folder(Path(config.out or f"datasets/{config.name or f'sft-{config.recipe}'}"))
+    return check_folder(Path(config.out or f"datasets/{config.dataset}"))
 
 
 def candidates_of(config: InstructionSFT, run: Run) -> Candidates:
     """Where the recipe's first rows come from."""
-    home = run.settings.home
+    settings, night = run.settings, run.night
+    if (given := night.given()) is not None:
+        return GivenRows(given)
     if config.recipe != "basic":
-        return SeedRows(seeds_of(config), home, config.shard_rows, config.max_seeds)
+        return SeedRows(seeds_of(config), settings, config.shard_rows, config.max_seeds, night.seen)
     if config.start_from == "magpie":
-        return BlankRows(("magpie", config.magpie), home, config.shard_rows)
+        return BlankRows(("magpie", config.magpie), settings, config.shard_rows, first=night.first_blank)
     topics = [{"topic": topic} for topic in config.basic_prompting.topics or TOPICS]
-    return BlankRows(("basic_prompting", config.basic_prompting), home, config.shard_rows, topics)
+    return BlankRows(
+        ("basic_prompting", config.basic_prompting), settings, config.shard_rows, topics, night.first_blank
+    )
 
 
 def seeds_of(config: InstructionSFT) -> Source:
@@ -109,7 +131,7 @@ def seeds_of(config: InstructionSFT) -> Source:
     return open_source(seeds, columns=config.columns)
 
 
-def _wave(config: InstructionSFT, taken: int, accepted: int) -> int | None:
+def next_wave(config: InstructionSFT, taken: float, accepted: float) -> int | None:
     """How many candidates to take next: all, or as many as the rows still wanted are likely to need."""
     if config.rows is None or (config.mode == "bootstrap" and config.recipe != "basic"):
         return None
@@ -123,5 +145,6 @@ def _rows_of_each(config: InstructionSFT) -> float:
     return queries * config.text_generation.generations
 
 
-def _hopeless(config: InstructionSFT, taken: int) -> bool:
+def is_hopeless(config: InstructionSFT, taken: float) -> bool:
+    """Whether so many candidates are enough to give up on reaching `rows`."""
     return config.recipe == "basic" and config.rows is not None and taken >= BLANKS_PER_ROW * config.rows

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from tasks.engine.home import home
+from tasks.engine.home import home, tables_root
 from tasks.engine.tables import Table, write_table
 from tasks.errors import ConfigError
+from tasks.publish.revisions import history, makers
 
 
 def manifests() -> Iterator[dict[str, Any]]:
@@ -32,6 +33,44 @@ def manifest(run: str) -> dict[str, Any]:
     return loaded
 
 
+def latest_retry(run: str) -> str:
+    """The newest retry of a run, or of its retry, and so on; the run itself where it was not retried.
+
+    Raises ConfigError where there is no such run.
+    """
+    manifest(run)
+    for past in manifests():  # the oldest first: a retry comes after what it retries
+        if past["summary"]["retried"] == run:
+            run = past["run"]
+    return run
+
+
+def runs_to_heal(most_times: int) -> list[str]:
+    """The runs that datasets are made of and that left failed rows, the oldest first; of each its latest retry.
+
+    One that was retried `most_times` is left alone: what fails again and again would be paid for every night.
+    """
+    past = {loaded["run"]: loaded for loaded in manifests()}
+    healed = {loaded["summary"]["retried"] for name, loaded in past.items() if loaded["summary"]["retried"] != name}
+    found = []
+    for name, loaded in past.items():
+        makes = name in {line.run for line in makers(history(Path(loaded["summary"]["dataset"])))}
+        failed = sum(table["failed"] for tables in loaded["steps"].values() for table in tables)
+        if makes and failed and name not in healed and _times_retried(loaded, past) < most_times:
+            found.append(name)
+    return found
+
+
+def _times_retried(loaded: dict[str, Any], past: Mapping[str, dict[str, Any]]) -> int:
+    times = 0
+    while (before := loaded["summary"]["retried"]) is not None and before in past:
+        times += 1
+        if before == loaded["run"]:  # the same flow run once more
+            break
+        loaded = past[before]
+    return times
+
+
 def epochs_after(run: str) -> dict[str, Table]:
     """For each step of a run a table of `row_id` and `epoch`: how often each row has failed there, that run included."""
     past = manifest(run)
@@ -44,7 +83,7 @@ def epochs_after(run: str) -> dict[str, Table]:
                 for row_id in rejects.filter(pl.col("kind") == "failed")["row_id"]:
                     counts[row_id] = counts.get(row_id, 0) + 1
         if counts:
-            epochs[step] = _written(counts, home() / "runs" / run / "epochs" / f"{step}.parquet")
+            epochs[step] = _written(counts, f"{tables_root()}/epochs/{run}/{step}.parquet")
     return epochs
 
 
@@ -55,6 +94,6 @@ def _counts(earlier: dict[str, Any] | None) -> dict[str, int]:
     return dict(zip(frame["row_id"].to_list(), frame["epoch"].to_list(), strict=True))
 
 
-def _written(counts: dict[str, int], path: Path) -> Table:
+def _written(counts: dict[str, int], place: str) -> Table:
     frame = pl.DataFrame({"row_id": list(counts), "epoch": list(counts.values())}).sort("row_id")
-    return write_table(path, "epochs", frame, {})
+    return write_table(place, "epochs", frame, {})

@@ -5,14 +5,17 @@ stillroom dpo --recipe basic --instructions datasets/demo-sft
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from prefect import flow
 
-from flows.candidates import SeedRows
+from flows.candidates import Candidates, GivenRows, SeedRows
 from flows.config import PreferenceDPO
-from flows.run import Run, open_models, shards_at_once
+from flows.run import Run, closing, open_models
+from flows.runners import ShardRunner
+from flows.watch import watched
 from tasks.curate.pair import pair
 from tasks.engine.sources import Source, open_source
 from tasks.engine.tables import Table
@@ -25,27 +28,34 @@ from tasks.publish.dataset import check_folder
 from tasks.publish.formats import FORMATS
 
 
-@flow(name="preference-dpo", flow_run_name="dpo-{config.recipe}", task_runner=shards_at_once())
+@flow(name="preference-dpo", flow_run_name="{config.title}", task_runner=ShardRunner())
 def preference_dpo(config: PreferenceDPO) -> dict[str, Any]:
     """Make a preference dataset by a recipe. Returns the summary of the run.
 
     Raises ConfigError for the user's mistakes, and, with everything published, TooManyRejects.
     """
     check(config)
-    out = folder_of(config)
-    run = Run.start("dpo", config)
-    instructions = SeedRows(instructions_of(config), run.settings.home, config.shard_rows, config.max_instructions)
+    run = Run.start("dpo", config, folder_of(config))
+    with watched(run):
+        return make(config, run)
+
+
+def make(config: PreferenceDPO, run: Run) -> dict[str, Any]:
+    """Instructions through the pipeline, then publish. The summary."""
+    instructions = candidates_of(config, run)
     try:
         run.steps["instructions"] = instructions.take(None)
     finally:
         instructions.close()
-    pairs = pipeline(config, run)
-    return run.publish(out, config.recipe, (FORMATS[config.format](table.read()) for table in pairs))
+    if config.incremental and not run.steps["instructions"]:
+        return run.nothing_new()
+    pairs = run.new_rows(pipeline(config, run, run.steps["instructions"]))
+    return closing(run.publish(config.recipe, pairs, FORMATS[config.format]))
 
 
-def pipeline(config: PreferenceDPO, run: Run) -> list[Table]:
+def pipeline(config: PreferenceDPO, run: Run, instructions: Sequence[Table]) -> list[Table]:
     """The techniques of the recipe, each shard on its own way through them; the tables of pairs, in order."""
-    tables: list[Any] = run.through(model_pool, run.steps["instructions"], config.model_pool)
+    tables: list[Any] = run.through(model_pool, instructions, config.model_pool)
     if config.recipe != "basic":
         tables = run.through(evol_quality, tables, config.evol_quality)
     if config.critique is not None:
@@ -59,12 +69,21 @@ def check(config: PreferenceDPO) -> None:
     """Raise ConfigError for the mistakes that can be seen without starting anything."""
     folder_of(config)
     open_models(config)
-    instructions_of(config).check()
+    if config.retry is None:  # a retry begins with the very rows that the run it heals began with
+        instructions_of(config).check()
 
 
 def folder_of(config: PreferenceDPO) -> Path:
     """The folder of the dataset, made."""
-    return check_folder(Path(config.out or f"datasets/{config.name or f'dpo-{config.recipe}'}"))
+    return check_folder(Path(config.out or f"datasets/{config.dataset}"))
+
+
+def candidates_of(config: PreferenceDPO, run: Run) -> Candidates:
+    """Where the instructions come from."""
+    if (given := run.night.given()) is not None:
+        return GivenRows(given)
+    source = instructions_of(config)
+    return SeedRows(source, run.settings, config.shard_rows, config.max_instructions, run.night.seen)
 
 
 def instructions_of(config: PreferenceDPO) -> Source:

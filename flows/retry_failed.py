@@ -1,28 +1,54 @@
 """The failed rows of an earlier run, and nothing else: the same run again, where each row that failed may ask further.
 
-stillroom retry sft-1a2b3c4d
+    stillroom retry sft-1a2b3c4d
+
+It begins with the rows that the run began with, whatever its file of seeds holds by now, and goes on from its latest
+retry. Rows that runs have added to the dataset since stay; healed rows join at their places. An incremental night does
+not try failed rows again by itself: this flow does.
+
+Not healed is a prompt of Self-Instruct's bootstrap that came to nothing: it is a loss of the loop and no row of its own,
+and another answer to it would change the pool that all later prompts were drawn from, and so pay for these again.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from prefect import flow
+from prefect.runtime import flow_run
+from pydantic import Field
 
 from flows.config import InstructionSFT, PreferenceDPO
 from flows.instruction_sft import instruction_sft
-from flows.manifests import manifest
+from flows.manifests import latest_retry, manifest, runs_to_heal
 from flows.preference_dpo import preference_dpo
+from flows.run import closing
 
 
-@flow(name="retry-failed", flow_run_name="retry-{run}")
-def retry_failed(run: str) -> dict[str, Any]:
+def _name() -> str:
+    return f"retry-{flow_run.parameters.get('run') or 'all'}"
+
+
+@flow(name="retry-failed", flow_run_name=_name)
+def retry_failed(
+    run: Annotated[str | None, Field(description="a run; empty: all that datasets are made of")] = None,
+    most_times: Annotated[int, Field(ge=1, description="where no run is named: leave those alone that were retried so often")] = 3,
+) -> dict[str, Any]:  # fmt: skip
     """Ask again for the rows that a run rejected as failed, and publish its dataset anew. Returns the new summary.
 
     What the run was given already comes from the ledger, so that only healed rows are paid for, here and in later steps.
+    Without a run: heals each that a dataset is made of and that left failed rows; returns their summaries as `healed`.
+    Raises ConfigError for a run that there is not or whose rows the dataset holds no more; TooManyRejects as the run did.
     """
+    if run is not None:
+        return closing(_again(latest_retry(run)))
+    states = [_again(name, return_state=True) for name in runs_to_heal(most_times)]
+    return {"healed": [state.result() for state in states]}
+
+
+def _again(run: str, **how: Any) -> Any:
     past = manifest(run)
     settings = past["config"] | {"retry": run}
     if past["kind"] == "dpo":
-        return preference_dpo(PreferenceDPO(**settings))
-    return instruction_sft(InstructionSFT(**settings))
+        return preference_dpo(PreferenceDPO(**settings), **how)
+    return instruction_sft(InstructionSFT(**settings), **how)

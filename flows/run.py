@@ -5,43 +5,39 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import polars as pl
-from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
-from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+from prefect.states import Completed
 
 from flows.config import RunConfig
+from flows.counts import Counts
 from flows.manifests import epochs_after
+from flows.nights import Night, healed_run
+from flows.runners import Workers, check_runner, hire
 from tasks.engine.context import Context
 from tasks.engine.files import write_atomically
-from tasks.engine.home import check_home, home, ledger_url
+from tasks.engine.home import check_home, home, ledger_url, tables_root
 from tasks.engine.process import Settings, process
 from tasks.engine.table_step import TableStep
 from tasks.engine.tables import Table
 from tasks.engine.technique import Technique
 from tasks.errors import ConfigError, Interrupted
-from tasks.publish.card import write_card
-from tasks.publish.dataset import write_dataset
-
-SHARDS_AT_ONCE = 16
+from tasks.publish.dataset import Handed
 
 
 class TooManyRejects(RuntimeError):
     """The dataset is written, but a step failed more rows than `max_reject_fraction` allows."""
 
 
-def shards_at_once() -> TaskRunner[PrefectFuture[Any]]:
-    """Threads for shards. They only wait: requests are limited by the models' windows."""
-    return ThreadPoolTaskRunner(max_workers=SHARDS_AT_ONCE)  # type: ignore[return-value]  # a future type of its own
-
-
 def open_models(config: RunConfig) -> None:
     """Open every model that the config names; weights load later, when they are asked. Raises ConfigError."""
+    config.budget()
+    check_runner(config)
     for configs in config.models().values():
         for model in configs:
             process.model(model)
@@ -49,32 +45,42 @@ def open_models(config: RunConfig) -> None:
 
 @dataclass
 class Run:
-    """A run under way. `steps`: the finished tables by step, in the order of their shards."""
+    """A run under way. `steps`: the finished tables by step, in the order of their shards; `counts`: of those under way too.
+
+    `summary`: once it is published.
+    """
 
     kind: str
     config: RunConfig
     settings: Settings
+    night: Night
     context: Context
+    workers: Workers
     started: float = field(default_factory=time.monotonic)
     steps: dict[str, list[Table]] = field(default_factory=dict)
+    counts: Counts = field(default_factory=Counts)
+    summary: dict[str, Any] | None = None
     _under_way: list[tuple[str, list[Any]]] = field(default_factory=list)
 
     @classmethod
-    def start(cls, kind: str, config: RunConfig) -> Run:
+    def start(cls, kind: str, config: RunConfig, out: Path) -> Run:
         """Open the ledger. Raises ConfigError before anything is paid for.
 
         A retry (of the run that the config names, or Prefect's own of this one) starts from what failed there.
         """
         check_home()
         run = f"{kind}-{str(flow_run.id or 'plain')[:8]}"
-        retried = config.retry or (run if (flow_run.run_count or 0) > 1 else None)
-        has_manifest = retried is not None and (config.retry or (home() / "runs" / retried / "manifest.json").exists())
-        epochs = epochs_after(retried) if retried is not None and has_manifest else {}
+        again = (flow_run.run_count or 0) > 1
+        process.forget(run)
+        retried = healed_run(config.retry, run, again and (home() / "runs" / run / "manifest.json").exists())
+        night = Night.begin(out, kind, config, retried)
+        epochs = epochs_after(retried) if retried is not None else {}
         settings = Settings(
-            run=run, home=home(), ledger=ledger_url(), seed=config.seed, language=config.language,
-            max_attempts=config.max_attempts, epochs=epochs,
+            run=run, home=home(), ledger=ledger_url(), tables=tables_root(), seed=config.seed, language=config.language,
+            max_attempts=config.max_attempts, budget=config.budget(), epochs=epochs,
         )  # fmt: skip
-        return cls(kind, config, settings, process.context(settings))
+        context = process.context(settings)
+        return cls(kind, config, settings, night, context, hire(config, settings, context))
 
     @property
     def folder(self) -> Path:
@@ -83,13 +89,16 @@ class Run:
 
     def through(self, step: Technique[Any], tables: Sequence[Any], params: Any) -> list[Any]:
         """Send tables (or futures of them) through a technique, each on its own; the futures of what comes out."""
-        futures = step.map(tables, models=self.config.models(), params=params, settings=self.settings)
+        futures = step.map(tables, models=self.workers.models, params=params, settings=self.workers.settings)
+        self.counts.follow(step.name, tables, futures)
         self._under_way.append((step.name, futures))
         return futures
 
     def whole(self, step: TableStep[Any], tables: Sequence[Any], params: Any) -> list[Table]:
         """Send all tables through a table step, and wait; what comes out, as tables of a shard's size."""
-        future = step.submit(tables, models=self.config.models(), params=params, settings=self.settings)
+        # one task run, and nothing beside it: it may use the models' whole windows
+        future = step.submit(tables, models=self.config.models(), params=params, settings=self.workers.settings)
+        self.counts.follow(step.name, tables, [future])
         self._under_way.append((step.name, [future]))
         return self.settled()[0].split(self.config.shard_rows)
 
@@ -99,10 +108,9 @@ class Run:
         Raises the error that a shard ended with: of several, a permanent one first, since it brought about the others.
         """
         under_way, self._under_way = self._under_way, []
-        states = [(step, [_ended(future) for future in futures]) for step, futures in under_way]
-        errors = [
-            e for _, ended in states for s in ended if isinstance(e := s.result(raise_on_failure=False), BaseException)
-        ]
+        states = [(step, [self._ended(future) for future in futures]) for step, futures in under_way]
+        self.workers.gather()
+        errors = [error for _, ended in states for state in ended if (error := _error_of(state)) is not None]
         for kind in (ConfigError, Interrupted, BaseException):
             for error in errors:
                 if isinstance(error, kind):
@@ -113,18 +121,49 @@ class Run:
             self.steps.setdefault(step, []).extend(tables)
         return tables
 
+    def _ended(self, future: Any) -> Any:
+        """The state that a task run ends in. Raises Interrupted at the first one that a stop has cut short."""
+        future.wait()
+        if self.context.stop.is_set():  # what still waits in the queue is then not started any more
+            error = _error_of(future.state)
+            if isinstance(error, Interrupted):
+                raise error
+        return future.state
+
+    def new_rows(self, tables: Sequence[Table]) -> list[Table]:
+        """The last tables; of a run that adds to its dataset without the rows that say what is there already."""
+        if not self.night.adds or not tables:
+            return list(tables)
+        made = self.night.new_rows(tables, self.settings)
+        self.steps.setdefault("earlier_rows", []).extend(made)
+        return made
+
     def publish(
-        self, out: Path, recipe: str, frames: Iterator[pl.DataFrame], most: int | None = None
-    ) -> dict[str, Any]:
+        self, recipe: str, tables: Sequence[Table], shape: Callable[[pl.DataFrame], pl.DataFrame], *,
+        most: int | None = None, blank: bool = False,
+    ) -> dict[str, Any]:  # fmt: skip
         """Write the dataset, its card and the manifest; the summary of the run.
 
-        Raises TooManyRejects, with all of it written.
+        `tables`: the rows, in order; `shape`: what a trainer takes of them; `most`: of so many; `blank`: they come of no
+        seeds. Raises TooManyRejects, with all of it written.
         """
-        summary = self._summary(out, *write_dataset(out, frames, self._tables(), most))
-        write_card(out, recipe, self._model_names(), self.steps, summary)
+        seeds = next(iter(self.steps.values()), [])
+        handed = Handed(tables, shape, most, seeds, blank, self._tables())
+        summary = self._summary(
+            self.night.publish(self.settings.run, recipe, handed, self.steps, self.config.model_names())
+        )
         self._write_manifest(summary)
+        self.summary = summary
         self._judge()
         return summary
+
+    def nothing_new(self) -> dict[str, Any]:
+        """Leave the dataset as it is, since it has had all seeds that there are; the summary of the run, as `closing`."""
+        summary = self._summary(self.night.unchanged())
+        self._write_manifest(summary)
+        self.summary = summary
+        message = f"no seeds that {summary['dataset']} has not had: it stays at r{summary['revision']}"
+        return cast(dict[str, Any], Completed(message=message, data=summary))
 
     def _tables(self) -> list[Table]:
         return [table for tables in self.steps.values() for table in tables]
@@ -150,26 +189,47 @@ class Run:
         }
         write_atomically(self.folder / "manifest.json", json.dumps(manifest, indent=1).encode())
 
-    def _model_names(self) -> list[str]:
-        """Every model that may have written a row."""
-        return sorted({model.name for configs in self.config.models().values() for model in configs})
+    def has_a_price(self) -> bool:
+        """Whether anything of what the run costs is known."""
+        return any(model.is_priced for configs in self.config.models().values() for model in configs)
 
-    def _summary(self, dataset: Path, rows: int, rejects: int) -> dict[str, Any]:
+    def _summary(self, of_dataset: dict[str, Any]) -> dict[str, Any]:
         """The one line of `--json`."""
         tally = self.context.tally
         return {
-            "dataset": str(dataset),
-            "rows": rows,
-            "rejects": rejects,
+            "dataset": str(self.night.out),
+            **of_dataset,
+            "retried": self.night.retried["run"] if self.night.retried else None,
             "requests": tally.requests,
             "ledger_hits": tally.ledger_hits,
             "prompt_tokens": tally.prompt_tokens,
             "completion_tokens": tally.completion_tokens,
+            "cost": round(tally.cost, 6) if self.has_a_price() else None,
+            "ended": "budget reached" if self.context.budget_reached else "completed",
+            "pending": sum(table.pending for table in self._tables()),
             "seconds": round(time.monotonic() - self.started, 2),
             "run": self.settings.run,
         }
 
 
-def _ended(future: Any) -> Any:
-    future.wait()
-    return future.state
+def _error_of(state: Any) -> BaseException | None:
+    """What a task run ended with; None where it ended well, or never began since one that it waited for did not."""
+    ended = state.result(raise_on_failure=False) if state.is_final() else None
+    return ended if isinstance(ended, BaseException) else None
+
+
+def closing(summary: dict[str, Any]) -> dict[str, Any]:
+    """What a flow returns: its summary; where the budget was reached in a state whose message says so.
+
+    Whoever calls the flow gets the summary either way.
+    """
+    line = about_the_budget(summary)
+    return cast(dict[str, Any], Completed(message=line, data=summary)) if line else summary
+
+
+def about_the_budget(summary: dict[str, Any]) -> str:
+    """One line where the budget was reached, with the way on; else nothing."""
+    if summary["ended"] == "completed":
+        return ""
+    rows = "1 row is" if summary["pending"] == 1 else f"{summary['pending']} rows are"
+    return f"budget reached: {rows} pending; the same command with a higher budget, or none, goes on from there"

@@ -1,8 +1,7 @@
-"""What a person at a terminal sees of a run: progress while it goes, a sample when it is done, and a clean Ctrl-C."""
+"""What a person at a terminal sees of a run: progress while it goes, and a sample when it is done."""
 
 from __future__ import annotations
 
-import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -49,36 +48,20 @@ def progress(shown: bool) -> Iterator[None]:
             thread.join()
 
 
-@contextmanager
-def stopping_on_ctrl_c() -> Iterator[None]:
-    """The first Ctrl-C lets what is in flight finish and stops; the second stops at once."""
-
-    def stop(_signal: int, _frame: Any) -> None:
-        contexts = process.contexts()
-        if not contexts or any(context.stop.is_set() for context in contexts):
-            raise KeyboardInterrupt
-        console.print("stopping: waiting for what is in flight (Ctrl-C again stops at once)")
-        for context in contexts:
-            context.stop.set()
-
-    before = signal.signal(signal.SIGINT, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
 def show(summary: dict[str, Any]) -> None:
     """Where the dataset is, what it took, what was refused at each step, and the first rows."""
     import polars as pl
 
     from flows.manifests import manifest
     from tasks.publish.card import by_reason
-    from tasks.publish.dataset import TRAIN
+    from tasks.publish.revisions import TRAIN
 
     tokens = summary["prompt_tokens"] + summary["completion_tokens"]
+    changes = ", ".join(f"{count} {what}" for what, count in summary["changes"].items() if count) or "no row changed"
     print(f"{summary['dataset']}: {summary['rows']} rows, {summary['rejects']} rejects, {summary['seconds']} s")
-    print(f"{summary['requests']} requests, {tokens} tokens, {summary['ledger_hits']} answers from the ledger")
+    print(f"revision r{summary['revision']}: {changes}")
+    cost = "" if summary["cost"] is None else f", cost {summary['cost']:.6g}"
+    print(f"{summary['requests']} requests, {tokens} tokens{cost}, {summary['ledger_hits']} answers from the ledger")
     for step, tables in manifest(summary["run"])["steps"].items():
         rows_in, rows = (sum(table[count] for table in tables) for count in ("rows_in", "rows"))
         rejected, lost = (by_reason(table[count] for table in tables) for count in ("rejects", "losses"))
@@ -88,6 +71,35 @@ def show(summary: dict[str, Any]) -> None:
         for row in pl.read_parquet(train, n_rows=SAMPLES).iter_rows(named=True):
             print()
             _show_row(row)
+
+
+def show_estimate(told: dict[str, Any]) -> None:
+    """What a whole run would take, and what the sample took."""
+    sample = told["sample"]
+    cost = "" if sample["cost"] is None else f", cost {sample['cost']:.6g}"
+    print(f"sample: {sample['rows_in']} rows, {sample['rows']} came of them; {sample['requests']} requests paid, {sample['ledger_hits']} "
+          f"on record, {sample['prompt_tokens']} + {sample['completion_tokens']} tokens{cost}, {_duration(sample['seconds'])}")  # fmt: skip
+    length = "the source's length is not known, so of 1000 of its rows" if told["per_rows"] else "of the whole run"
+    print(f"{length}, the sample included, with a range of {told['covered']:.0%}:")
+    for name, values in told["estimate"].items():
+        written = _duration if name == "seconds" else "{:,}".format
+        low, high, title = values["low"], values["high"], "time" if name == "seconds" else name.replace("_", " ")
+        print(f"  {title:<18}{written(values['expected']):>12}" + (f"  ({written(low)} to {written(high)})" if low < high else ""))  # fmt: skip
+    if told["mean_request_s"] is None:
+        print("all of the sample was on record, so nothing is known of the time")
+    else:
+        windows = ", ".join(f"{most} ({name})" for name, most in told["in_flight"].items())
+        print(f"the time holds if a request takes {told['mean_request_s']:g} s with {windows} in flight as it did with {sample['in_flight']:g}; "
+              f"if it goes no faster than the sample went, {_duration(told['seconds_at_sample_pace'])}")  # fmt: skip
+    print("the sample's answers are in the ledger: the run does not pay for them again")
+
+
+def _duration(seconds: float) -> str:
+    """In words: "45 s", "12 min", "3 h 20 min"."""
+    minutes = round(seconds / 60)
+    if seconds < 100:
+        return f"{seconds:.3g} s"
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def _show_row(row: dict[str, Any]) -> None:
@@ -160,4 +172,4 @@ def _left(tally: Any, seconds: float) -> str:
     return f"{seconds * (known - done) / done:.0f} s" if done else ""
 
 
-__all__ = ["TooManyRejects", "progress", "show", "stopping_on_ctrl_c"]
+__all__ = ["TooManyRejects", "progress", "show"]

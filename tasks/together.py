@@ -6,16 +6,22 @@ import asyncio
 from collections.abc import Coroutine, Iterable
 from typing import Any, TypeVar
 
-from tasks.errors import RowLoss
+from tasks.errors import Interrupted, RowLoss
 
 T = TypeVar("T")
 
 
 async def together(asks: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """The answers in the order of asking. An error cancels the rest and is raised."""
+    """The answers in the order of asking. An error cancels the rest and is raised.
+
+    An interruption is raised once the rest has ended: what is in flight is paid for, and belongs in the ledger.
+    """
     under_way = [asyncio.ensure_future(ask) for ask in asks]
     try:
         return await asyncio.gather(*under_way)
+    except Interrupted:
+        await asyncio.gather(*under_way, return_exceptions=True)
+        raise
     finally:
         for task in under_way:
             task.cancel()

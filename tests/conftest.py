@@ -9,6 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.object_store import s3
+from tests.postgres import ledger_url, postgres
+
+__all__ = ["ledger_url", "postgres", "s3"]  # fixtures for every test
+
 _home = tempfile.mkdtemp(prefix="stillroom-tests-")
 os.environ["STILLROOM_HOME"] = _home  # before anything imports Prefect, which reads its settings then
 os.environ["HF_HUB_OFFLINE"] = "1"

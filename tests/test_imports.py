@@ -50,9 +50,12 @@ ONLY_IN = {
                      "tasks/models/demo/tokenizer.py", "tasks/models/draft.py"),
     "pyarrow": ("tasks/engine/tables.py", "tasks/engine/sources.py"),
     "pandera": ("tasks/engine/validate.py", "tasks/schemas.py"),
-    "sqlalchemy": ("tasks/engine/ledger.py",),
+    "sqlalchemy": ("tasks/engine/ledger",),
     "datasets": ("tasks/engine/sources.py",),
     "aiohttp": ("tasks/models/endpoint.py",),
+    "fsspec": ("tasks/engine/places.py",),
+    "ray": ("flows/ray_cluster.py",),
+    "prefect_ray": ("flows/ray_cluster.py",),
 }  # fmt: skip
 
 

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from tasks.errors import Filtered, PermanentError, RowLoss, Unusable
+from tasks.errors import Filtered, Interrupted, PermanentError, RowLoss, Unusable
 from tasks.together import each, together
 
 
@@ -40,3 +40,16 @@ def test_any_other_error_cancels_the_rest(error: Exception) -> None:
 
     asyncio.run(main())
     assert ended == ["cancelled", "cancelled"]
+
+
+def test_an_interruption_waits_for_what_is_in_flight() -> None:
+    ended: list[str] = []
+
+    async def finished() -> str:
+        await after(0.02, "paid for", ended)
+        ended.append("finished")
+        return "paid for"
+
+    with pytest.raises(Interrupted):
+        asyncio.run(together([after(0, Interrupted()), finished(), after(0.01, Interrupted())]))
+    assert ended == ["finished"]

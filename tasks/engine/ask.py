@@ -1,4 +1,4 @@
-"""`models.ask`: render, look into the ledger, generate, parse; ask again while the answer is unusable.
+"""`models.ask`: render, look into the ledger, generate, parse; ask again while the answer is unusable. `models.embed`.
 
 A technique sees `Models` as roles: `ask(..., by="judge")`. Everything that a technique must not care about (seeds,
 keys, attempts, truncation, provenance) is here.
@@ -12,20 +12,28 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 import orjson
+from pydantic import BaseModel
 
+from tasks.engine.bill import Bill
 from tasks.engine.digest import digest, number
 from tasks.engine.row import Call, Row
+from tasks.engine.structured import Schema, structure_of
 from tasks.engine.templates import render, template
-from tasks.errors import RequestRefused, Unusable
+from tasks.errors import PermanentError, RequestRefused, Unusable
 from tasks.models.base import Completion, Message, Model, Request, Sampling
 from tasks.models.config import ModelConfig
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from tasks.engine.context import Context
 
 T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
 Parse = Callable[[str], T]
 Truncated = Literal["refuse", "keep"]
+NOT_SAMPLED = Sampling()
 RESAMPLED_TEMPERATURE = 0.3  # a greedy answer that was unusable would only come back the same
 
 
@@ -61,41 +69,77 @@ class Models:
     @overload
     async def ask(self, name: str, *, sampling: Sampling, by: str = ..., sample: int = ..., truncated: Truncated = ...,
                   parse: Parse[T], **variables: Any) -> T: ...  # fmt: skip
+    @overload
+    async def ask(self, name: str, *, sampling: Sampling, by: str = ..., sample: int = ..., truncated: Truncated = ...,
+                  schema: type[M], **variables: Any) -> M: ...  # fmt: skip
+    @overload
+    async def ask(self, name: str, *, sampling: Sampling, by: str = ..., sample: int = ..., truncated: Truncated = ...,
+                  schema: Mapping[str, Any], **variables: Any) -> Any: ...  # fmt: skip
     async def ask(self, name: str, *, sampling: Sampling, by: str = "generator", sample: int = 0,
-                  truncated: Truncated = "refuse", parse: Parse[Any] | None = None, **variables: Any) -> Any:  # fmt: skip
+                  truncated: Truncated = "refuse", parse: Parse[Any] | None = None, schema: Schema | None = None,
+                  **variables: Any) -> Any:  # fmt: skip
         """Ask with the prompt `prompts/<language>/<name>.j2` and parse the answer.
 
         `sample` tells repeated asks of one row with one template apart. `parse` raises `Unusable` to have the model
         asked again; after the last attempt `ask` raises it. `truncated="keep"` parses what came before the length
         limit (for lists that can be salvaged).
+
+        `schema`, a pydantic model or a JSON schema, in place of `parse`: the model is held to it, and what it makes of
+        the answer comes back. The words have to say what is wanted all the same. Where the model's config says
+        `structured: parse`, the answer is only checked; a model that cannot be held to a schema raises ConfigError.
         """
         messages = render(template(name, self._context.language), variables)
-        return await self._answer(name, sampling, by, sample, truncated, parse, messages=tuple(messages))
+        return await self._answer(name, sampling, by, sample, truncated, parse, schema, messages=tuple(messages))
 
     async def chat(self, messages: Sequence[Message], *, name: str, sampling: Sampling, by: str = "generator",
-                   sample: int = 0, truncated: Truncated = "refuse", parse: Parse[Any] | None = None) -> Any:  # fmt: skip
+                   sample: int = 0, truncated: Truncated = "refuse", parse: Parse[Any] | None = None,
+                   schema: Schema | None = None) -> Any:  # fmt: skip
         """Ask with these messages as they stand. `name` stands for the template in keys and provenance."""
-        return await self._answer(name, sampling, by, sample, truncated, parse, messages=tuple(messages))
+        return await self._answer(name, sampling, by, sample, truncated, parse, schema, messages=tuple(messages))
 
     async def complete(self, prompt: str, *, name: str, sampling: Sampling, by: str = "generator", sample: int = 0,
                        truncated: Truncated = "refuse", parse: Parse[Any] | None = None) -> Any:  # fmt: skip
         """Have `prompt` continued as raw text: no chat template, no special tokens added."""
-        return await self._answer(name, sampling, by, sample, truncated, parse, prompt=prompt)
+        return await self._answer(name, sampling, by, sample, truncated, parse, None, prompt=prompt)
+
+    async def embed(self, text: str, *, by: str = "embedder", sample: int = 0) -> NDArray[np.float32]:
+        """The embedding of a text, as the model gives it (not normalised): a vector of float32.
+
+        `sample` tells the texts of one row apart in provenance. Raises RequestRefused where the model refuses the
+        text, ConfigError where this role has no model that embeds.
+        """
+        row, member = self._bound(), self._member(by)
+        asked = digest(text, "embedding")
+        bill = Bill(self._context, row, member.config)
+        request = Request(NOT_SAMPLED, 0, order=row.order, embed=text, admit=bill.admit)
+        completion = await self._pay(member.model, digest(member.model.identity, asked), request, bill)
+        tokens = completion.prompt_tokens
+        row.calls.append(Call(by, "embedding", sample, asked, member.model.name, "", 0, 1, tokens, 0))
+        return _vector_of(completion, member.model, self._context.dimensions)
 
     async def _answer(self, name: str, technique: Sampling, by: str, sample: int, truncated: Truncated,
-                      parse: Parse[Any] | None, *, messages: tuple[Message, ...] | None = None,
+                      parse: Parse[Any] | None, schema: Schema | None, *, messages: tuple[Message, ...] | None = None,
                       prompt: str | None = None) -> Any:  # fmt: skip
         """One ask: attempts until an answer parses, then a line of provenance on the row."""
         row, context, member = self._bound(), self._context, self._member(by)
         sampling = member.config.sampling(technique)
         asked = digest(orjson.dumps(messages) if prompt is None else prompt, int(prompt is None))
+        held_to = None
+        if schema is not None:
+            structure = structure_of(schema)
+            parse = structure.parse
+            if member.config.structured == "schema":
+                held_to = structure.schema
+                asked = digest(asked, held_to)
         seed = number(context.run_seed, row.row_id, name, by, sample)
         limit = (row.epoch + 1) * context.max_attempts
         for attempt in range(limit):
-            request = Request(_retried(sampling, attempt), number(seed, attempt), messages, prompt, row.order)
+            bill = Bill(context, row, member.config)
+            sampled, drawn = _retried(sampling) if attempt else sampling, number(seed, attempt)
+            request = Request(sampled, drawn, messages, prompt, row.order, held_to, admit=bill.admit)
             key = digest(member.model.identity, asked, request.sampling.key, seed, attempt)
             try:
-                completion = await self._pay(member.model, key, request)
+                completion = await self._pay(member.model, key, request, bill)
                 _refuse_broken(completion, truncated)
                 answer = completion.text if parse is None else parse(completion.text)
             except Unusable as loss:
@@ -111,11 +155,12 @@ class Models:
             return answer
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    async def _pay(self, model: Model, key: str, request: Request) -> Completion:
+    async def _pay(self, model: Model, key: str, request: Request, bill: Bill) -> Completion:
         """The completion of this request: from the ledger, or made now and committed before it is used."""
         if self._context.ledger is None:
             return await model.complete(request)
-        return await self._context.ledger.answer(key, model, request, self._context)
+        with bill:
+            return await self._context.ledger.answer(key, model, request, bill)
 
     def _bound(self) -> Row:
         if self._row is None:
@@ -128,11 +173,23 @@ class Models:
         return members[int(rest.rstrip("]")) if rest else 0]
 
 
+def _vector_of(completion: Completion, model: Model, dimensions: dict[str, int]) -> NDArray[np.float32]:
+    """The vector of an embedding. Raises PermanentError where there is none, or the earlier ones have another length."""
+    import numpy as np
+
+    if completion.embedding is None:
+        raise PermanentError("the model gives no embedding", model.name, "name one that does, in the role that embeds")
+    vector = np.frombuffer(completion.embedding, dtype="<f4")
+    known = dimensions.setdefault(model.identity, len(vector))
+    if len(vector) != known:
+        what = "the embeddings of one model have two lengths, so it has changed under its name"
+        raise PermanentError(what, f"{model.name}: {known} and {len(vector)}", "give it a `revision`")
+    return vector
+
+
 @lru_cache(maxsize=1024)
-def _retried(sampling: Sampling, attempt: int) -> Sampling:
-    if attempt == 0 or sampling.temperature > 0:
-        return sampling
-    return sampling.but(temperature=RESAMPLED_TEMPERATURE)
+def _retried(sampling: Sampling) -> Sampling:
+    return sampling if sampling.temperature > 0 else sampling.but(temperature=RESAMPLED_TEMPERATURE)
 
 
 def _refuse_broken(completion: Completion, truncated: Truncated) -> None:

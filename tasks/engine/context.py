@@ -1,34 +1,77 @@
-"""What every row of a run shares: the ledger, the seed, the language, the stop flag and the tally."""
+"""What every row of a run shares: the ledger, the seed, the language, the budget, the stop flag and the tally."""
 
 from __future__ import annotations
 
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tasks.engine.budget import Budget
+from tasks.errors import Interrupted
 from tasks.models.base import Completion
 
 if TYPE_CHECKING:
+    from tasks.engine.bill import Bill, Receipt
     from tasks.engine.ledger import Ledger
 
 
 @dataclass(slots=True)
-class Tally:
-    """What a run has done so far, for the progress line, the summary and the manifest. Requests, rows, tokens."""
+class StepTally:
+    """What one technique has asked for and refused so far. `rejects`: rows by reason, counted when a shard ends."""
 
     requests: int = 0
     ledger_hits: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cost: float = 0.0
+    rejects: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a run has done so far, for the progress line, the summary and the manifest. Requests, rows, tokens.
+
+    `cost` is that of the models that have a price. `steps` has the same by technique.
+    """
+
+    requests: int = 0
+    ledger_hits: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost: float = 0.0
     rows_in: Counter[str] = field(default_factory=Counter)
     rows_done: Counter[str] = field(default_factory=Counter)
     rejects: Counter[str] = field(default_factory=Counter)
+    steps: defaultdict[str, StepTally] = field(default_factory=lambda: defaultdict(StepTally))
+
+    def paid(self, step: str, completion: Completion, cost: float) -> None:
+        """Count a request made."""
+        for count in (self, self.steps[step]):
+            count.requests += 1
+            count.prompt_tokens += completion.prompt_tokens
+            count.completion_tokens += completion.completion_tokens
+            count.cost += cost
+
+    def found(self, step: str) -> None:
+        """Count a request that was on record."""
+        self.ledger_hits += 1
+        self.steps[step].ledger_hits += 1
+
+    def refused(self, step: str, reasons: Counter[str]) -> None:
+        """Count the rejects of a shard."""
+        self.rejects[step] += reasons.total()
+        self.steps[step].rejects.update(reasons)
 
     def as_dict(self) -> dict[str, Any]:
         """The counts as plain JSON."""
-        counts = {name: getattr(self, name) for name in self.__slots__}
-        return {name: dict(count) if isinstance(count, Counter) else count for name, count in counts.items()}
+        return _plain(self) | {"steps": {step: _plain(tally) for step, tally in list(self.steps.items())}}
+
+
+def _plain(counts: Tally | StepTally) -> dict[str, Any]:
+    values = {name: getattr(counts, name) for name in counts.__slots__}  # `asdict` would count a Counter's items
+    return {name: dict(value) if isinstance(value, Counter) else value for name, value in values.items()}
 
 
 @dataclass(slots=True)
@@ -36,7 +79,8 @@ class Context:
     """The surroundings of an ask.
 
     `ledger` None means: every request is paid (plain function tests). `max_attempts`: asks of one request for each
-    epoch. `stop`: once set, nothing more is paid for.
+    epoch. `stop`: once set, nothing more is paid for. `budget_reached`: a request has been turned away for the budget,
+    and so is every later one. `receipts`: where a list is given, a line for each request (for estimates).
     """
 
     ledger: Ledger | None = None
@@ -45,17 +89,39 @@ class Context:
     max_attempts: int = 3
     stop: threading.Event = field(default_factory=threading.Event)
     tally: Tally = field(default_factory=Tally)
+    budget: Budget = field(default_factory=Budget)
+    budget_reached: bool = False
+    receipts: list[Receipt] | None = None
+    dimensions: dict[str, int] = field(default_factory=dict)  # of the embeddings of each model, by its identity
+    bills: set[Bill] = field(default_factory=set)  # of the requests that somebody waits for; touched by the loop alone
+    _begun: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def may_pay(self) -> bool:
         """Whether a request may still be made."""
-        return not self.stop.is_set()
+        tally = self.tally
+        if not self.budget_reached:
+            tokens = tally.prompt_tokens + tally.completion_tokens
+            self.budget_reached = self.budget.is_spent(self._begun, tokens, tally.cost)
+        return not (self.budget_reached or self.stop.is_set())
 
-    def paid(self, completion: Completion) -> None:
-        """Count a request made."""
-        self.tally.requests += 1
-        self.tally.prompt_tokens += completion.prompt_tokens
-        self.tally.completion_tokens += completion.completion_tokens
+    def admit(self) -> None:
+        """Count a request that is about to be made, from any thread. Raises Interrupted where none may be any more."""
+        with self._lock:
+            if not self.may_pay():
+                raise Interrupted
+            self._begun += 1
 
-    def found(self) -> None:
-        """Count a request that was on record."""
-        self.tally.ledger_hits += 1
+    def halt(self) -> None:
+        """Begin nothing any more, and wait for nothing that has not begun. In the loop's thread."""
+        self.stop.set()
+        self._turn_away(bill for bill in self.bills if bill.begun_s is None)
+
+    def cut(self) -> None:
+        """Wait for nothing at all any more. In the loop's thread."""
+        self.stop.set()
+        self._turn_away(self.bills)
+
+    def _turn_away(self, bills: Iterable[Bill]) -> None:
+        for bill in tuple(bills):
+            bill.turn_away()

@@ -1,43 +1,47 @@
 """The ledger: every completion ever paid for, keyed by its request. Nothing is paid for twice (law 2).
 
 Lookups and inserts go in batches, each in a thread of its own: an answer reaches its row only once committed, and a
-group of answers waits `GROUP_S` at most before its commit begins. SQLite (WAL) by default, PostgreSQL by URL.
+group of answers waits `GROUP_S` at most before its commit begins. SQLite (WAL) by default, PostgreSQL by URL. Where
+the database is locked or its server gone, what is under way waits for it and tries again; nothing is committed twice.
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
+import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, get_args
 
 import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DatabaseError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 
+from tasks.engine.home import ledger_wait_s
+from tasks.engine.ledger_database import (
+    CHECK,
+    completions,
+    gone,
+    locked,
+    open_database,
+    patience,
+    shown,
+    unusable,
+)
 from tasks.errors import ConfigError, Interrupted
-from tasks.models.base import Completion, Model, Request, TokenLogprobs
+from tasks.models.base import Completion, FinishReason, Model, Request, TokenLogprobs
 
 GROUP_S = 0.005
 LOOKUP_KEYS = 1000
-BUSY_S = 30
+MESSAGE_CHARS = 200
+REPLACEMENT = "\ufffd"
+FINISH_REASONS = frozenset(get_args(FinishReason))
 
 T = TypeVar("T")
 
-completions = sa.Table(
-    "completions",
-    sa.MetaData(),
-    sa.Column("key", sa.LargeBinary(16), primary_key=True),
-    sa.Column("model", sa.String, nullable=False),
-    sa.Column("text", sa.Text, nullable=False),
-    sa.Column("finish_reason", sa.String, nullable=False),
-    sa.Column("prompt_tokens", sa.Integer, nullable=False),
-    sa.Column("completion_tokens", sa.Integer, nullable=False),
-    sa.Column("extra", sa.LargeBinary, nullable=True, comment="JSON: logprobs, reasoning"),
-    sa.Column("paid_at", sa.DateTime(timezone=True), server_default=sa.func.now()),
-)
 _columns = [c for c in completions.c if c.name not in ("model", "paid_at")]
 
 
@@ -52,7 +56,7 @@ class Purse(Protocol):
         """Count a request made."""
         ...
 
-    def found(self) -> None:
+    def found(self, completion: Completion) -> None:
         """Count a request that was on record."""
         ...
 
@@ -68,19 +72,20 @@ class _Entry:
 class Ledger:
     """Completions on disk. Used from one asyncio loop; several processes may share the database."""
 
-    def __init__(self, url: str) -> None:
-        """Open or create the ledger. Raises ConfigError where that cannot be."""
+    def __init__(self, url: str, wait_s: float | None = None) -> None:
+        """Open or create the ledger. Raises ConfigError where that cannot be.
+
+        `wait_s`: how long a locked database, or a server that has gone away, is waited for.
+        """
         self.url = url
+        self._wait_s = ledger_wait_s() if wait_s is None else wait_s
+        self._engine = open_database(url, self._wait_s)
         self._flights: dict[str, asyncio.Future[None] | None] = {}
         self._wanted: list[tuple[bytes, asyncio.Future[Completion | None]]] = []
         self._unwritten: list[_Entry] = []
         self._background: dict[str, asyncio.Task[None]] = {}
         self._reader = ThreadPoolExecutor(1, "ledger-read")
         self._writer = ThreadPoolExecutor(1, "ledger-write")
-        try:
-            self._engine = _open(url)
-        except SQLAlchemyError as error:
-            raise _unusable(url, error) from error
 
     async def answer(self, key: str, model: Model, request: Request, purse: Purse) -> Completion:
         """The completion of this request: the one on record, or a new one, paid for and committed.
@@ -94,7 +99,7 @@ class Ledger:
         try:
             completion = await self._find(bytes.fromhex(key))
             if completion is not None:
-                purse.found()
+                purse.found(completion)
                 return completion
             if not purse.may_pay():
                 raise Interrupted
@@ -146,7 +151,11 @@ class Ledger:
     def _look_up(self, keys: Sequence[bytes]) -> dict[bytes, Completion]:
         query = sa.select(*_columns).where(completions.c.key.in_(keys))
         with self._engine.connect() as connection:
-            return {row[0]: _completion(row) for row in connection.execute(query)}
+            rows = connection.execute(query).all()
+        try:
+            return {row[0]: completion_of(row) for row in rows}
+        except Unreadable as error:
+            raise ConfigError("the ledger is damaged", f"{shown(self.url)}: {error}", CHECK) from error
 
     # Inserts: one group commit after the other.
 
@@ -169,8 +178,9 @@ class Ledger:
         """Commit a group; the answers of another process that was first, where there were any."""
         dialect = postgresql if self._engine.dialect.name == "postgresql" else sqlite
         insert = dialect.insert(completions).on_conflict_do_nothing()
+        in_order = sorted(batch, key=lambda entry: entry.key)  # so that two processes do not wait for each other
         with self._engine.begin() as connection:
-            written = connection.execute(insert, [_record(entry) for entry in batch]).rowcount
+            written = connection.execute(insert, [_record(entry) for entry in in_order]).rowcount
         return {} if written == len(batch) else self._look_up([entry.key for entry in batch])
 
     # Plumbing.
@@ -186,10 +196,15 @@ class Ledger:
             del self._background[name]
 
     async def _in_thread(self, pool: ThreadPoolExecutor, work: Callable[[Any], T], argument: Any) -> T:
-        try:
-            return await asyncio.get_running_loop().run_in_executor(pool, work, argument)
-        except DatabaseError as error:
-            raise _unusable(self.url, error) from error
+        tries = patience(self._wait_s)
+        while True:
+            try:
+                return await asyncio.get_running_loop().run_in_executor(pool, work, argument)
+            except DBAPIError as error:
+                pause = next(tries, None) if locked(error) or gone(error) else None
+                if pause is None:
+                    raise unusable(self.url, error) from error
+            await asyncio.sleep(pause)
 
 
 class _failing:  # noqa: N801 - reads as a word: with _failing(futures): ...
@@ -214,38 +229,37 @@ def _resolve(future: asyncio.Future[T], value: T) -> None:
         future.set_result(value)
 
 
-def _open(url: str) -> sa.Engine:
-    engine = sa.create_engine(url)
-    if engine.dialect.name == "sqlite":
-
-        @sa.event.listens_for(engine, "connect")
-        def _pragmas(connection: Any, _record: Any) -> None:
-            connection.execute(f"PRAGMA busy_timeout={BUSY_S * 1000}")
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=NORMAL")  # survives kill -9; a power cut may cost the last commits
-
-    completions.metadata.create_all(engine)
-    return engine
-
-
-def _unusable(url: str, error: Exception) -> ConfigError:
-    cause = str(getattr(error, "orig", error)).strip().splitlines()[0]
-    fix = "free some space and run the same command again" if "full" in cause else "what is committed in it is kept"
-    return ConfigError("the ledger cannot be used", f"{sa.engine.make_url(url).render_as_string()}: {cause}", fix)
+class Unreadable(ValueError):
+    """An entry that no completion was ever stored as."""
 
 
 def _storable(completion: Completion) -> Completion:
-    """Lone surrogates (a broken answer) cannot be stored as UTF-8: they become U+FFFD, before the answer is used."""
+    """What a database cannot hold as text (NUL, half a surrogate pair) becomes U+FFFD, before the answer is used."""
+    text = _clean(completion.text)
+    if text is completion.text and completion.logprobs is None and completion.reasoning is None:
+        return completion
+    logprobs = completion.logprobs and tuple(
+        replace(t, token=_clean(t.token), top={_clean(token): value for token, value in t.top.items()})
+        for t in completion.logprobs
+    )
+    reasoning = completion.reasoning and _clean(completion.reasoning)
+    return replace(completion, text=text, reasoning=reasoning, logprobs=logprobs)
+
+
+def _clean(text: str) -> str:
+    text = text.replace("\0", REPLACEMENT)  # the same object where there is none
     try:
-        completion.text.encode()
-    except UnicodeEncodeError:
-        return replace(completion, text=completion.text.encode("utf-8", "replace").decode())
-    return completion
+        text.encode()
+    except UnicodeEncodeError:  # through UTF-16, so that two halves of one pair become the character that they are
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
 
 
 def _record(entry: _Entry) -> dict[str, Any]:
     c = entry.completion
-    extra = {"logprobs": c.logprobs, "reasoning": c.reasoning} if c.logprobs or c.reasoning else None
+    extra = {"logprobs": c.logprobs, "reasoning": c.reasoning}
+    if c.embedding is not None:
+        extra["embedding"] = base64.b64encode(c.embedding).decode()
     return {
         "key": entry.key,
         "model": entry.model,
@@ -253,14 +267,37 @@ def _record(entry: _Entry) -> dict[str, Any]:
         "finish_reason": c.finish_reason,
         "prompt_tokens": c.prompt_tokens,
         "completion_tokens": c.completion_tokens,
-        "extra": None if extra is None else orjson.dumps(extra),
+        "extra": orjson.dumps(extra) if any(value is not None for value in extra.values()) else None,
     }
 
 
-def _completion(row: sa.Row[Any]) -> Completion:
-    _, text, finish_reason, prompt_tokens, completion_tokens, extra = tuple(row)
-    if extra is None:
-        return Completion(text, finish_reason, prompt_tokens, completion_tokens)
-    more = orjson.loads(extra)
-    logprobs = None if more["logprobs"] is None else tuple(TokenLogprobs(**t) for t in more["logprobs"])
-    return Completion(text, finish_reason, prompt_tokens, completion_tokens, logprobs, more["reasoning"])
+def completion_of(row: Sequence[Any]) -> Completion:
+    """The completion of a row of the table: key, text, finish reason, counts, extra. Raises Unreadable."""
+    key, text, finish_reason, prompt_tokens, completion_tokens, extra = row
+    try:
+        if not (isinstance(text, str) and text == _clean(text)):
+            raise ValueError("its text was never text")
+        if finish_reason not in FINISH_REASONS:
+            raise ValueError(f"no completion ends with {finish_reason!r}")
+        if not all(isinstance(count, int) and count >= 0 for count in (prompt_tokens, completion_tokens)):
+            raise ValueError(f"{prompt_tokens!r} and {completion_tokens!r} are no counts of tokens")
+        more = {} if extra is None else _unpacked(orjson.loads(extra))
+        return Completion(text, finish_reason, prompt_tokens, completion_tokens, **more)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise Unreadable(f"entry {bytes(key).hex()}: {error}"[:MESSAGE_CHARS]) from error
+
+
+def _unpacked(extra: dict[str, Any]) -> dict[str, Any]:
+    """JSON knows no infinity: the log-probability of what could not be sampled comes back from null."""
+    if extra["logprobs"] is not None:
+        extra["logprobs"] = tuple(
+            TokenLogprobs(t["token"], _number(t["logprob"]), {token: _number(v) for token, v in t["top"].items()})
+            for t in extra["logprobs"]
+        )
+    if "embedding" in extra:
+        extra["embedding"] = base64.b64decode(extra["embedding"], validate=True)
+    return extra
+
+
+def _number(logprob: float | None) -> float:
+    return -math.inf if logprob is None else float(logprob)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -21,6 +20,7 @@ from prefect.utilities.annotations import unmapped
 from tasks.engine.context import Context
 from tasks.engine.keys import epochs_of, shard_key, step_key
 from tasks.engine.process import Roles, Settings, process
+from tasks.engine.reports import reporting
 from tasks.engine.shard import Outcome, run_shard
 from tasks.engine.table_step import TableStep, run_table_step
 from tasks.engine.tables import Table, sidecar, write_table
@@ -31,58 +31,69 @@ RETRY_JITTER = 0.5
 """Retries of a task wait 2, 4, 8 ... seconds, lengthened by up to this share."""
 
 
+class Common:
+    """What all task runs of a step have in common. A plain object: Prefect looks into pydantic models, for each of them."""
+
+    def __init__(self, models: Roles, params: Params, settings: Settings) -> None:
+        self.models, self.params, self.settings = models, params, settings
+
+
 def map_technique(
     technique: Technique[Any], tables: Sequence[Any], models: Roles, params: Params, settings: Settings
 ) -> list[Any]:
     """Submit a technique over tables (or futures of them); a future of a Table each, in order."""
-    return list(_task(technique).map(
-        list(tables), models=unmapped(models), params=unmapped(params), settings=unmapped(settings),
-        order=list(range(len(tables))),
-    ))  # fmt: skip
+    numbers = range(len(tables))
+    shards = [f"{number + 1}/{len(tables)}" for number in numbers]
+    common = unmapped(Common(models, params, settings))
+    return list(_task(technique).map(list(tables), common=common, order=list(numbers), shard=shards))
 
 
 def submit_table_step(
     step: TableStep[Any], tables: Sequence[Any], models: Roles, params: Params, settings: Settings
 ) -> Any:
     """Submit a step over all tables at once; one future of a Table."""
-    return _table_task(step).submit(list(tables), models=models, params=params, settings=settings)
+    return _table_task(step).submit(list(tables), common=Common(models, params, settings))
 
 
 @cache
 def _task(technique: Technique[Any]) -> Task[..., Table]:
-    def run(table: Table, models: Roles, params: Params, settings: Settings, order: int) -> Table:
+    def run(table: Table, common: Common, order: int, shard: str) -> Table:  # noqa: ARG001 - shard: its name
         def work(context: Context, frames: list[pl.DataFrame], epochs: Mapping[str, int]) -> Outcome:
-            bound = process.models(models, context)
+            models = process.models(common.models, context)
             return run_shard(
-                technique, frames[0], bound, params, context, gate=process.gate, order=order, epochs=epochs
+                technique, frames[0], models, common.params, context, gate=process.gate, order=order, epochs=epochs
             )
 
-        return _made(technique, [table], models, params, settings, work)
+        return _made(technique, [table], common, work)
 
-    return _prefect_task(technique, run)
+    return _prefect_task(technique, run, f"{technique.name} {{shard}}")
 
 
 @cache
 def _table_task(step: TableStep[Any]) -> Task[..., Table]:
-    def run(table: list[Table], models: Roles, params: Params, settings: Settings) -> Table:
+    def run(table: list[Table], common: Common) -> Table:
         def work(context: Context, frames: list[pl.DataFrame], epochs: Mapping[str, int]) -> Outcome:
             frame = pl.concat(frames, how="vertical")
-            return run_table_step(step, frame, process.models(models, context), params, context, epochs=epochs)
+            models = process.models(common.models, context)
+            return run_table_step(step, frame, models, common.params, context, epochs=epochs)
 
-        return _made(step, table, models, params, settings, work)
+        return _made(step, table, common, work)
 
-    return _prefect_task(step, run)
+    return _prefect_task(step, run, step.name)
 
 
-def _prefect_task(step: Technique[Any] | TableStep[Any], run: Callable[..., Table]) -> Task[..., Table]:
+def _prefect_task(
+    step: Technique[Any] | TableStep[Any], run: Callable[..., Table], task_run_name: str
+) -> Task[..., Table]:
     def key(_context: TaskRunContext, parameters: Mapping[str, Any]) -> str:
         tables = parameters["table"] if isinstance(parameters["table"], list) else [parameters["table"]]
-        path = _path(step, tables, parameters["models"], parameters["params"], parameters["settings"])[0]
-        made = sidecar(path)
-        return f"{path.stem}-{made.token if made else _run_id()}"
+        place = _place(step, tables, parameters["common"])[0]
+        made = sidecar(place)
+        return f"{place.rpartition('/')[2].removesuffix('.parquet')}-{made.token if made else _run_id()}"
 
     return task(
         name=step.name,
+        task_run_name=task_run_name,  # and no tags: Prefect would ask its server about each before each task run
         cache_policy=CacheKeyFnPolicy(cache_key_fn=key),
         persist_result=True,
         result_serializer="json",
@@ -94,36 +105,48 @@ def _prefect_task(step: Technique[Any] | TableStep[Any], run: Callable[..., Tabl
     )(run)
 
 
-def _made(step: Technique[Any] | TableStep[Any], tables: Sequence[Table], models: Roles, params: Params,
-          settings: Settings, work: Callable[[Context, list[pl.DataFrame], Mapping[str, int]], Outcome]) -> Table:  # fmt: skip
+def _made(step: Technique[Any] | TableStep[Any], tables: Sequence[Table], common: Common,
+          work: Callable[[Context, list[pl.DataFrame], Mapping[str, int]], Outcome]) -> Table:  # fmt: skip
     """The body of a task run: read, work, write."""
-    path, epochs = _path(step, tables, models, params, settings)
-    outcome = work(process.context(settings), [table.read() for table in tables], epochs)
-    if outcome.pending:
+    settings = common.settings
+    place, epochs = _place(step, tables, common)
+    if made := sidecar(place):
+        return made  # finished by a worker that was lost before it could say so, or does not share Prefect's cache
+    context = process.context(settings)
+    if context.stop.is_set():
+        raise Interrupted("the run was told to stop")
+    with reporting(settings.reports, context):
+        outcome = work(context, [table.read() for table in tables], epochs)
+    if outcome.pending and context.stop.is_set():
         raise Interrupted(f"{outcome.pending} rows are pending")
+    if outcome.pending:  # the budget is reached: what there is goes on, from a place where no other run looks for it
+        place = f"{place.removesuffix('.parquet')}-cut-{settings.run}.parquet"
     beside = {"rejects": outcome.rejects, "losses": outcome.losses, "provenance": outcome.provenance}
-    return write_table(path, step.name, outcome.rows, beside, rows_in=sum(t.rows for t in tables), token=_run_id())
+    return write_table(place, step.name, outcome.rows, beside, rows_in=sum(t.rows for t in tables),
+                       pending=outcome.pending, token=_run_id())  # fmt: skip
 
 
-def _path(step: Technique[Any] | TableStep[Any], tables: Sequence[Table], models: Roles, params: Params,
-          settings: Settings) -> tuple[Path, dict[str, int]]:  # fmt: skip
+def _place(
+    step: Technique[Any] | TableStep[Any], tables: Sequence[Table], common: Common
+) -> tuple[str, dict[str, int]]:
     """Where the table of a task run lies, by its key, and the epochs of its rows."""
+    settings = common.settings
     failed_before = settings.epochs.get(step.name)
     epochs: dict[str, int] = {}
     if failed_before is not None:
         row_ids = [row_id for table in tables for row_id in table.read(["row_id"])["row_id"].to_list()]
         epochs = epochs_of(failed_before.read(), row_ids)
-    members = {role: [process.member(config) for config in configs] for role, configs in models.items()}
+    members = {role: [process.member(config) for config in configs] for role, configs in common.models.items()}
     shaping = {"seed": settings.seed, "language": settings.language, "max_attempts": settings.max_attempts}
     key = shard_key(
         step_key(step.name, step.function, settings.language),
-        params,
+        common.params,
         members,
         [t.fingerprint for t in tables],
         shaping,
         epochs,
     )
-    return settings.home / "tables" / step.name / f"{key}.parquet", epochs
+    return f"{settings.tables}/{step.name}/{key}.parquet", epochs
 
 
 def _run_id() -> str:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from pkgutil import resolve_name
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.engine.ask import Member, Models
+from tasks.engine.budget import Budget
 from tasks.engine.context import Context
 from tasks.engine.gate import Gate
 from tasks.engine.ledger import Ledger
-from tasks.engine.loop import run_in_loop
+from tasks.engine.loop import run_in_loop, the_loop
 from tasks.engine.tables import Table
 from tasks.models.base import Model
 from tasks.models.config import ModelConfig
@@ -22,17 +25,24 @@ Roles = dict[str, tuple[ModelConfig, ...]]
 
 
 class Settings(BaseModel):
-    """How a run runs. Of these only `seed`, `language`, `max_attempts` and `epochs` shape what it makes."""
+    """How a run runs. Of these only `seed`, `language`, `max_attempts` and `epochs` shape what it makes.
+
+    `tables`: where the tables lie, a folder or a URL. `reports`: the place where workers that are processes of their
+    own report what they count; None: the shards run in this process.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     run: str
     home: Path
-    ledger: str
+    ledger: str = Field(exclude=True, repr=False)  # its URL may hold a password: not for manifests and logs
+    tables: str
+    reports: str | None = None
     seed: int = 0
     language: str = "en"
     max_attempts: int = Field(3, ge=1)
     retries: int = 3
+    budget: Budget = Budget()
     epochs: dict[str, Table] = {}
 
 
@@ -46,6 +56,10 @@ class Process:
         self._models: dict[ModelConfig, Model] = {}
         self._contexts: dict[str, Context] = {}
 
+    def __reduce__(self) -> tuple[Callable[[str], Any], tuple[str]]:
+        """In another process it is that one's own."""
+        return resolve_name, (f"{__name__}:process",)
+
     def context(self, settings: Settings) -> Context:
         """The context of a run, with the ledger open. Raises ConfigError where the ledger cannot be used."""
         with self._lock:
@@ -53,13 +67,31 @@ class Process:
                 if settings.ledger not in self._ledgers:
                     self._ledgers[settings.ledger] = Ledger(settings.ledger)
                 self._contexts[settings.run] = Context(
-                    self._ledgers[settings.ledger], settings.seed, settings.language, settings.max_attempts
-                )
+                    self._ledgers[settings.ledger], settings.seed, settings.language, settings.max_attempts,
+                    budget=settings.budget,
+                )  # fmt: skip
             return self._contexts[settings.run]
+
+    def forget(self, run: str) -> None:
+        """Begin to count anew: a run that is tried again has the same name."""
+        with self._lock:
+            self._contexts.pop(run, None)
 
     def contexts(self) -> list[Context]:
         """The contexts of the runs under way, for progress and for stopping them."""
         return list(self._contexts.values())
+
+    def stop(self) -> None:
+        """Have all runs begin no request any more; those in flight are let finish."""
+        for context in self.contexts():
+            context.stop.set()
+            the_loop().call_soon_threadsafe(context.halt)
+
+    def cut(self) -> None:
+        """Have all runs wait for nothing any more; what is committed is kept."""
+        for context in self.contexts():
+            context.stop.set()
+            the_loop().call_soon_threadsafe(context.cut)
 
     def model(self, config: ModelConfig) -> Model:
         """An open model. Raises ConfigError where it cannot be opened."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from tasks.engine.digest import canonical, digest, uniform
 from tasks.errors import RowLoss
@@ -13,9 +13,8 @@ from tasks.errors import RowLoss
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One answered ask of a row: what was asked of which model, and what it took. A line of provenance."""
+class Call(NamedTuple):
+    """One answered ask of a row: what was asked of which model, and what it took. A line of provenance, as it stands."""
 
     role: str
     template: str

@@ -50,6 +50,12 @@ class SeenIds:
             fresh.discard(key)
         return first
 
+    def known(self, ids: Sequence[str]) -> list[bool]:
+        """For each id, whether it was seen before. These do not count as seen."""
+        keys = [bytes.fromhex(row_id) for row_id in ids]
+        there = self._there(keys, self._batch + 1)
+        return [key in there for key in keys]
+
     def close(self) -> None:
         """Forget everything and delete the file."""
         self._database.close()
@@ -72,14 +78,17 @@ class SeenIds:
         self._database.execute("COMMIT")
         if self._database.total_changes - before == len(keys):
             return keys  # nearly always; only repeated ids have to be looked for
-        for start in range(0, len(ordered), AT_ONCE):
-            some = ordered[start : start + AT_ONCE]
+        return keys - self._there(ordered, self._batch)
+
+    def _there(self, keys: Sequence[bytes], before: int) -> set[bytes]:
+        """Those of the keys that were inserted in a batch before this one."""
+        there: set[bytes] = set()
+        for start in range(0, len(keys), AT_ONCE):
+            some = keys[start : start + AT_ONCE]
             marks = ",".join("?" * len(some))
-            old = self._database.execute(
-                f"SELECT id FROM seen WHERE id IN ({marks}) AND batch < ?", (*some, self._batch)
-            )
-            keys.difference_update(key for (key,) in old)
-        return keys
+            old = self._database.execute(f"SELECT id FROM seen WHERE id IN ({marks}) AND batch < ?", (*some, before))
+            there.update(key for (key,) in old)
+        return there
 
 
 def _unwritable(folder: Path | str, reason: str | None) -> ConfigError:

@@ -6,6 +6,7 @@ Pure of Prefect and of files: a frame in, an `Outcome` of frames out. The laws a
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,7 +29,7 @@ from tasks.schemas import Rows
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of a table. `pending` counts rows that a stop left unfinished: such an outcome is never cached."""
+    """What became of a table. `pending` counts rows that a stop or a budget left unfinished: it is never cached then."""
 
     rows: pl.DataFrame
     rejects: pl.DataFrame
@@ -67,7 +68,7 @@ def run_shard(technique: Technique[P], frame: pl.DataFrame, models: Models, para
 
     run_in_loop(_all(live, one, gate, order, context))
     outcome = outcome_of(fates, technique.name, technique.writes, frame)
-    context.tally.rejects[technique.name] += outcome.rejects.height
+    context.tally.refused(technique.name, Counter(outcome.rejects["reason"].to_list()))
     return outcome
 
 
@@ -134,10 +135,11 @@ def outcome_of(fates: Sequence[Fate], technique: str, writes: type[Rows], frame:
     rows, faults = validate(frame_of(children, frame, writes, positions), writes)
     good = [child for position, child in enumerate(children) if position not in faults]
     _reject_barren(fates, children, faults, good)
-    pending = sum(1 for fate in fates if not fate.children and fate.reject is None) if made is None else 0
+    ended = [fate for fate in fates if fate.children or fate.reject] if made is None else fates
+    pending = len(fates) - len(ended)
     _hold_law_one(fates, good, pending)
     calls = {fate.row.row_id: fate.row.calls for fate in fates}
-    losses = [(fate.row, loss) for fate in fates for loss in fate.row.losses] + list(more_losses)
+    losses = [(fate.row, loss) for fate in ended for loss in fate.row.losses] + list(more_losses)
     return Outcome(
         rows,
         _rejects([(fate.row, fate.reject) for fate in fates if fate.reject], technique),
@@ -222,10 +224,8 @@ def _provenance(pairs: Sequence[tuple[Row, Sequence[Call]]], technique: str) -> 
         if not calls:
             lines.append((*about, *([None] * (len(PROVENANCE) - 3))))
         lines.extend(
-            (*about, c.role, c.template, c.sample, c.prompt_digest, c.model, c.sampling, c.seed, c.attempts,
-             c.prompt_tokens, c.completion_tokens, c.reasoning)
-            for c in sorted(calls, key=lambda call: (call.template, call.sample, call.role))
-        )  # fmt: skip
+            (*about, *call) for call in sorted(calls, key=lambda call: (call.template, call.sample, call.role))
+        )
     columns = zip(*lines, strict=True) if lines else [()] * len(PROVENANCE)
     named = zip(PROVENANCE.items(), columns, strict=True)
     return pl.DataFrame([column_of(name, values, dtype) for (name, dtype), values in named])

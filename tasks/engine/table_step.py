@@ -6,8 +6,10 @@ async def bootstrap(rows: list[Row], models: Models, params: Bootstrap) -> Made:
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Generic
 
 import polars as pl
@@ -46,6 +48,10 @@ class TableStep(Generic[P]):
     reads: type[Rows]
     writes: type[Rows]
 
+    def __reduce__(self) -> tuple[Callable[[str], Any], tuple[str]]:
+        """It goes to another process by its name."""
+        return resolve_name, (f"{self.function.__module__}:{self.function.__qualname__}",)
+
     async def __call__(self, rows: list[Row], models: Models, params: P) -> Made:
         """The plain function."""
         for row in rows:
@@ -70,7 +76,7 @@ def table_step(*, reads: type[Rows], writes: type[Rows]) -> Callable[[TableFunct
 
 def run_table_step(step: TableStep[P], frame: pl.DataFrame, models: Models, params: P, context: Context, *,
                    epochs: Mapping[str, int] | None = None) -> Outcome:  # fmt: skip
-    """Run a step over a frame. A stop leaves all its rows pending."""
+    """Run a step over a frame. A stop or a spent budget leaves all its rows pending."""
     fates = input_fates(frame, step.reads, context, 0, epochs or {})
     live = [fate.row for fate in fates if fate.reject is None]
     context.tally.rows_in[step.name] += len(fates)
@@ -82,7 +88,7 @@ def run_table_step(step: TableStep[P], frame: pl.DataFrame, models: Models, para
         fate.reject = fate.reject or made.rejects.get(fate.row.row_id)
     outcome = outcome_of(fates, step.name, step.writes, frame, made.rows, made.losses)
     context.tally.rows_done[step.name] += len(fates)
-    context.tally.rejects[step.name] += outcome.rejects.height
+    context.tally.refused(step.name, Counter(outcome.rejects["reason"].to_list()))
     return outcome
 
 

@@ -1,8 +1,8 @@
-"""Tables on disk: Parquet files with a sidecar, and the small reference that tasks pass in their place.
+"""Tables: Parquet files with a sidecar, on disk or any URL, and the small reference that tasks pass in their place.
 
 Beside `<key>.parquet` lie `<key>.rejects.parquet`, `.losses.parquet` and `.provenance.parquet` where there are any, and
 `<key>.json`, the sidecar, written last: a table without it was never finished. Writes are atomic and, for equal rows,
-byte-identical.
+byte-identical. A table lies in a place: a path, or a URL that fsspec opens.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
+from tasks.engine import places
 from tasks.engine.digest import digest
-from tasks.engine.files import atomically, write_atomically
+from tasks.engine.files import atomically
 
 ROW_GROUP = 10_000
 REJECTS: dict[str, Any] = {
@@ -34,7 +35,7 @@ PROVENANCE: dict[str, Any] = {
 
 
 class Table(BaseModel):
-    """A reference to a table: all that a task passes on. Counts are in rows."""
+    """A reference to a table: all that a task passes on. Counts are in rows; `pending` went in and were not finished."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -44,67 +45,78 @@ class Table(BaseModel):
     technique: str
     rows_in: int = 0
     failed: int = 0
+    pending: int = 0
     rejects: dict[str, int] = {}
     losses: dict[str, int] = {}
     token: str = ""
 
     def read(self, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """The rows."""
-        return pl.read_parquet(self.path, columns=list(columns) if columns else None)
+        return _frame(self.path, list(columns) if columns else None)
 
-    def beside(self, name: str) -> Path:
-        """The file of the rejects, losses or provenance. It need not exist."""
-        return Path(self.path).with_suffix(f".{name}.parquet")
+    def beside(self, name: str) -> str:
+        """Where the rejects, losses or provenance lie. The file need not exist."""
+        return _beside(self.path, f"{name}.parquet")
 
     def split(self, rows: int) -> list[Table]:
         """The same rows as tables of at most `rows` rows each, in order."""
-        frame, path = self.read(), Path(self.path)
+        frame = self.read()
         return [
-            write_table(path.with_name(f"{path.stem}-{start}.parquet"), self.technique, frame[start : start + rows], {})
+            write_table(_beside(self.path, f"{start}.parquet", "-"), self.technique, frame[start : start + rows], {})
             for start in range(0, frame.height, rows)
         ]
 
     def read_beside(self, name: str) -> pl.DataFrame | None:
         """The rejects, losses or provenance, None where there are none."""
-        path = self.beside(name)
-        return pl.read_parquet(path) if path.exists() else None
+        place = self.beside(name)
+        return _frame(place) if places.is_there(place) else None
 
 
-def write_table(path: Path, technique: str, rows: pl.DataFrame, beside: dict[str, pl.DataFrame], *,
-                rows_in: int = 0, token: str = "") -> Table:  # fmt: skip
+def write_table(path: Path | str, technique: str, rows: pl.DataFrame, beside: dict[str, pl.DataFrame], *,
+                rows_in: int = 0, pending: int = 0, token: str = "") -> Table:  # fmt: skip
     """Write a table and what lies beside it, the sidecar last."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path = str(path)
     for name in ("rejects", "losses", "provenance"):
-        frame, file = beside.get(name), path.with_suffix(f".{name}.parquet")
+        frame, place = beside.get(name), _beside(path, f"{name}.parquet")
         if frame is not None and frame.height:
-            write_atomically(file, encoded(frame))
+            places.write(place, encoded(frame))
         else:
-            file.unlink(missing_ok=True)
+            places.remove(place)
     data = encoded(rows)
-    write_atomically(path, data)
+    places.write(path, data)
     rejects = beside.get("rejects")
     table = Table(
-        path=str(path),
+        path=path,
         fingerprint=digest(data),
         rows=rows.height,
         technique=technique,
         rows_in=rows_in,
+        pending=pending,
         failed=0 if rejects is None else rejects.filter(pl.col("kind") == "failed").height,
         rejects=_by_reason(rejects),
         losses=_by_reason(beside.get("losses")),
         token=token,
     )
-    write_atomically(path.with_suffix(".json"), table.model_dump_json().encode())
+    places.write(_beside(path, "json"), table.model_dump_json().encode())
     return table
 
 
-def sidecar(path: Path) -> Table | None:
-    """The finished table at this path, None where there is none (or its file is gone)."""
+def sidecar(path: Path | str) -> Table | None:
+    """The finished table in this place, None where there is none (or its file is gone)."""
+    path = str(path)
     try:
-        table = Table.model_validate_json(path.with_suffix(".json").read_bytes())
+        table = Table.model_validate_json(places.read(_beside(path, "json")))
     except FileNotFoundError:
         return None
-    return table if path.exists() else None
+    return table.model_copy(update={"path": path}) if places.is_there(path) else None
+
+
+def _beside(path: str, ending: str, separator: str = ".") -> str:
+    return f"{path.removesuffix('.parquet')}{separator}{ending}"
+
+
+def _frame(place: str, columns: list[str] | None = None) -> pl.DataFrame:
+    return pl.read_parquet(io.BytesIO(places.read(place)) if places.is_url(place) else place, columns=columns)
 
 
 def encoded(frame: pl.DataFrame) -> bytes:
@@ -141,6 +153,13 @@ def write_stream(path: Path, frames: Iterable[pl.DataFrame]) -> int:
         if writer is None:
             path.unlink(missing_ok=True)
     return rows
+
+
+def read_stream(path: Path) -> Iterator[pl.DataFrame]:
+    """The rows of a Parquet file in frames of at most ROW_GROUP rows. Memory is that of one of them."""
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(ROW_GROUP):
+            yield pl.DataFrame(batch)
 
 
 def _regrouped(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
@@ -41,6 +42,10 @@ class Technique(Generic[P]):
     function: RowFunction[P]
     reads: type[Rows]
     writes: type[Rows]
+
+    def __reduce__(self) -> tuple[Callable[[str], Any], tuple[str]]:
+        """It goes to another process by its name."""
+        return resolve_name, (f"{self.function.__module__}:{self.function.__qualname__}",)
 
     async def __call__(self, row: Row, models: Models, params: P) -> list[Row]:
         """The plain function on one row: no ledger beyond what `models` has, no validation. Errors are raised."""

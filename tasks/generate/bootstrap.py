@@ -8,7 +8,6 @@ requests run at once and a run can be resumed: the prompts of a round draw from 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -33,6 +32,7 @@ from tasks.generate.rouge import Pool
 from tasks.generate.task_list import LAST_ITEM, added_tasks, one_line, raw_list
 from tasks.models.base import Sampling
 from tasks.schemas import BootstrappedInstructions, Instructions
+from tasks.together import together
 
 STOPS = (f"\n{LAST_ITEM + 1}.",)
 DECODING = Sampling(temperature=0.7, top_p=0.5, presence_penalty=2, max_new_tokens=1024, stop=STOPS)
@@ -120,12 +120,7 @@ def _prompt(seed: Row, number: int, index: int, human: Sequence[Task], machine: 
 
 async def _ask_all(prompts: Sequence[Prompt], models: Models, params: Bootstrap) -> None:
     """Ask the prompts of a round at once. What ends the run ends them all."""
-    asks = [asyncio.create_task(_ask(prompt, models.at(prompt.row), params)) for prompt in prompts]
-    try:
-        await asyncio.gather(*asks)
-    finally:
-        for ask in asks:
-            ask.cancel()
+    await together(_ask(prompt, models.at(prompt.row), params) for prompt in prompts)
 
 
 async def _ask(prompt: Prompt, models: Models, params: Bootstrap) -> None:

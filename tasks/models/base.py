@@ -7,8 +7,8 @@ The request holds everything that shapes the answer, and nothing else: no timeou
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, Protocol, TypedDict
 
@@ -49,12 +49,19 @@ class Sampling(BaseModel):
         return Sampling(**{**self.model_dump(), **changes})
 
 
+def _unasked() -> None:
+    """Nobody keeps account of the request."""
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One call of a model: either `messages` (through the chat template) or `prompt` (raw text, sent as it stands).
+    """One call of a model: `messages` (through the chat template), `prompt` (raw text, sent as it stands), or `embed`.
 
     `seed` is a non-negative 63-bit integer drawn from (run seed, row, template, sample, attempt); `order` is the age
-    of the row that asks, smaller is older. `order` only schedules: it is not part of the key.
+    of the row that asks, smaller is older. `order` only schedules: it is not part of the key. `schema` is JSON schema,
+    as JSON: the answer has to be JSON that fits it. `embed` is a text to be embedded; nothing of `sampling` and `seed`
+    shapes that. The model calls `admit` when it is the request's turn, before anything is sent or computed for it;
+    `admit` raises Interrupted where the run may pay no more, and shapes nothing either.
     """
 
     sampling: Sampling
@@ -62,6 +69,9 @@ class Request:
     messages: tuple[Message, ...] | None = None
     prompt: str | None = None
     order: int = 0
+    schema: str | None = None
+    embed: str | None = None
+    admit: Callable[[], None] = field(default=_unasked, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +85,10 @@ class TokenLogprobs:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What came back. `text` has no stop string and no special token in it; counts are in tokens."""
+    """What came back. `text` has no stop string and no special token in it; counts are in tokens.
+
+    `embedding` is a vector of float32, little-endian, as bytes: compact, and equal where it is the same.
+    """
 
     text: str
     finish_reason: FinishReason = "stop"
@@ -83,6 +96,7 @@ class Completion:
     completion_tokens: int = 0
     logprobs: tuple[TokenLogprobs, ...] | None = None
     reasoning: str | None = None
+    embedding: bytes | None = None
 
 
 class ChatTemplate(Protocol):
@@ -108,7 +122,10 @@ class Model(Protocol):
         ...
 
     async def complete(self, request: Request) -> Completion:
-        """Answer one request. Raises `RequestRefused` for this row, `PermanentError` for the whole run."""
+        """Answer one request, once its `admit` has let it go.
+
+        Raises `RequestRefused` for this row, `PermanentError` for the whole run, and what `admit` raises.
+        """
         ...
 
     async def close(self) -> None:

@@ -11,6 +11,7 @@ from tasks.models.base import Sampling
 OVERRIDES = ("temperature", "top_p", "max_new_tokens", "presence_penalty")
 NOT_SHAPING = frozenset({  # how fast, how dear and how patiently, but never what is answered
     "max_in_flight", "requests_per_minute", "tokens_per_minute", "price_prompt", "price_completion", "timeout_s",
+    "embeddings_in_one",
     "max_tries", "patience_s", "api_key_env", "device",
 })  # fmt: skip
 
@@ -34,7 +35,9 @@ class ModelConfig(BaseModel):
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="where a local model runs")
     dtype: Literal["auto", "float32", "bfloat16"] = Field("auto", description="auto: bfloat16 where it is native")
     api_key_env: str | None = Field(
-        None, description="the NAME of the environment variable that holds an endpoint's key"
+        None,
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
+        description="the NAME of the environment variable that holds an endpoint's key",
     )
     identity: str | None = Field(
         None, min_length=1, description="stands for the endpoint's URL in the ledger, so that answers survive a move"
@@ -45,6 +48,11 @@ class ModelConfig(BaseModel):
     )
     price_prompt: float | None = Field(None, ge=0, description="of a million prompt tokens, in your currency")
     price_completion: float | None = Field(None, ge=0, description="of a million completion tokens, in your currency")
+    embeddings_in_one: int = Field(64, ge=1, le=2048, description="texts that an endpoint embeds in one call, at most")
+    structured: Literal["schema", "parse"] = Field(
+        "schema",
+        description="schema: answers that have to be JSON are held to their schema by the server; parse: they are only checked",
+    )
     timeout_s: float = Field(600.0, gt=0, description="seconds in which an endpoint has to answer one request")
     max_tries: int = Field(
         10, ge=1, description="exchanges with an endpoint that may fail before their row is rejected"
@@ -64,6 +72,11 @@ class ModelConfig(BaseModel):
     @classmethod
     def _from_name(cls, value: object) -> object:
         return {"name": value} if isinstance(value, str) else value
+
+    @property
+    def is_priced(self) -> bool:
+        """Whether it is known what its tokens cost."""
+        return self.price_prompt is not None and self.price_completion is not None
 
     def sampling(self, technique: Sampling) -> Sampling:
         """The technique's sampling, with this model's own settings laid over it."""

@@ -14,6 +14,7 @@ import io
 import os
 import re
 import weakref
+from collections.abc import Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ from yarl import URL
 from tasks.errors import ConfigError, PermanentError, RequestRefused
 from tasks.models.base import ChatTemplate, Completion, Request
 from tasks.models.config import ModelConfig
+from tasks.models.deadlines import Deadlines
+from tasks.models.embeddings import Gathering, embeddings_body, embeddings_of, texts_of
 from tasks.models.faults import Busy, Fault, Patience, Reworded, Server
 from tasks.models.limits import rest_s
 from tasks.models.window import Window
@@ -33,7 +36,7 @@ from tasks.models.wire import BadAnswer, ErrorInAnswer, chat_body, completion_of
 LONGEST_ANSWER = 64 * 1024 * 1024  # bytes, after decompression
 LONGEST_ERROR = 64 * 1024  # bytes that are read of an error's body
 CONNECT_S = 10.0
-FIRST_CONTACTS = 4  # tries, within 2 s, of a server that has never been there: it is not waited for
+FIRST_CONTACTS, FIRST_CONTACT_S = 4, 2.0  # tries of a server that has never been there: it is not waited for
 KEEP_ALIVE_S = 4.0  # shorter than uvicorn's 5, so that no request meets a connection that is being closed
 IN_ONE_PIECE = 1024 * 1024  # bytes of a request above which aiohttp wants a stream
 CHARS_A_TOKEN = 4
@@ -67,6 +70,9 @@ class EndpointModel:
         self._config, self._server = config, server
         self._limit, self._bos_unasked = "max_tokens", config.bos == "server"
         self._chat, self._raw = URL(f"{server.url}/chat/completions"), URL(f"{server.url}/completions")
+        self._embeddings, self._dimensions = URL(f"{server.url}/embeddings"), 0
+        self._gathering = Gathering(config.embeddings_in_one, lambda: window.limit, self._answers)
+        self._deadlines = Deadlines(config.timeout_s)
         self._session: aiohttp.ClientSession | None = None
 
     @cached_property
@@ -88,11 +94,17 @@ class EndpointModel:
         Raises RequestRefused when the server refuses it for good or the tries are used up, PermanentError when the
         endpoint cannot be used as configured or has refused everybody for `patience_s`.
         """
+        if request.embed is not None:
+            return await self._gathering.ask(request)
+        return (await self._answers((request,)))[0]
+
+    async def _answers(self, requests: Sequence[Request]) -> list[Completion]:
+        """The completions of requests that go out as one: several embeddings, or one of anything else."""
         patience: Patience | None = None
         try:
             while True:
                 try:
-                    return await self._attempt(request)
+                    return await self._attempt(requests)
                 except Reworded:
                     continue
                 except (Busy, Fault) as trouble:
@@ -105,11 +117,16 @@ class EndpointModel:
 
     async def close(self) -> None:
         """Close the connections. Safe to call twice."""
+        await self._gathering.close()
+        self._deadlines.close()
         if self._session is not None:
             await self._session.close()
             self._session = None
 
-    def _asked(self, request: Request) -> tuple[URL, bytes]:
+    def _asked(self, requests: Sequence[Request]) -> tuple[URL, bytes]:
+        request = requests[0]
+        if request.embed is not None:
+            return self._embeddings, embeddings_body(self.name, texts_of(requests))
         if request.messages is not None:
             return self._chat, chat_body(self.name, request, self._limit)
         return self._raw, raw_body(self.name, request, bos=self._bos)
@@ -120,6 +137,13 @@ class EndpointModel:
         if not self._bos_unasked:
             return None
         return "" if self._config.tokenizer is None else getattr(self.template, "bos_token", None) or ""
+
+    def _read(self, requests: Sequence[Request], content: bytes) -> list[Completion]:
+        if requests[0].embed is None:
+            return [completion_of(content, requests[0].sampling.stop)]
+        completions = embeddings_of(content, texts_of(requests), self._dimensions)
+        self._dimensions = len(completions[0].embedding or b"") // 4
+        return completions
 
     def _learns(self, error: Exception, body: bytes) -> bool:
         """Whether there is another way to say what the server does not understand; it is used from now on."""
@@ -132,23 +156,19 @@ class EndpointModel:
             return True
         return False
 
-    def _tokens(self, request: Request) -> float:
-        """About how many tokens a request may cost, where anybody counts them."""
-        if not self.window.counts_tokens:
-            return 0.0
-        texts = [request.prompt or ""] if request.messages is None else [m["content"] for m in request.messages]
-        return sum(map(len, texts)) / CHARS_A_TOKEN + request.sampling.max_new_tokens
-
-    async def _attempt(self, request: Request) -> Completion:
+    async def _attempt(self, requests: Sequence[Request]) -> list[Completion]:
         """One exchange in a slot of the window."""
-        window, tokens = self.window, self._tokens(request)
-        entered = await window.enter(request.order, tokens)
+        window = self.window
+        tokens = sum(map(_tokens, requests)) if window.counts_tokens else 0.0
+        entered = await window.enter(requests[0].order, tokens)
         used = 0.0
         try:
-            completion = await self._exchange(*self._asked(request), request.sampling.stop)
+            for request in requests:
+                request.admit()
+            completions = await self._exchange(requests)
             window.accepted()
-            used = completion.prompt_tokens + completion.completion_tokens or tokens
-            return completion
+            used = sum(c.prompt_tokens + c.completion_tokens for c in completions) or tokens
+            return completions
         except Busy as busy:
             window.refused(entered, busy.wait_s, connected=busy.connected)
             raise
@@ -162,49 +182,58 @@ class EndpointModel:
             window.settle(tokens, used)
             window.leave()
 
-    async def _exchange(self, url: URL, body: bytes, stop: tuple[str, ...]) -> Completion:
+    async def _exchange(self, requests: Sequence[Request]) -> list[Completion]:
+        url, body = self._asked(requests)
         status, headers, content = await self._post(url, body)
         if status != 200:
             error = self._server.judge(status, headers, content, answered=self.window.answered)
-            raise Reworded if self._learns(error, body) else error
+            if self._learns(error, body):
+                raise Reworded
+            raise error if requests[0].schema is None else self._server.about_the_schema(error)
         try:
-            completion = completion_of(content, stop)
+            completions = self._read(requests, content)
         except BadAnswer as error:
             raise Fault("bad_answer", f"the answer is no completion ({self._server.scrub(str(error))})") from None
         except ErrorInAnswer as error:
             raise self._server.judge(error.status, headers, content, answered=self.window.answered) from None
         if wait_s := rest_s(headers):
             self.window.rest(wait_s)
-        return completion
+        return completions
 
     async def _post(self, url: URL, body: bytes) -> tuple[int, Any, bytes]:
         """Status, headers and body. Raises Busy without a connection, Fault where the exchange breaks off."""
         session = self._session or self._open_session()
         data = body if len(body) < IN_ONE_PIECE else io.BytesIO(body)
+        task = self._deadlines.begin()
         try:
             async with session.post(url, data=data, allow_redirects=False) as response:
                 if response.status == 200:
-                    return 200, response.headers, await _read(response, LONGEST_ANSWER)
-                return response.status, response.headers, await _read(response, LONGEST_ERROR)
+                    return 200, response.headers, await _body_of(response, LONGEST_ANSWER)
+                return response.status, response.headers, await _body_of(response, LONGEST_ERROR)
         except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError) as error:
             what = "the connection cannot be made secure"
             said = f"{self._server.url}: {self._said(error)}"
             raise PermanentError(what, said, "check the URL and its certificate") from error
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise Busy(f"no connection ({self._said(getattr(error, 'os_error', error))})", connected=False) from error
-        except TimeoutError as error:
+        except asyncio.CancelledError as error:
+            if not self._deadlines.passed(task):
+                raise
             raise Fault("timeout", f"no answer in {self._config.timeout_s:g} s") from error
         except (aiohttp.ClientResponseError, aiohttp.ContentTypeError) as error:
             raise Fault("bad_answer", f"not HTTP ({self._said(error)})") from error
         except (aiohttp.ClientError, OSError) as error:
             raise Fault("transport", f"the connection broke ({self._said(error)})") from error
+        finally:
+            self._deadlines.end(task)
 
     def _delay_s(self, patience: Patience, trouble: Busy | Fault) -> float:
         """Seconds until the next try. Raises RequestRefused, or PermanentError when nobody gets through."""
         if isinstance(trouble, Fault):
             return patience.after_fault(trouble)
         window, refusing_s = self.window, self.window.refusing_s()
-        if not trouble.connected and not window.answered and window.in_a_row >= FIRST_CONTACTS:
+        tried_enough = window.in_a_row >= FIRST_CONTACTS or refusing_s > FIRST_CONTACT_S
+        if not trouble.connected and not window.answered and tried_enough:
             fix = "check the URL, and that the server is running; the same command goes on"
             raise PermanentError("nobody answers there", f"{self._server.url}: {trouble}", fix)
         fix = "what is paid for is kept: the same command goes on later"
@@ -222,7 +251,7 @@ class EndpointModel:
             headers["Authorization"] = f"Bearer {self._server.key}"
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self.max_in_flight, keepalive_timeout=KEEP_ALIVE_S, ttl_dns_cache=60),
-            timeout=aiohttp.ClientTimeout(total=self._config.timeout_s, sock_connect=CONNECT_S),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=headers,
         )
@@ -232,7 +261,15 @@ class EndpointModel:
         return self._server.scrub(str(error)) or type(error).__name__
 
 
-async def _read(response: aiohttp.ClientResponse, most: int) -> bytes:
+def _tokens(request: Request) -> float:
+    """About how many tokens a request may cost."""
+    if request.embed is not None:
+        return len(request.embed) / CHARS_A_TOKEN
+    texts = [request.prompt or ""] if request.messages is None else [m["content"] for m in request.messages]
+    return sum(map(len, texts)) / CHARS_A_TOKEN + request.sampling.max_new_tokens
+
+
+async def _body_of(response: aiohttp.ClientResponse, most: int) -> bytes:
     """A body of at most so many bytes; of an error's the start. Raises RequestRefused for a longer answer."""
     content = response.content
     read = await content.readany()
@@ -272,13 +309,11 @@ def _address(name: str) -> tuple[str, URL]:
 def _key(variable: str | None) -> str | None:
     if variable is None:
         return None
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", variable):
-        what = "api_key_env is not the name of an environment variable"
-        raise ConfigError(what, None, "never write the key itself there")
     key = os.environ.get(variable, "").strip()
     if not key:
         what = "the environment variable for the endpoint's key is not set"
-        raise ConfigError(what, variable, f"export {variable}=...")
+        shown = variable if variable.isupper() else None  # who has written the key itself there sees no more of it
+        raise ConfigError(what, shown, f"export {shown or 'NAME'}=..., and name it in api_key_env")
     if not (key.isascii() and key.isprintable()):
         raise ConfigError("the endpoint's key has characters that no key has", variable, "copy it again")
     return key

@@ -32,6 +32,7 @@ NO_MODEL = re.compile(
     re.IGNORECASE,
 )
 NO_CREDIT = re.compile(r"insufficient_quota|billing_hard_limit|credit balance is too low", re.IGNORECASE)
+NO_SCHEMA = re.compile(r"response_format|json_schema|structured|guided|grammar", re.IGNORECASE)
 MESSAGE_CHARS = 300
 WHOLE_TRIES = 3  # of timeouts, and of answers that make no sense: more would not help
 
@@ -114,6 +115,8 @@ class Server:
 
     def judge(self, status: int, headers: Mapping[str, str], body: bytes, *, answered: bool) -> Exception:
         """The exception that an HTTP status other than 200 means. `answered`: the endpoint has answered others."""
+        if self.key:  # before anything is cut off: half a key is a secret too
+            body = body.replace(self.key.encode(), b"***")
         message = self.scrub(message_of(body))
         said = f"HTTP {status}: {message}" if message else f"HTTP {status}"
         if status in BUSY and not NO_CREDIT.search(raw_text(body)):
@@ -129,6 +132,15 @@ class Server:
             return RequestRefused("context_too_long" if too_long else "bad_request", said)
         return self._final(status, headers, said)
 
+    def about_the_schema(self, error: Exception) -> Exception:
+        """The same error, of a request with a schema: where it is about that, nobody's request will be answered."""
+        if not (isinstance(error, RequestRefused) and NO_SCHEMA.search(error.detail)):
+            return error
+        fix = "mend the schema, or set `structured: parse` for this model: its answers are then only checked"
+        return PermanentError(
+            "the server does not hold answers to this JSON schema", f"{self.url}: {error.detail}", fix
+        )
+
     def _final(self, status: int, headers: Mapping[str, str], said: str) -> PermanentError:
         if status in (401, 403):
             return self._about_the_key(said)
@@ -136,7 +148,7 @@ class Server:
             fix = "top it up; the same command goes on"
             return PermanentError("the account has no credit left", f"{self.url}: {said}", fix)
         if status in (404, 405):
-            fix = "check the model's name, and that the URL ends where /chat/completions begins, mostly in /v1"
+            fix = "check the model's name, and that the URL ends where /chat/completions or /embeddings begins, mostly in /v1"
             return PermanentError("the server does not know this model", f"{self.model}@{self.url}: {said}", fix)
         if 300 <= status < 400:
             goal = self.scrub(headers.get("location", "")).partition("?")[0]

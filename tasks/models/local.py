@@ -51,6 +51,7 @@ class Asked:
     request: Request = field(compare=False)
     future: asyncio.Future[Completion] = field(compare=False)
     draft: Draft | None = field(default=None, compare=False)
+    admitted: bool = field(default=False, compare=False)
     abandoned: bool = field(default=False, compare=False)
 
     def answer(self, outcome: Completion | BaseException) -> None:
@@ -86,6 +87,8 @@ class LocalModel:
 
     async def complete(self, request: Request) -> Completion:
         """Answer one request. Raises RequestRefused for this row, PermanentError where the model cannot be run."""
+        if request.embed is not None or request.schema is not None:
+            raise _not_here(self.name, request)
         future = asyncio.get_running_loop().create_future()
         asked = Asked((request.order, next(self._arrivals)), request, future)
         self._queue.put(asked)
@@ -97,6 +100,14 @@ class LocalModel:
     async def close(self) -> None:
         """End the worker and give its memory back; whoever still waits is told so."""
         await asyncio.to_thread(self._end)
+
+
+def _not_here(name: str, request: Request) -> PermanentError:
+    if request.embed is not None:
+        fix = "name an endpoint that embeds: model@http://host:port/v1"
+        return PermanentError("a local model gives no embeddings", name, fix)
+    fix = "`structured: parse` has its answers checked instead, and asked for again where they do not fit"
+    return PermanentError("a local model cannot be held to a JSON schema", name, fix)
 
 
 class LazyTokenizer:
@@ -246,6 +257,8 @@ class Worker:
             if not batch.has_room(joining, asked.draft):
                 self._queue.put_back(self._entering[number:])
                 break
+            if not _may_begin(asked):
+                continue
             joining.append(asked.draft)
             self._writing[asked.draft] = asked
         if joining:
@@ -291,6 +304,18 @@ class Worker:
         for asked in everyone:
             tokens = len(asked.draft.tokens) if asked.draft else 0
             asked.answer(RequestRefused("out_of_memory", f"{tokens} tokens do not fit, alone in the batch"))
+
+
+def _may_begin(asked: Asked) -> bool:
+    """Whether whoever pays for the request lets it begin; asked once, when there is room for it."""
+    if not asked.admitted:
+        try:
+            asked.request.admit()
+        except Exception as error:  # noqa: BLE001  # it is raised again where the caller waits
+            asked.answer(error)
+            return False
+        asked.admitted = True
+    return True
 
 
 def _begin(codec: Codec, asked: Asked) -> Draft | None:

@@ -10,6 +10,11 @@ from tasks.models.config import ModelConfig
 DEMO = Path(__file__).parent / "demo" / "weights"
 
 
+def is_remote(config: ModelConfig) -> bool:
+    """Whether a model answers elsewhere, for all processes that ask it, rather than in each one of them."""
+    return config.name.startswith("scripted:") or "@http://" in config.name or "@https://" in config.name
+
+
 def open_model(config: ModelConfig) -> Model:
     """The model that a config names. Raises ConfigError where there is no such model; loads no weights yet."""
     if config.name.startswith("scripted:"):

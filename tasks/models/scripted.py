@@ -2,6 +2,7 @@
 
 ScriptedModel(lambda request: "hello")                    # a rule
 ScriptedModel(["first", "second"])                        # a list, in the order of asking
+ScriptedModel(lambda request: [0.6, 0.8])                 # an embedding, where `request.embed` is asked for
 ModelConfig(name="scripted:my_rules.py:answer")           # the rule in a file, for the command and the flows
 """
 
@@ -11,6 +12,7 @@ import asyncio
 import hashlib
 import importlib.util
 import inspect
+import struct
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from typing import Any
 from tasks.errors import ConfigError, PermanentError
 from tasks.models.base import Completion, Message, Request
 
-Answer = str | Completion
+Answer = str | Completion | Sequence[float]
 Rule = Callable[[Request], Answer | Awaitable[Answer]]
 
 
@@ -38,7 +40,8 @@ class PlainTemplate:
 class ScriptedModel:
     """Answers each request by a rule (a function of the request) or from a list; `requests` holds what was asked, if it `remembers`.
 
-    An answer that is a string counts one token a word and stops by itself. A rule may be async, and may raise.
+    An answer that is a string counts one token a word and stops by itself; one that is a list of numbers is an
+    embedding. A rule may be async, and may raise.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class ScriptedModel:
     async def complete(self, request: Request) -> Completion:
         """Answer by the rule. Raises whatever the rule raises."""
         async with self._window:
+            request.admit()
             position, self._asked = self._asked, self._asked + 1
             if self._remembers:
                 self.requests.append(request)
@@ -77,9 +81,13 @@ class ScriptedModel:
         """Nothing to give back."""
 
 
-def _completion(request: Request, text: str) -> Completion:
-    asked = request.prompt if request.messages is None else " ".join(m["content"] for m in request.messages)
-    return Completion(text, prompt_tokens=len((asked or "").split()), completion_tokens=len(text.split()))
+def _completion(request: Request, answer: str | Sequence[float]) -> Completion:
+    said = [m["content"] for m in request.messages or ()]
+    asked = " ".join([*said, request.prompt or "", request.embed or ""])
+    if isinstance(answer, str):
+        return Completion(answer, prompt_tokens=len(asked.split()), completion_tokens=len(answer.split()))
+    vector = struct.pack(f"<{len(answer)}f", *answer)
+    return Completion("", prompt_tokens=len(asked.split()), embedding=vector)
 
 
 def load_rule(name: str, max_in_flight: int) -> ScriptedModel:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from pydantic import BaseModel, ValidationError
@@ -40,9 +40,13 @@ class ErrorInAnswer(Exception):
 def chat_body(model: str, request: Request, limit: str = "max_tokens") -> bytes:
     """The JSON body that asks for a chat completion. `limit` names the field for the number of new tokens."""
     sampling = request.sampling
-    body = {"model": model, "messages": request.messages, limit: sampling.max_new_tokens, "seed": _seed(request)}
+    body: dict[str, Any] = {"model": model, "messages": request.messages}
+    body |= {limit: sampling.max_new_tokens, "seed": _seed(request)}
     if sampling.logprobs:
         body |= {"logprobs": True, "top_logprobs": sampling.logprobs}
+    if request.schema is not None:
+        schema = {"name": "answer", "strict": True, "schema": orjson.Fragment(request.schema)}
+        body["response_format"] = {"type": "json_schema", "json_schema": schema}
     return orjson.dumps(body | _sampled(sampling))
 
 
@@ -118,21 +122,31 @@ class _Choice(BaseModel):
     logprobs: _Logprobs | None = None
 
 
-class _Usage(BaseModel):
+class Usage(BaseModel):
+    """Tokens, where the server counts them."""
+
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
 
 
-class _Answer(BaseModel):
-    choices: list[_Choice] | None = None
-    usage: _Usage | None = None
+class Answer(BaseModel):
+    """What all answers may have."""
+
+    usage: Usage | None = None
     error: Any = None
 
 
-def completion_of(body: bytes, stop: Sequence[str] = ()) -> Completion:
-    """The completion in an answer's body. Raises BadAnswer, or ErrorInAnswer for an error with HTTP 200."""
+class _Answer(Answer):
+    choices: list[_Choice] | None = None
+
+
+A = TypeVar("A", bound=Answer)
+
+
+def validated(kind: type[A], body: bytes) -> A:
+    """An answer's body, read. Raises BadAnswer, or ErrorInAnswer for an error with HTTP 200."""
     try:
-        answer = _Answer.model_validate_json(body)
+        answer = kind.model_validate_json(body)
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False, include_context=False)[0]
         where = ".".join(map(str, fault["loc"]))
@@ -140,12 +154,18 @@ def completion_of(body: bytes, stop: Sequence[str] = ()) -> Completion:
     if answer.error:
         code = answer.error.get("code") if isinstance(answer.error, dict) else None
         raise ErrorInAnswer(code if isinstance(code, int) and 400 <= code < 600 else 500)
+    return answer
+
+
+def completion_of(body: bytes, stop: Sequence[str] = ()) -> Completion:
+    """The completion in an answer's body. Raises BadAnswer, or ErrorInAnswer for an error with HTTP 200."""
+    answer = validated(_Answer, body)
     if not answer.choices:
         raise BadAnswer("no choices")
-    return _completion(answer.choices[0], answer.usage or _Usage(), stop)
+    return _completion(answer.choices[0], answer.usage or Usage(), stop)
 
 
-def _completion(choice: _Choice, usage: _Usage, stop: Sequence[str]) -> Completion:
+def _completion(choice: _Choice, usage: Usage, stop: Sequence[str]) -> Completion:
     finish = FINISH.get(choice.finish_reason, "stop")
     if (turn := choice.message) is None:
         if choice.text is None:

@@ -12,6 +12,7 @@ from jinja2 import Environment, StrictUndefined
 
 from tasks.engine.files import write_atomically
 from tasks.engine.tables import Table
+from tasks.publish.revisions import CARD, TRAIN, Publication, data_of, entry_of, kept, makers
 
 DEMO_NOTE = "The demo model is a toy that shows how the pipeline works: do not train on what it writes."
 TEMPLATE = """\
@@ -21,21 +22,26 @@ configs:
   data_files:
   - split: train
     path: data/train.parquet
-tags:
+{{ configs }}tags:
 - synthetic
 - stillroom
 ---
 # {{ name }}
 
-{{ summary.rows }} rows made by [Stillroom], recipe `{{ recipe }}`; {{ summary.rejects }} rows were rejected, each with
+{{ line.rows }} rows made by [Stillroom], recipe `{{ line.recipe }}`; {{ rejects }} rows were rejected, each with
 its reason in `rejects.parquet`. Written by: {{ models | join(", ") }}. Text written by a model may carry that model's licence.
 {% if "demo" in models %}
 **{{ demo_note }}**
 {% endif %}
+{% if pending %}
+The run reached its budget: {{ pending }} rows are pending. The same run with a higher budget, or none, goes on from there.
+{% endif %}
 ```python
 from datasets import load_dataset
-rows = load_dataset("{{ summary.dataset }}", split="train")
+rows = load_dataset("{{ dataset }}", split="train")
 ```
+
+The run `{{ line.run }}`:
 
 | step | rows in | rows out | rejected | lost inside a row |
 |---|---|---|---|---|
@@ -45,14 +51,26 @@ rows = load_dataset("{{ summary.dataset }}", split="train")
 
 `provenance.parquet` has a line for each request behind each row; `losses.parquet` what was lost inside rows that live on.
 
+## Revisions
+
+{% if kept %}
+An earlier version: `load_dataset("{{ dataset }}", "r{{ kept[-1] }}")`. `revisions.jsonl` has these lines for programs.
+
+{% endif %}
+| revision | rows | added | changed | gone | by |
+|---|---|---|---|---|---|
+{% for entry in lines %}
+| r{{ entry.revision }}{{ "" if entry.revision == line.revision or entry.revision in kept else ", not kept" }} | {{ entry.rows }} | {{ entry.changes.added }} | {{ entry.changes.changed }} | {{ entry.changes.gone }} | `{{ entry.run }}`{{ ", retrying `" ~ entry.retried ~ "`" if entry.retried else "" }}, recipe `{{ entry.recipe }}`, {{ entry.models | join(", ") }} |
+{% endfor %}
+
 [Stillroom]: a tool that distils datasets out of language models
 """
 
 
 def write_card(
-    out: Path, recipe: str, models: Sequence[str], steps: Mapping[str, Sequence[Table]], summary: Mapping[str, Any]
+    draft: Path, out: Path, lines: Sequence[Publication], rejects: int, steps: Mapping[str, Sequence[Table]], keep: int
 ) -> None:
-    """Write README.md."""
+    """Write README.md for the dataset `out` into a folder. `lines`: its publications, the one at hand last."""
     rows = [
         {
             "name": name,
@@ -63,10 +81,21 @@ def write_card(
         }
         for name, tables in steps.items()
     ]
+    line = lines[-1]
+    earlier = kept(line.revision, keep)
+    configs = [entry_of(number, data_of(number)) for number in earlier] + [entry_of(line.revision, TRAIN)]
     text = _template().render(
-        name=out.name, recipe=recipe, models=models, steps=rows, summary=summary, demo_note=DEMO_NOTE
-    )
-    write_atomically(out / "README.md", text.encode())
+        name=out.name, dataset=out, line=line, lines=_that_made_one(lines), rejects=rejects, steps=rows, kept=earlier,
+        configs="".join(configs), models=sorted({model for maker in makers(list(lines)) for model in maker.models}),
+        demo_note=DEMO_NOTE, pending=sum(table.pending for tables in steps.values() for table in tables),
+    )  # fmt: skip
+    write_atomically(draft / CARD, text.encode())
+
+
+def _that_made_one(lines: Sequence[Publication]) -> list[Publication]:
+    """The publications that made a new revision, the newest first."""
+    firsts = {line.revision: line for line in reversed(lines)}
+    return [firsts[number] for number in sorted(firsts, reverse=True)]
 
 
 def by_reason(counts: Any) -> str:

@@ -31,12 +31,12 @@ class World:
 
     def run(self, instructions: Sequence[str], rule: Rule, *, shard_rows: int = 1000, in_flight: int = 64, stop_after: int = 0,
             technique: Technique[Any] = text_generation, params: Any = None, epochs: Mapping[str, int] | None = None,
-            **context: Any) -> Run:  # fmt: skip
+            config: ModelConfig | None = None, **context: Any) -> Run:  # fmt: skip
         """Run the instructions through the technique, all shards at once."""
         run = Run(Context(self.ledger, **context), ScriptedModel(rule, max_in_flight=in_flight))
         if stop_after:
             run.model._answers = run.stopping(rule, stop_after)
-        models = Models({"generator": [Member(run.model, ModelConfig(name="scripted"))]}, run.context)
+        models = Models({"generator": [Member(run.model, config or ModelConfig(name="scripted"))]}, run.context)
         gate = Gate()
         gate.widen(in_flight)
         frame = seeds(instructions)
@@ -91,9 +91,9 @@ def seeds(instructions: Sequence[str]) -> pl.DataFrame:
 
 
 @contextmanager
-def world(folder: Path) -> Iterator[World]:
-    """A world whose ledger lies in `folder`."""
-    ledger = Ledger(f"sqlite:///{folder / 'ledger.sqlite'}")
+def world(where: Path | str) -> Iterator[World]:
+    """A world whose ledger lies in a folder, or at a URL."""
+    ledger = Ledger(where if isinstance(where, str) else f"sqlite:///{where / 'ledger.sqlite'}")
     try:
         yield World(ledger)
     finally:

@@ -103,7 +103,8 @@ def test_the_same_run_in_two_folders_gives_the_same_bytes(
         written.append(dataset_bytes(tmp_path / folder))
         written[-1] = {name: data for name, data in written[-1].items() if not name.startswith("home")}
     assert written[0] == written[1]
-    assert set(written[0]) == {"data/train.parquet", "losses.parquet", "provenance.parquet", "rejects.parquet"}
+    beside = {"losses.parquet", "provenance.parquet", "rejects.parquet", "seeds.parquet"}
+    assert set(written[0]) == {"data/train.parquet", *beside}
 
 
 def test_rows_are_the_first_n_accepted_and_the_rest_is_surplus(scripted: Scripted) -> None:
@@ -160,7 +161,8 @@ def test_what_failed_is_published_around_and_a_retry_asks_for_nothing_else(scrip
     assert questions == seeds
 
 
-def test_a_permanent_error_ends_the_run_with_its_one_line(scripted: Scripted) -> None:
+@pytest.mark.parametrize("recipe", ["respond", "seeded"])
+def test_a_permanent_error_ends_the_run_with_its_one_line(recipe: str, scripted: Scripted) -> None:
     from tasks.errors import PermanentError
 
     def refuses(request: Request) -> str:
@@ -168,7 +170,7 @@ def test_a_permanent_error_ends_the_run_with_its_one_line(scripted: Scripted) ->
 
     scripted(refuses)
     with pytest.raises(PermanentError, match="401"):
-        sft(recipe="respond", seeds=["a", "b"])
+        sft(recipe=recipe, seeds=["a", "b"])
     assert not Path("out/README.md").exists()
 
 

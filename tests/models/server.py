@@ -25,14 +25,15 @@ Behaviour = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class Server:
     """Counts what it is asked: `bodies`, `paths`, `headers`, and the most it was asked at once (`peak`)."""
 
-    def __init__(self, behaviours: tuple[Behaviour, ...]) -> None:
+    def __init__(self, behaviours: tuple[Behaviour, ...], port: int = 0) -> None:
         self.behaviours = list(behaviours)
         self.bodies: list[dict[str, Any]] = []
         self.paths: list[str] = []
         self.headers: list[dict[str, str]] = []
         self.now = self.peak = 0
         with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
             self.port = probe.getsockname()[1]
         self._loop = asyncio.new_event_loop()
         self._runner: web.AppRunner | None = None
@@ -87,9 +88,9 @@ class Server:
 
 
 @contextmanager
-def serving(*behaviours: Behaviour) -> Iterator[Server]:
-    """A server with these behaviours, started."""
-    server = Server(behaviours)
+def serving(*behaviours: Behaviour, port: int = 0) -> Iterator[Server]:
+    """A server with these behaviours, started; on a free port, unless one is given."""
+    server = Server(behaviours, port)
     server.start()
     try:
         yield server

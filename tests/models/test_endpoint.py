@@ -240,10 +240,11 @@ def test_a_key_that_is_missing_or_none_is_the_users_mistake(value: str | None, m
         opened("m@http://127.0.0.1:9/v1", api_key_env="TEST_KEY")
 
 
-def test_a_key_in_place_of_its_variables_name_is_refused_and_not_shown() -> None:
-    with pytest.raises(ConfigError) as caught:
-        opened("m@http://127.0.0.1:9/v1", api_key_env=KEY)
-    assert KEY not in str(caught.value)
+@pytest.mark.parametrize("key", [KEY, "hf_abcDEF0123456789"], ids=["no variable's name", "like one"])
+def test_a_key_in_place_of_its_variables_name_is_refused_and_not_shown(key: str) -> None:
+    with pytest.raises(ValueError, match="api_key_env") as caught:
+        opened("m@http://127.0.0.1:9/v1", api_key_env=key)
+    assert key not in str(caught.value)
 
 
 def test_the_key_is_in_no_repr_and_no_identity(monkeypatch: pytest.MonkeyPatch) -> None:

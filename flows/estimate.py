@@ -1,0 +1,168 @@
+"""Before a run: twenty of its rows, and what the whole of it would take.
+
+    stillroom sft --recipe evolved --seeds seeds.jsonl --model M --estimate
+
+The rows go through the recipe as they would in the run, so that their answers are in the ledger and the run does not
+pay for them again. Nothing is published.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from prefect import flow
+
+from flows import instruction_sft as sft
+from flows import preference_dpo as dpo
+from flows.candidates import Candidates
+from flows.config import InstructionSFT, PreferenceDPO, RunConfig
+from flows.forecast import COVERED, Range, Stage, forecast
+from flows.runners import ShardRunner
+from flows.sampling import SAMPLE, Latencies, Sampling, Unit, windows_of
+from tasks.engine.tables import Table
+from tasks.generate.bootstrap import bootstrap
+
+PER = 1000
+"""Where nobody knows how many rows there are, figures are of so many."""
+HOUSE_ROWS_PER_S = 5000
+"""What the house does by itself (`make bench`, `overhead`). What Prefect takes for a shard is measured on the sample."""
+TOLD = ("rows_in", "rows", "requests", "prompt_tokens", "completion_tokens", "cost", "seconds")
+
+Count = Callable[[float, float], float]
+Sampled = tuple[list[Unit], Count]
+
+
+@flow(name="estimate-sft", flow_run_name="estimate of {config.title}", task_runner=ShardRunner())
+def estimate_sft(config: InstructionSFT) -> dict[str, Any]:
+    """What `instruction_sft` would take with this config. Raises ConfigError as that does, for a stream too short."""
+    sft.check(config)
+    with Sampling.of(config, sft.folder_of(config)) as sampling:
+        candidates = sft.candidates_of(config, sampling.run)
+        try:
+            if config.mode == "bootstrap" and config.recipe in ("seeded", "evolved"):
+                return told(config, sampling, _bootstrapped(config, sampling, candidates), most=config.rows)
+            wave = sft.next_wave(config, 0, 0)
+            streams = config.recipe != "basic" and sft.seeds_of(config).reader.size is None
+            endless = streams and wave is None and config.max_seeds is None
+            tables = candidates.take(SAMPLE if endless else wave)
+            units = sampling.through(tables, lambda sample: sft.pipeline(config, sampling.run, sample))
+            count = _needed(config, tables, candidates, countable=config.recipe != "basic" and not streams)
+            return told(config, sampling, [(units, _of(PER) if endless else count)], most=config.rows, endless=endless)
+        finally:
+            candidates.close()
+
+
+@flow(name="estimate-dpo", flow_run_name="estimate of {config.title}", task_runner=ShardRunner())
+def estimate_dpo(config: PreferenceDPO) -> dict[str, Any]:
+    """What `preference_dpo` would take with this config. Raises ConfigError as that does."""
+    dpo.check(config)
+    endless = config.max_instructions is None and dpo.instructions_of(config).reader.size is None
+    with Sampling.of(config, dpo.folder_of(config)) as sampling:
+        candidates = dpo.candidates_of(config, sampling.run)
+        try:
+            tables = candidates.take(SAMPLE if endless else None)
+        finally:
+            candidates.close()
+        units = sampling.through(tables, lambda sample: dpo.pipeline(config, sampling.run, sample))
+        rows = PER if endless else sum(table.rows for table in tables)
+        return told(config, sampling, [(units, _of(rows))], endless=endless)
+
+
+def _of(rows: float) -> Count:
+    return lambda _yield, _before: rows
+
+
+def _bootstrapped(config: InstructionSFT, sampling: Sampling, candidates: Candidates) -> list[Sampled]:
+    """The first prompts of the first round, which draw from the seeds alone; then a sample of what came of them."""
+    params, run = config.bootstrap, sampling.run
+    a_few = {"prompts_per_round": min(SAMPLE, params.prompts_per_round), "max_rounds": 1}
+    seeds = candidates.take(None)
+    asked, made = sampling.prompts(bootstrap.name, lambda: run.whole(bootstrap, seeds, params.model_copy(update=a_few)))
+    units = sampling.through(made, lambda sample: sft.responses_to(config, run, sample))
+
+    def prompts(accepted: float, _before: float) -> float:
+        rounds = math.ceil(params.target / max(accepted * params.prompts_per_round, 1e-9))
+        return params.prompts_per_round * min(params.max_rounds, rounds)
+
+    instructions: Count = lambda _yield, before: min(params.target, before)  # noqa: E731  # beside its brother
+    return [(asked, prompts), (units, instructions)] if units else [(asked, prompts)]
+
+
+def _needed(config: InstructionSFT, first: Sequence[Table], rest: Candidates, countable: bool) -> Count:
+    """How many rows the run begins with, by how many come of one: all, or wave after wave until there are enough.
+
+    `countable`: where the first wave may not do, those that are left can be counted.
+    """
+    taken, rows = (sum(getattr(table, name) for table in first) for name in ("rows_in", "rows"))
+    wave = sft.next_wave(config, 0, 0)
+    if config.rows is None or wave is None:
+        return _of(rows)
+    wanted, there = config.rows, taken if taken < wave else math.inf
+    if countable and there > taken:
+        there = taken + sum(table.rows_in for table in rest.take(None))
+
+    def needed(of_one: float, _before: float) -> float:
+        of_one = max(of_one, 0.5 / SAMPLE) * rows / taken  # none of twenty is not none at all
+        begun = float(taken)
+        while begun * of_one < wanted and begun < there and not sft.is_hopeless(config, begun):
+            begun = min(there, begun + (sft.next_wave(config, begun, begun * of_one) or 0))
+        return float(begun * rows / taken)
+
+    return needed
+
+
+def told(config: RunConfig, sampling: Sampling, sampled: Sequence[Sampled], *, most: int | None = None,
+         endless: bool = False) -> dict[str, Any]:  # fmt: skip
+    """The estimate as plain JSON. `most`: rows that are published at most; `endless`: figures are of PER rows."""
+    latencies, windows = Latencies(sampling.receipts), windows_of(config)
+    stages = [Stage([latencies.usage(unit) for unit in units], count) for units, count in sampled if units]
+    shards = [len(tables) for tables in sampling.run.steps.values()]
+    shard_s = max(0.0, sampling.seconds - latencies.span_s) / max(1, sum(shards))
+
+    def own_s(rows: float) -> float:
+        return len(shards) * (shard_s * math.ceil(rows / config.shard_rows) + rows / HOUSE_ROWS_PER_S)
+
+    ranges = forecast(stages, windows, own_s) if stages else {}
+    if most is not None and "rows" in ranges:
+        rows = ranges["rows"]
+        ranges["rows"] = Range(*(min(most, value) for value in (rows.expected, rows.low, rows.high)))
+    if not sampling.run.has_a_price():
+        ranges.pop("cost", None)
+    if not latencies.are_known:
+        ranges.pop("seconds", None)
+    busy_s = latencies.busy_s / max(1, latencies.paid) * ranges["requests"].expected if latencies.paid else None
+    return {
+        "estimate": {name: _rounded(name, ranges[name]) for name in TOLD if name in ranges},
+        "per_rows": PER if endless else None,
+        "covered": COVERED,
+        "sample": _sample(sampling, latencies),
+        "mean_request_s": round(latencies.busy_s / latencies.paid, 3) if latencies.paid else None,
+        "in_flight": {name: window.in_flight for name, window in windows.items()},
+        "seconds_at_sample_pace": round(busy_s / latencies.in_flight, 1) if busy_s is not None else None,
+    }
+
+
+def _sample(sampling: Sampling, latencies: Latencies) -> dict[str, Any]:
+    tally = sampling.run.context.tally
+    return {
+        "rows_in": len(sampling.units),
+        "rows": sum(unit.rows for unit in sampling.units),
+        "requests": tally.requests,
+        "ledger_hits": tally.ledger_hits,
+        "prompt_tokens": tally.prompt_tokens,
+        "completion_tokens": tally.completion_tokens,
+        "cost": round(tally.cost, 6) if sampling.run.has_a_price() else None,
+        "seconds": round(sampling.seconds, 2),
+        "in_flight": round(latencies.in_flight, 1),
+    }
+
+
+def _rounded(name: str, values: Range) -> dict[str, float]:
+    digits = {"cost": 6, "seconds": 1}.get(name)
+    return {
+        "expected": round(values.expected, digits),
+        "low": round(values.low, digits),
+        "high": round(values.high, digits),
+    }

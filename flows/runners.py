@@ -1,0 +1,127 @@
+"""Where the shards of a run go: to threads of this process, or to the workers of a Ray cluster.
+
+    pip install "stillroom[ray]"
+    stillroom sft --recipe seeded --runner ray            # a cluster of its own on this machine
+    RAY_ADDRESS=10.0.0.1:6379 stillroom sft --runner ray  # one that is there; see docs/scale.md
+
+Both by Prefect's own task runners, chosen when the run starts, so that the command, a deployment and the form in the UI
+need only the parameter.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from importlib.util import find_spec
+from typing import Any
+
+from prefect.context import FlowRunContext
+from prefect.futures import PrefectFuture
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+
+from flows.config import RunConfig
+from flows.ray_cluster import address, check_reach, nodes, ray_runner, resources, room_for, shared_out
+from tasks.engine.context import Context
+from tasks.engine.process import Roles, Settings
+from tasks.engine.reports import EVERY_S, clear, gather
+from tasks.errors import ConfigError
+
+SHARDS_AT_ONCE = 16
+
+
+class ShardRunner(TaskRunner[PrefectFuture[Any]]):
+    """Threads, until the run says otherwise by `use`."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # Prefect's has no annotation
+        self._chosen: TaskRunner[Any] | None = None
+        self._around: Callable[[], AbstractContextManager[Any]] = nullcontext
+        self._stack = ExitStack()
+
+    def use(self, runner: TaskRunner[Any], around: Callable[[], AbstractContextManager[Any]] = nullcontext) -> None:
+        """Start a runner and send all shards to it; `around` is entered for each one that is sent."""
+        self._chosen, self._around = self._stack.enter_context(runner), around
+
+    def on_exit(self, work: Callable[[], Any]) -> None:
+        """Have something done when the flow run ends, while the runner still runs."""
+        self._stack.callback(work)
+
+    def submit(self, task: Any, parameters: dict[str, Any], wait_for: Any = None, dependencies: Any = None) -> Any:
+        """Send one task run to the chosen runner."""
+        if self._chosen is None:
+            # threads that only wait: requests are limited by the models' windows
+            self.use(ThreadPoolTaskRunner(max_workers=SHARDS_AT_ONCE))
+        assert self._chosen is not None
+        with self._around():
+            return self._chosen.submit(task, parameters, wait_for, dependencies)
+
+    def duplicate(self) -> ShardRunner:
+        """A runner that is not started yet. In a worker, too, Prefect makes one, and never sends anything to it."""
+        return type(self)()
+
+    def __exit__(self, *error: Any) -> None:
+        self._stack.close()
+        super().__exit__(*error)
+
+
+class Workers:
+    """What the workers of a run under way are given: models and settings. Where they report, their counts are followed."""
+
+    def __init__(self, models: Roles, settings: Settings, context: Context) -> None:
+        self.models, self.settings, self._context = models, settings, context
+        self._one_at_a_time, self._done = threading.Lock(), threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="stillroom-gather", daemon=True)
+
+    def gather(self) -> None:
+        """Bring the tally of the run up to date."""
+        if self.settings.reports is not None:
+            with self._one_at_a_time:  # an older sum must not come after a newer one
+                gather(self.settings.reports, self._context)
+
+    def follow(self) -> None:
+        """Keep the tally up to date, and pass on a stop, until `leave`."""
+        clear(str(self.settings.reports))
+        self._thread.start()
+
+    def leave(self) -> None:
+        """End following, and clear away the reports."""
+        self._done.set()
+        self._thread.join()
+        clear(str(self.settings.reports))
+
+    def _follow(self) -> None:
+        while not self._done.wait(EVERY_S):
+            self.gather()
+
+
+def check_runner(config: RunConfig) -> None:
+    """Raise ConfigError where the run cannot go to the runner that it asks for, as far as can be seen from here."""
+    if config.runner == "threads":
+        return
+    if find_spec("prefect_ray") is None:
+        raise ConfigError("runner ray is not installed", None, 'pip install "stillroom[ray]"')
+    address()
+    if budget := str(config.budget()):
+        raise ConfigError("a budget has to be counted in one process", budget, "leave it out, or take --runner threads")
+
+
+def hire(config: RunConfig, settings: Settings, context: Context) -> Workers:
+    """Start the runner that the run asks for. Raises ConfigError, before anything is sent to it."""
+    if config.runner == "threads":
+        return Workers(config.models(), settings, context)
+    flow_run = FlowRunContext.get()
+    assert flow_run is not None
+    assert isinstance(flow_run.task_runner, ShardRunner)
+    api_url = str(flow_run.client.api_url)
+    try:
+        flow_run.task_runner.use(ray_runner(config.ray, api_url), resources(config.ray))
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise ConfigError("cannot use the Ray cluster", f"{address()}: {error}", "see `ray status`") from error
+    check_reach({node["NodeManagerHostname"] for node in nodes()}, api_url, settings)
+    count = max(room_for(nodes(), config.ray), config.ray.workers or 0)
+    reports = f"{settings.tables}/reports/{settings.run}"
+    workers = Workers(shared_out(config.models(), count), settings.model_copy(update={"reports": reports}), context)
+    workers.follow()
+    flow_run.task_runner.on_exit(workers.leave)
+    return workers

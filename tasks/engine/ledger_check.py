@@ -1,0 +1,176 @@
+"""Whether a ledger is whole: its database by the database's own check, and every entry by reading it.
+
+stillroom ledger check [--ledger URL]
+
+Nothing is written. Of a SQLite file that SQLite cannot read, `tasks.engine.ledger_pages` reads what is left.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+
+from tasks.engine.home import ledger_wait_s
+from tasks.engine.ledger import Unreadable, completion_of
+from tasks.engine.ledger_database import (
+    completions,
+    damage_from_outside,
+    damaged,
+    engine_of,
+    file_of,
+    is_ledger,
+    shown,
+    unusable,
+)
+from tasks.engine.ledger_pages import PageFile, log_is_cut
+from tasks.errors import ConfigError
+
+KEY_BYTES = 16
+FINDINGS = 3  # of the database's own check; one is enough to know
+
+Entry = tuple[Any, ...]
+
+
+@dataclass(slots=True)
+class Health:
+    """What a check found. `rows` can be read; `faults` are entries that cannot, by key; `damage` is the database's."""
+
+    where: str
+    size_bytes: int
+    damage: list[str] = field(default_factory=list)
+    rows: int = 0
+    by_model: Counter[str] = field(default_factory=Counter)
+    faults: dict[bytes, str] = field(default_factory=dict)
+
+    @property
+    def healthy(self) -> bool:
+        """Whether there is nothing to repair."""
+        return not self.damage and not self.faults
+
+    def read(self, entries: Iterable[Entry]) -> None:
+        """Count entries, and note those that cannot be read."""
+        for entry in entries:
+            fault = fault_of(entry)
+            if fault:
+                self.faults[bytes(entry[0])] = fault
+            else:
+                self.rows += 1
+                self.by_model[entry[1]] += 1
+
+
+def check_ledger(url: str) -> Health:
+    """Look at every entry. Raises ConfigError where there is no ledger, or another program's or a later version's."""
+    path = file_of(url)
+    if path is None:
+        return _check_server(url)
+    if not path.is_file():
+        raise ConfigError("there is no ledger", path, "name one: --ledger sqlite:///PATH")
+    health = Health(str(path), sum(file.stat().st_size for file in (path, _wal(path)) if file.exists()))
+    outside = damage_from_outside(path)
+    if outside:  # SQLite would take away what is left of it
+        health.damage.append(outside)
+    elif log_is_cut(path) and log_is_cut(path):  # once could be a process that writes in this moment
+        health.damage.append(f"{_wal(path).name} is damaged, and commits lie behind the damage")
+    else:
+        _check_file(path, health)
+    if health.damage:
+        health.rows, health.by_model, health.faults = 0, Counter(), {}
+        with PageFile(path) as pages:
+            health.read(_each_once(values for _, values in pages.rows() if looks_like_entry(values)))
+    return health
+
+
+def fault_of(entry: Entry) -> str:
+    """Why an entry cannot be used; empty for a good one."""
+    key, model, *rest = entry
+    if len(key) != KEY_BYTES or not isinstance(model, str):
+        return f"entry {bytes(key).hex()}: not a request's key and model"
+    try:
+        completion_of((key, *rest[:5]))
+    except Unreadable as error:
+        return str(error)
+    return ""
+
+
+def looks_like_entry(values: Entry) -> bool:
+    """Whether a row of a damaged file was one of the ledger's, good or not."""
+    return len(values) == len(completions.c) and isinstance(values[0], bytes) and len(values[0]) == KEY_BYTES
+
+
+def _each_once(entries: Iterable[Entry]) -> Iterator[Entry]:
+    """Each entry once: a good image of it, if there is one."""
+    seen: set[bytes] = set()
+    faulty: dict[bytes, Entry] = {}
+    for entry in entries:
+        if entry[0] in seen:
+            continue
+        if fault_of(entry):
+            faulty[entry[0]] = entry
+        else:
+            seen.add(entry[0])
+            yield entry
+    yield from (entry for key, entry in faulty.items() if key not in seen)
+
+
+def _check_file(path: Path, health: Health) -> None:
+    # read-only leaves a log as it is, which may be all that is left; and without a log it would leave an empty one
+    mode = "ro" if _wal(path).exists() else "rw"
+    where = sa.URL.create("sqlite", database=f"file:{quote(str(path))}", query={"mode": mode, "uri": "true"})
+    engine = sa.create_engine(where, connect_args={"timeout": ledger_wait_s()})
+    sa.event.listen(engine, "connect", _read_anything)
+    try:
+        with engine.connect() as connection:
+            is_ledger(connection, str(path))
+            if completions.name not in sa.inspect(connection).get_table_names():
+                health.damage.append(f"it has no table {completions.name}")
+                return
+            found = connection.exec_driver_sql(f"PRAGMA integrity_check({FINDINGS})").scalars().all()
+            health.damage += (
+                [] if found == ["ok"] else [line for text in found for line in text.splitlines()[:FINDINGS]]
+            )
+            if not health.damage:
+                health.read(_entries(connection))
+    except DBAPIError as error:
+        if not damaged(error):
+            raise unusable(f"sqlite:///{path}", error) from error
+        health.damage.append(str(error.orig))
+    finally:
+        engine.dispose()
+
+
+def _check_server(url: str) -> Health:
+    engine = engine_of(url)
+    try:
+        with engine.connect() as connection:
+            is_ledger(connection, shown(url))
+            if completions.name not in sa.inspect(connection).get_table_names():
+                raise ConfigError("there is no ledger", shown(url), "name its database: --ledger URL")
+            size = connection.execute(sa.text(f"SELECT pg_total_relation_size('{completions.name}')")).scalar_one()
+            health = Health(shown(url), size)
+            health.read(_entries(connection))
+            return health
+    except DBAPIError as error:
+        raise unusable(url, error) from error
+    finally:
+        engine.dispose()
+
+
+def _entries(connection: sa.Connection) -> Iterator[Entry]:
+    columns = [column for column in completions.c if column.name != "paid_at"]
+    rows = connection.execution_options(yield_per=1000).execute(sa.select(*columns))
+    yield from (tuple(row) for row in rows)
+
+
+def _read_anything(connection: Any, _record: Any) -> None:
+    connection.text_factory = lambda data: data.decode("utf-8", "surrogateescape")  # then it is told which entry it is
+
+
+def _wal(path: Path) -> Path:
+    return path.with_name(path.name + "-wal")

@@ -1,0 +1,100 @@
+"""What changed between two versions of a dataset: rows added, rows changed, rows gone.
+
+A row is known by its `row_id` (`prompt_id` in the format `binarized`), and where a format has neither, by what it says:
+of such rows none is ever "changed". Memory is that of a million rows, whatever the size of the files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import zip_longest
+from pathlib import Path
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict
+
+from tasks.engine.tables import read_stream, write_stream
+
+IDS = ("row_id", "prompt_id")
+ROWS_AT_ONCE = 1_000_000
+
+
+class Changes(BaseModel):
+    """Counts of rows. All are 0 where the same rows stand in another order."""
+
+    model_config = ConfigDict(frozen=True)
+
+    added: int = 0
+    changed: int = 0
+    gone: int = 0
+
+
+def keys_of(frame: pl.DataFrame) -> pl.Series:
+    """What each row is known by, as 64 bits: its id, else all that it says."""
+    known = next((column for column in IDS if column in frame.columns), None)
+    return contents_of(frame) if known is None else frame[known].hash()
+
+
+def contents_of(frame: pl.DataFrame) -> pl.Series:
+    """All that each row says, as 64 bits."""
+    return frame.select(pl.struct(sorted(frame.columns)).hash()).to_series()
+
+
+def changes_between(before: Path | None, after: Path, scratch: Path) -> Changes | None:
+    """What changed from one Parquet file to another; None where they hold the same rows in the same order.
+
+    A file that is not there holds no rows. Writes 16 bytes a row to `scratch`, and deletes them.
+    """
+    if before is None:
+        return Changes(added=sum(frame.height for frame in _frames(after)))
+    files = [scratch / "before.keys", scratch / "after.keys"]
+    try:
+        for path, file in zip((before, after), files, strict=True):
+            write_stream(file, (_slim(frame) for frame in _frames(path)))
+        if all(_equal(*pair) for pair in zip_longest(*map(_frames, files))):
+            return None
+        return _counted(*files)
+    finally:
+        for file in files:
+            file.unlink(missing_ok=True)
+
+
+def _frames(path: Path) -> Iterator[pl.DataFrame]:
+    return read_stream(path) if path.exists() else iter(())
+
+
+def _slim(frame: pl.DataFrame) -> pl.DataFrame:
+    return pl.DataFrame({"key": keys_of(frame), "content": contents_of(frame)})
+
+
+def _equal(before: pl.DataFrame | None, after: pl.DataFrame | None) -> bool:
+    return before is not None and after is not None and before.equals(after)
+
+
+def _counted(before: Path, after: Path) -> Changes:
+    """Join the two, a share of the keys at a time; a key may stand more than once."""
+    sides = [pl.scan_parquet(file) if file.exists() else None for file in (before, after)]
+    rows = max(side.select(pl.len()).collect().item() for side in sides if side is not None)
+    shares = rows // ROWS_AT_ONCE + 1
+    total = pl.Series([0, 0, 0])
+    for share in range(shares):
+        old, new = (_share(side, shares, share) for side in sides)
+        both = old.join(new, on="key", how="full", coalesce=True, suffix="_new").with_columns(
+            pl.col("count", "count_new").fill_null(0).cast(pl.Int64)
+        )
+        more = pl.col("count_new") - pl.col("count")
+        stayed = (pl.col("count") > 0) & (pl.col("count_new") > 0)
+        counts = both.select(
+            more.clip(lower_bound=0).sum().alias("added"),
+            (stayed & (pl.col("content") != pl.col("content_new"))).sum().cast(pl.Int64).alias("changed"),
+            (-more).clip(lower_bound=0).sum().alias("gone"),
+        )
+        total += pl.Series(counts.row(0))
+    return Changes(added=total[0], changed=total[1], gone=total[2])
+
+
+def _share(side: pl.LazyFrame | None, shares: int, share: int) -> pl.DataFrame:
+    if side is None:
+        return pl.DataFrame(schema={"key": pl.UInt64, "content": pl.UInt64, "count": pl.UInt32})
+    mine = side.filter(pl.col("key") % shares == share)
+    return mine.group_by("key").agg(pl.col("content").first(), pl.len().alias("count")).collect()

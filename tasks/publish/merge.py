@@ -1,0 +1,94 @@
+"""A run's rows among those that the dataset has already: these stay as they are and in their order, and new ones join.
+
+A new row that follows a known one in its run (a healed row, on a retry) stands behind it here too; those of a run that
+shares no row with the dataset stand at the end. What grows with the run, and not with the dataset, is the memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+
+import polars as pl
+
+from tasks.engine.tables import read_stream
+from tasks.errors import ConfigError
+from tasks.publish.changes import keys_of
+
+Slice = tuple[int, int]  # of the run's rows: the first, and the one after the last
+
+
+@dataclass(slots=True)
+class Places:
+    """Where new rows of a run go: before or behind rows of the dataset (by key), or at its end."""
+
+    before: dict[int, Slice] = field(default_factory=dict)
+    behind: dict[int, Slice] = field(default_factory=dict)
+    at_end: list[Slice] = field(default_factory=list)
+
+    @property
+    def rows(self) -> int:
+        """How many there are."""
+        return sum(stop - start for start, stop in (*self.before.values(), *self.behind.values(), *self.at_end))
+
+
+def places_of(earlier: Path, own: Path) -> Places:
+    """Where the rows of a run (`own`) go among those of the dataset (`earlier`), of which it may hold some itself."""
+    keys = [key for frame in read_stream(own) for key in keys_of(frame)]
+    wanted = pl.Series(keys, dtype=pl.UInt64).implode()
+    theirs = (keys_of(frame) for frame in read_stream(earlier))
+    known = {key for some in theirs for key in some.filter(some.is_in(wanted))}
+    places = Places()
+    shared = [at for at, key in enumerate(keys) if key in known]
+    if not shared:
+        places.at_end = [(0, len(keys))]
+        return places
+    if shared[0] > 0:
+        places.before[keys[shared[0]]] = (0, shared[0])
+    for at, following in pairwise([*shared, len(keys)]):
+        if following > at + 1:
+            places.behind[keys[at]] = (at + 1, following)
+    return places
+
+
+def merged(earlier: Path, own: Path, places: Places) -> Iterator[pl.DataFrame]:
+    """The rows of both, in order, with the columns of both. Raises ConfigError where these do not go together."""
+    columns = _columns(pl.read_parquet_schema(earlier), pl.read_parquet_schema(own))
+
+    def news(slices: list[Slice]) -> Iterator[pl.DataFrame]:
+        for start, stop in slices:
+            if stop > start:
+                yield _aligned(pl.scan_parquet(own).slice(start, stop - start).collect(), columns)
+
+    for frame in read_stream(earlier):
+        done = 0
+        for at, key in enumerate(keys_of(frame) if places.before or places.behind else ()):
+            around = [table.pop(key, None) for table in (places.before, places.behind)]
+            for slice_, end in zip(around, (at, at + 1), strict=True):
+                if slice_ is not None:
+                    yield _aligned(frame[done:end], columns)
+                    yield from news([slice_])
+                    done = end
+        yield _aligned(frame[done:], columns)
+    if places.at_end:
+        yield from (_aligned(frame, columns) for frame in read_stream(own))
+
+
+def _columns(earlier: Mapping[str, pl.DataType], own: Mapping[str, pl.DataType]) -> dict[str, pl.DataType]:
+    """The columns of both: those of the dataset first. One side may lack some that the other has, where all is null."""
+    one_way = set(earlier) <= set(own) or set(own) <= set(earlier)
+    if not one_way or any(earlier[name] != own[name] for name in set(earlier) & set(own)):
+        raise ConfigError(
+            "the dataset has other columns than the rows that this run adds",
+            f"{', '.join(earlier)}; not {', '.join(own)}",
+            "give the same `format`, or another --out",
+        )
+    return {**earlier, **own}
+
+
+def _aligned(frame: pl.DataFrame, columns: Mapping[str, pl.DataType]) -> pl.DataFrame:
+    return frame.select(
+        pl.col(name) if name in frame.columns else pl.lit(None, dtype).alias(name) for name, dtype in columns.items()
+    )

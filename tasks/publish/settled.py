@@ -1,0 +1,100 @@
+"""Which seeds a dataset has done with: `seeds.parquet` beside it, their ids in order. The next night takes others.
+
+A seed is done with when every row made of it was published or refused. It is not where a row of it is still pending (a
+budget ended the run), nor where all that came of it was surplus: then the next night takes it again, from the ledger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from tasks.engine.seen import SeenIds
+from tasks.engine.tables import Table, read_stream, write_stream
+
+IDS_AT_ONCE = 1_000_000
+SCHEMA: dict[str, Any] = {"row_id": pl.String}
+LINEAGE: dict[str, Any] = {"row_id": pl.String, "parents": pl.List(pl.String)}
+
+
+def unsettled(
+    seeds: Sequence[Table], steps: Sequence[Table], last: Sequence[Table], surplus: Collection[str]
+) -> set[str]:
+    """The ids of seeds that are not done with. `steps`: all tables of the run; `last`: those that are published.
+
+    Holds the ids of the run in memory: ask only where there is a surplus, or something may be pending.
+    """
+    lines = _beside(steps, "provenance", LINEAGE).explode("parents").unique()
+    roots = _ids(seeds)
+    refused = _beside(steps, "rejects", SCHEMA)["row_id"]
+    ends = _ids(last)
+    pending = _minus(pl.concat([roots, lines["row_id"]]), pl.concat([lines["parents"], refused, ends]))
+    left_over = pl.Series(list(surplus), dtype=pl.String)
+    published = _minus(ends, left_over)
+    return _roots(pending, lines) | (_roots(left_over, lines) - _roots(published, lines))
+
+
+def write_seeds(path: Path, seeds: Sequence[Table], without: Collection[str], earlier: Path | None) -> None:
+    """Write the ids of the seeds, and those that the dataset has `earlier`, sorted: a million at a time in memory."""
+    rows = sum(table.rows for table in seeds) + (_height(earlier) if earlier else 0)
+    digits = 0
+    while rows > IDS_AT_ONCE * 16**digits:
+        digits += 1
+    beginnings = [f"{number:0{digits}x}" if digits else "" for number in range(16**digits)]
+    write_stream(path, (_part(beginning, seeds, without, earlier) for beginning in beginnings))
+
+
+def seen_seeds(path: Path | None, folder: Path) -> SeenIds:
+    """The ids of the seeds that a dataset has done with, as a set on disk in `folder`; close it."""
+    seen = SeenIds(folder)
+    for frame in read_stream(path) if path is not None and path.exists() else ():
+        seen.new(frame["row_id"].to_list())
+    return seen
+
+
+def _part(beginning: str, seeds: Sequence[Table], without: Collection[str], earlier: Path | None) -> pl.DataFrame:
+    parts = [pl.DataFrame(schema=SCHEMA)]
+    if earlier is not None:
+        parts.append(_beginning(pl.scan_parquet(earlier), beginning).collect())
+    for table in seeds:
+        mine = _beginning(table.read(["row_id"]).lazy(), beginning).collect()
+        parts.append(mine.filter(~pl.col("row_id").is_in(list(without))))
+    return pl.concat(parts).unique().sort("row_id")
+
+
+def _beginning(frame: pl.LazyFrame, beginning: str) -> pl.LazyFrame:
+    return frame.filter(pl.col("row_id").str.starts_with(beginning))
+
+
+def _height(path: Path) -> int:
+    height: int = pl.scan_parquet(path).select(pl.len()).collect().item()
+    return height
+
+
+def _roots(ids: pl.Series, lines: pl.DataFrame) -> set[str]:
+    """The seeds that these rows come from; a row that is nobody's child is one itself."""
+    roots: set[str] = set()
+    seen: set[str] = set()
+    while len(ids):
+        up = pl.DataFrame({"row_id": ids}).unique().join(lines, on="row_id", how="left")
+        roots.update(up.filter(pl.col("parents").is_null())["row_id"])
+        seen.update(ids)
+        ids = pl.Series(list(set(up["parents"].drop_nulls()) - seen), dtype=pl.String)
+    return roots
+
+
+def _minus(ids: pl.Series, others: pl.Series) -> pl.Series:
+    return ids.filter(~ids.is_in(others.implode()))
+
+
+def _ids(tables: Sequence[Table]) -> pl.Series:
+    return pl.concat([pl.DataFrame(schema=SCHEMA), *(table.read(["row_id"]) for table in tables)])["row_id"]
+
+
+def _beside(tables: Sequence[Table], name: str, schema: dict[str, Any]) -> pl.DataFrame:
+    frames = (frame.select(list(schema)) for table in tables if (frame := table.read_beside(name)) is not None)
+    return pl.concat(chain([pl.DataFrame(schema=schema)], frames))
