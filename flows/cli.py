@@ -184,7 +184,9 @@ def explain(
 
 @app.command()
 def serve(
-    host: Annotated[str, typer.Option(help="address to listen on; one that others reach needs a password")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="address to listen on; one that others reach needs a password")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="port of the server and its UI")] = 4200,
 ) -> None:
     """Run a Prefect server with the nightly deployments and a worker, until Ctrl-C."""

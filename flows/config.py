@@ -80,7 +80,10 @@ class RunConfig(BaseModel):
         None, ge=0, description="tokens, prompts and completions, after which no more requests are made"
     )
     max_cost_usd: float | None = Field(
-        None, ge=0, allow_inf_nan=False, description="cost after which no more requests are made; every model needs its prices"
+        None,
+        ge=0,
+        allow_inf_nan=False,
+        description="cost after which no more requests are made; every model needs its prices",
     )
     incremental: bool = Field(
         False, description="add to the dataset that is there: take only seeds that it has not had, keep all its rows; "

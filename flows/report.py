@@ -45,7 +45,7 @@ class Ending:
 def start_line(run: str, config: RunConfig, folder: str) -> str:
     """What a run was told, in one line: nothing of it is secret."""
     told = [f"recipe {config.full_recipe}", f"models {', '.join(config.model_names())}", f"seed {config.seed}",
-            f"{config.max_attempts} attempts", f"shards of {config.shard_rows:,} rows", f"runner {config.runner}"]  # fmt: skip
+            f"max_attempts {config.max_attempts}", f"shards of {config.shard_rows:,} rows", f"runner {config.runner}"]  # fmt: skip
     rows = getattr(config, "rows", None)
     told += [f"{rows:,} rows wanted"] if rows else []
     told += [f"budget {budget}"] if (budget := str(config.budget())) else []

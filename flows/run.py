@@ -214,7 +214,9 @@ class Run:
 
 def _error_of(state: Any) -> BaseException | None:
     """What a task run ended with; None where it ended well, or never began since one that it waited for did not."""
-    ended = state.result(raise_on_failure=False) if state.is_final() else None
+    if state.is_completed() or not state.is_final():
+        return None  # asking Prefect for a result takes it half a millisecond
+    ended = state.result(raise_on_failure=False)
     return ended if isinstance(ended, BaseException) else None
 
 

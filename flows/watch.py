@@ -115,7 +115,7 @@ class Watch:
             new = window.refusals - self._refusals.get(config.name, 0) if window is not None else 0
             if window is not None and new > 0:
                 self._refusals[config.name] = window.refusals
-                self._log.warning("%s had no room for %d requests: %d at once now", config.name, new, window.limit)
+                self._log.warning("%s had no room: refused requests %d, at once now %d", config.name, new, window.limit)
 
     def _ending(self, steps: list[Step], error: Exception | None) -> Ending:
         run = self._run

@@ -35,7 +35,8 @@ def free_port() -> int:
 def environment(folder: Path, **more: str) -> dict[str, str]:
     """The user's: nothing of Prefect's that this test run has set for itself."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-    own = {"STILLROOM_HOME": str(folder / "home"), "REQUEST_LOG": str(folder / "requests.log"), "PYTHONPATH": str(ROOT)}
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    own = {"STILLROOM_HOME": str(folder / "home"), "REQUEST_LOG": str(folder / "requests.log"), "PYTHONPATH": path}
     return ours | own | more
 
 

@@ -54,6 +54,7 @@ def test_the_schedules_are_off_and_the_form_explains_itself(served: Served) -> N
     schema = served.deployment("instruction-sft-nightly")["parameter_openapi_schema"]
     fields = schema["definitions"]["InstructionSFT"]
     assert fields["additionalProperties"] is False
+    assert list(fields["properties"])[:5] == ["recipe", "seeds", "rows", "name", "model"]
     assert fields["properties"]["recipe"]["enum"] == ["respond", "basic", "seeded", "evolved"]
     assert fields["properties"]["max_reject_fraction"]["maximum"] == 1
     unexplained = [n for n, f in fields["properties"].items() if "description" not in f and "$ref" not in str(f)]

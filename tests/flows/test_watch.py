@@ -264,7 +264,7 @@ def test_the_log_has_a_line_for_each_event_and_none_for_a_shard(scripted: Script
     assert [line.task_run_id for line in lines] == [None] * len(lines)
     name = f"sft-{str(run.id)[:8]}"
     assert told[1] == (
-        f"run {name} starts: recipe sft-respond, models test, seed 0, 1 attempts, shards of 5 rows, runner threads, "
+        f"run {name} starts: recipe sft-respond, models test, seed 0, max_attempts 1, shards of 5 rows, runner threads, "
         "budget max_requests 12; dataset datasets/nightly_sft"
     )
     assert told.count("budget reached (max_requests 12): no more requests are made") == 1
@@ -285,7 +285,7 @@ def test_a_key_is_shown_nowhere_and_a_full_endpoint_is_told(
     assert server.headers[0]["authorization"] == "Bearer sk-very-secret"
     shown = Shown()
     log = "\n".join(line.message for line in logged(shown.run.id, "Finished in state"))
-    assert "had no room for 1 requests" in log
+    assert "had no room: refused requests 1, at once now " in log
     assert "a-model" in shown.run.tags
     with get_client(sync_client=True) as client:
         events = client.request("POST", "/events/filter", json={"filter": {}, "limit": 50}).text

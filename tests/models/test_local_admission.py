@@ -75,7 +75,9 @@ def test_a_cut_run_does_not_wait_for_texts_that_do_not_end(endless: Path, tmp_pa
             await asyncio.sleep(0.01)
         context.halt()
         await asyncio.sleep(0.05)
-        assert {bill.begun_s is not None for bill in context.bills} == {True}, "halted, only what has begun is waited for"
+        assert {bill.begun_s is not None for bill in context.bills} == {True}, (
+            "halted, only what has begun is waited for"
+        )
         context.cut()
 
     with world(tmp_path) as w:
