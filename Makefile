@@ -24,6 +24,7 @@ bench: install  ## speed and memory, side by side with a reference in one run
 	$(BIN)/python -m tests.benchmarks.local_model
 	$(BIN)/python -m tests.benchmarks.pairing
 	$(BIN)/python -m tests.benchmarks.endpoint
+	$(BIN)/python -m tests.benchmarks.orchestration
 
 demo-model: install  ## train the built-in model again
 	$(BIN)/python -m tasks.models.demo.train

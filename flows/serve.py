@@ -3,8 +3,8 @@
 stillroom serve
 
 The server's database is a SQLite file in the home; the logs are beside it, in `logs/`. A run that is under way when it
-stops is marked Crashed, and goes on where it was when it is retried. While it serves, every command on the same home
-shows its runs in the same UI.
+stops, or is killed, goes on when it serves again. While it serves, every command on the same home shows its runs in the
+same UI.
 """
 
 # ruff: noqa: T201 - what the command says
@@ -89,7 +89,7 @@ def _keep_house(host: str, port: int, children: Children, lock: IO[str]) -> None
         for number in STOP_SIGNALS:
             signal.signal(number, signal.SIG_IGN)
         if worker is not None:
-            children.end(worker, RUNS_STOP_TIMEOUT_S)  # first, while its runs can tell the server that they stopped
+            children.end(worker, RUNS_STOP_TIMEOUT_S)  # first, so that it takes nothing more
         children.end(server, SERVER_STOP_TIMEOUT_S)
 
 

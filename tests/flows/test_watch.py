@@ -45,10 +45,13 @@ class Shown:
 
     def __init__(self) -> None:
         from prefect.client.orchestration import get_client
+        from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
+        from prefect.client.schemas.sorting import FlowRunSort
 
         with get_client(sync_client=True) as client:
-            self.run = max(client.read_flow_runs(), key=lambda run: run.created)
-            found = [a for a in client.read_artifacts() if a.flow_run_id == self.run.id and a.key]
+            self.run = client.read_flow_runs(sort=FlowRunSort.START_TIME_DESC, limit=1)[0]
+            mine = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[self.run.id]))
+            found = [artifact for artifact in client.read_artifacts(artifact_filter=mine) if artifact.key]
         self.artifacts = {str(artifact.key): artifact for artifact in found}
         assert len(self.artifacts) == len(found), "one artifact a key"
 
@@ -95,6 +98,7 @@ def published(run_id: UUID) -> list[dict[str, Any]]:
 
 def test_a_run_is_found_by_its_name_and_tags_and_its_shards_by_theirs(scripted: Scripted) -> None:
     from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 
     scripted(lambda _: "Yes.")
     sft(seeds=questions(5), shard_rows=2)
@@ -104,7 +108,7 @@ def test_a_run_is_found_by_its_name_and_tags_and_its_shards_by_theirs(scripted: 
 
     def names() -> set[str]:
         with get_client(sync_client=True) as client:
-            tasks = [task for task in client.read_task_runs() if task.flow_run_id == run.id]
+            tasks = client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run.id])))
         assert not [task for task in tasks if task.tags], "a tag on a task run costs a question to the server"
         return {task.name for task in tasks} if len(tasks) == 3 else set()
 
@@ -129,7 +133,9 @@ def test_a_flow_run_is_named_after_recipe_and_dataset(options: dict[str, Any], n
 
 def test_progress_is_live_while_the_run_goes_and_final_at_its_end(scripted: Scripted) -> None:
     from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
+    progress = ArtifactFilter(key=ArtifactFilterKey(any_=["progress-nightly-sft-text-generation"]))
     go_on = threading.Event()
     seen: list[Any] = []
 
@@ -141,7 +147,7 @@ def test_progress_is_live_while_the_run_goes_and_final_at_its_end(scripted: Scri
     def look() -> None:
         def half_way() -> Any:
             with get_client(sync_client=True) as client:
-                told = [(a, a.description or "") for a in client.read_artifacts()]
+                told = [(a, a.description or "") for a in client.read_artifacts(artifact_filter=progress)]
             return [artifact for artifact, text in told if "30 of 60 rows" in text and "| 1 of 3 |" in text]
 
         try:
