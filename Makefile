@@ -8,7 +8,7 @@ demo: install  ## make both kinds of dataset with the built-in model
 	$(BIN)/stillroom dpo --recipe basic --instructions datasets/demo-sft --out datasets/demo-dpo
 
 test: install  ## the whole unmarked suite
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n 3 --dist loadfile
 
 test-slow: install  ## cluster, browser, servers
 	$(BIN)/python -m pytest -m slow

@@ -155,6 +155,12 @@ async def evolving(models: Models, n: int, say: Say) -> None:
     harder = [(q.difficulty, difficulty(t)) for q, t in pairs]
     say("evolved: harder, of all", share(after is not None and after > before for before, after in harder), ">= 70")
     say("evolved: harder, of the checkable", share(after > before for before, after in harder if after is not None))
+    deep = [
+        (q.difficulty, difficulty(o[0]["instruction"]))
+        for q, o in zip(questions, out, strict=True)
+        if not isinstance(o, RowLoss) and o[0]["instruction"] != q.text and "breadth" not in o[0]["operations"]
+    ]  # in breadth the paper asks for another instruction, which need not be harder
+    say(f"evolved in depth ({len(deep)}): harder, of all", share(b is not None and b > a for a, b in deep))
     rng = random.Random(UNSEEN)
     gold = [
         (q, q.reworded(rng) if i % 2 else evolved(q, OPERATIONS[i % 6], rng), bool(i % 2))
