@@ -27,6 +27,7 @@ from tasks.engine.ledger_database import (
     file_of,
     is_ledger,
     shown,
+    tell_undecodable,
     unusable,
 )
 from tasks.engine.ledger_pages import PageFile, log_is_cut
@@ -125,6 +126,7 @@ def _check_file(path: Path, health: Health) -> None:
     where = sa.URL.create("sqlite", database=f"file:{quote(str(path))}", query={"mode": mode, "uri": "true"})
     engine = sa.create_engine(where, connect_args={"timeout": ledger_wait_s()})
     sa.event.listen(engine, "connect", _read_anything)
+    sa.event.listen(engine, "handle_error", tell_undecodable)
     try:
         with engine.connect() as connection:
             is_ledger(connection, str(path))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import random
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 
 from tasks.engine.home import ledger_url, ledger_wait_s
 from tasks.errors import ConfigError
@@ -79,6 +80,7 @@ def engine_of(url: str | sa.URL) -> sa.Engine:
     if where.get_backend_name() == "sqlite":
         engine = sa.create_engine(where)
         sa.event.listen(engine, "connect", _set_up_sqlite)
+        sa.event.listen(engine, "handle_error", tell_undecodable)
         return engine
     # a host that is gone without a word must not hold up a run for the hours that TCP allows
     silence = {"connect_timeout": "10", "tcp_user_timeout": "30000", "application_name": "stillroom"}
@@ -272,6 +274,13 @@ def damaged(error: BaseException) -> bool:
     return code.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_IOERR_SHORT_READ", "XX001", "XX002")) or (
         isinstance(error, DBAPIError) and is_sqlite(error) and "Could not decode" in str(error.orig)
     )
+
+
+def tell_undecodable(context: sa.engine.ExceptionContext) -> None:
+    """Python cannot even read SQLite's complaint where it quotes a damaged schema: damage like any other."""
+    if isinstance(context.original_exception, UnicodeDecodeError):
+        cause = sqlite3.DatabaseError("Could not decode the schema")
+        raise DatabaseError(context.statement, None, cause) from context.original_exception
 
 
 def unusable(url: str, error: Exception) -> ConfigError:

@@ -22,6 +22,8 @@ WAL_HEADER_BYTES, FRAME_HEADER_BYTES = 32, 24
 INDEX_INTERIOR, INDEX_LEAF, TABLE_LEAF = 0x02, 0x0A, 0x0D
 INTEGER_BYTES = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8}
 SHORTEST_ROW_BYTES = 16
+PAGE_BEGINNINGS = {0x00, 0x02, 0x05, 0x0A, 0x0D}  # overflow (a page number follows), and the four kinds of tree page
+PAGES_LOOKED_AT = 1000
 
 ByteOrder = Literal["<", ">"]
 Record = tuple[int, tuple[Any, ...]]
@@ -37,8 +39,7 @@ class PageFile:
     def __init__(self, path: Path) -> None:
         self._main = _mapped(path)
         self._wal = _mapped(path.with_name(path.name + "-wal"))
-        self.page_bytes, reserved = self._sizes()
-        self._usable = self.page_bytes - reserved
+        self.page_bytes = self._page_size()  # a ledger reserves nothing at the end of a page
         self._main_pages = -(-len(self._main) // self.page_bytes)  # the last one may be cut
         self._frames = self._current_frames()
 
@@ -104,21 +105,21 @@ class PageFile:
         """Where the cells of a page begin."""
         count = int.from_bytes(page[start + 3 : start + 5], "big")
         first = start + header_bytes
-        count = min(count, (self._usable - first) // 2)
+        count = min(count, (self.page_bytes - first) // 2)
         for at in range(first, first + 2 * count, 2):
             cell = int.from_bytes(page[at : at + 2], "big")
-            if first <= cell < self._usable:
+            if first <= cell < self.page_bytes:
                 yield cell
 
     def _payload(self, page: bytes, at: int, payload_bytes: int) -> bytes:
         """What a cell of a table holds, its overflow pages included."""
-        most = self._usable - 35
+        most = self.page_bytes - 35
         if payload_bytes > len(self._main) + len(self._wal) or payload_bytes < SHORTEST_ROW_BYTES:
             raise BrokenCell
         if payload_bytes <= most:
             return page[at : at + payload_bytes]
-        least = (self._usable - 12) * 32 // 255 - 23
-        local = least + (payload_bytes - least) % (self._usable - 4)
+        least = (self.page_bytes - 12) * 32 // 255 - 23
+        local = least + (payload_bytes - least) % (self.page_bytes - 4)
         local = local if local <= most else least
         parts, left = [page[at : at + local]], payload_bytes - local
         following = int.from_bytes(page[at + local : at + local + 4], "big")
@@ -126,23 +127,31 @@ class PageFile:
             more = self._page(following)
             if len(more) < 4:
                 raise BrokenCell
-            parts.append(more[4 : min(self._usable, 4 + left)])
-            left -= self._usable - 4
+            parts.append(more[4 : min(self.page_bytes, 4 + left)])
+            left -= self.page_bytes - 4
             following = int.from_bytes(more[:4], "big")
         if following != 0:  # a chain ends with its row: this one has been written over
             raise BrokenCell
         return b"".join(parts)
 
-    def _sizes(self) -> tuple[int, int]:
-        """Bytes of a page, and how many of them at its end SQLite leaves alone."""
-        if self._main[:16] == MAGIC:
-            page_bytes = int.from_bytes(self._main[16:18], "big")
-            page_bytes = 65536 if page_bytes == 1 else page_bytes
-            if _is_page_size(page_bytes):
-                return page_bytes, self._main[20]
-        page_bytes = int.from_bytes(self._wal[8:12], "big")
-        has_wal = int.from_bytes(self._wal[:4], "big") in WAL_MAGIC and _is_page_size(page_bytes)
-        return (page_bytes if has_wal else USUAL_PAGE_BYTES), 0
+    def _page_size(self) -> int:
+        """Bytes of a page: what the file or the log says, or the usual, whichever the pages look like.
+
+        Both headers may be damaged themselves. With too small a page most begin in the middle of some text; with too
+        large a one as many begin well as with the right one: of equals the smallest.
+        """
+        said = int.from_bytes(self._main[16:18], "big"), int.from_bytes(self._wal[8:12], "big")
+        sizes = {65536 if size == 1 else size for size in said}
+        return max(sorted({USUAL_PAGE_BYTES} | set(filter(_is_page_size, sizes))), key=self._well_begun)
+
+    def _well_begun(self, page_bytes: int) -> float:
+        """The share of pages of this size, of some that lie all over the file, that begin as pages do."""
+        file, header_bytes, step = self._main, 0, page_bytes
+        if not file:
+            file, header_bytes, step = self._wal, WAL_HEADER_BYTES + FRAME_HEADER_BYTES, FRAME_HEADER_BYTES + page_bytes
+        starts = range(header_bytes + (step if file is self._main else 0), len(file), step)
+        looked_at = starts[:: max(1, len(starts) // PAGES_LOOKED_AT)]
+        return sum(file[at] in PAGE_BEGINNINGS for at in looked_at) / max(1, len(looked_at))
 
     def _current_frames(self) -> dict[int, int]:
         """Where in the log the newest image of each page lies. Frames of the log's earlier use have other salts."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
@@ -164,6 +164,10 @@ def test_and_so_they_do_after_a_kill_when_half_of_them_are_in_the_log(
 
 
 @pages
+@example(at=20, data=b"\x01")  # the header's bytes that SQLite keeps free on each page
+@example(at=16, data=b"\x08")  # its size of a page: half of it
+@example(at=16, data=b"\x40")  # four times
+@example(at=3599, data=b"\x00\x80")  # the schema's text
 @given(at=st.integers(0, 10**9), data=st.binary(min_size=1, max_size=64))
 def test_a_few_bytes_overwritten_cost_no_row_elsewhere(closed: Path, at: int, data: bytes) -> None:
     with TemporaryDirectory() as folder:
