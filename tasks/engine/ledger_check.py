@@ -7,6 +7,7 @@ Nothing is written. Of a SQLite file that SQLite cannot read, `tasks.engine.ledg
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -20,12 +21,14 @@ from sqlalchemy.exc import DBAPIError
 from tasks.engine.home import ledger_wait_s
 from tasks.engine.ledger import Unreadable, completion_of
 from tasks.engine.ledger_database import (
+    code_of,
     completions,
     damage_from_outside,
     damaged,
     engine_of,
     file_of,
     is_ledger,
+    locked,
     shown,
     tell_undecodable,
     unusable,
@@ -34,6 +37,7 @@ from tasks.engine.ledger_pages import PageFile, log_is_cut
 from tasks.errors import ConfigError
 
 KEY_BYTES = 16
+OF_THE_PLACE = ("SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_NOMEM")
 FINDINGS = 3  # of the database's own check; one is enough to know
 
 Entry = tuple[Any, ...]
@@ -140,11 +144,17 @@ def _check_file(path: Path, health: Health) -> None:
             if not health.damage:
                 health.read(_entries(connection))
     except DBAPIError as error:
-        if not damaged(error):
+        if not damaged(error) and (locked(error) or _is_of_the_place(error, path)):
             raise unusable(f"sqlite:///{path}", error) from error
         health.damage.append(str(error.orig))
     finally:
         engine.dispose()
+
+
+def _is_of_the_place(error: DBAPIError, path: Path) -> bool:
+    """Whether it is not the file's content that SQLite complains of. A damaged header makes a file look read-only, too."""
+    may_write = os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+    return code_of(error).startswith(OF_THE_PLACE if may_write else (*OF_THE_PLACE, "SQLITE_READONLY"))
 
 
 def _check_server(url: str) -> Health:
