@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import polars as pl
 from tasks.engine.home import home, tables_root
 from tasks.engine.tables import Table, write_table
 from tasks.errors import ConfigError
-from tasks.publish.revisions import history, makers
+from tasks.publish.revisions import Publication, history, makers
 
 
 def manifests() -> Iterator[dict[str, Any]]:
@@ -85,6 +85,21 @@ def epochs_after(run: str) -> dict[str, Table]:
         if counts:
             epochs[step] = _written(counts, f"{tables_root()}/epochs/{run}/{step}.parquet")
     return epochs
+
+
+def epochs_before(run: str, lines: Sequence[Publication]) -> dict[str, Table]:
+    """The epochs that the rows of a dataset were made with, for a run that makes it anew: what was healed stays healed."""
+    counts: dict[str, dict[str, int]] = {}
+    for line in makers(list(lines)):
+        if not (home() / "runs" / line.run / "manifest.json").is_file():
+            continue  # made from another home
+        for step, table in manifest(line.run)["settings"]["epochs"].items():
+            known = counts.setdefault(step, {})
+            for row_id, epoch in _counts(table).items():
+                known[row_id] = max(epoch, known.get(row_id, 0))
+    return {
+        step: _written(known, f"{tables_root()}/epochs/{run}/before/{step}.parquet") for step, known in counts.items()
+    }
 
 
 def _counts(earlier: dict[str, Any] | None) -> dict[str, int]:

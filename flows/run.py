@@ -16,7 +16,7 @@ from prefect.states import Completed
 
 from flows.config import RunConfig
 from flows.counts import Counts
-from flows.manifests import epochs_after
+from flows.manifests import epochs_after, epochs_before
 from flows.nights import Night, healed_run
 from flows.runners import Workers, check_runner, hire
 from tasks.engine.context import Context
@@ -28,6 +28,7 @@ from tasks.engine.tables import Table
 from tasks.engine.technique import Technique
 from tasks.errors import ConfigError, Interrupted
 from tasks.publish.dataset import Handed
+from tasks.publish.revisions import history
 
 
 class TooManyRejects(RuntimeError):
@@ -66,7 +67,8 @@ class Run:
     def start(cls, kind: str, config: RunConfig, out: Path) -> Run:
         """Open the ledger. Raises ConfigError before anything is paid for.
 
-        A retry (of the run that the config names, or Prefect's own of this one) starts from what failed there.
+        A retry (of the run that the config names, or Prefect's own of this one) starts from what failed there; a run
+        that makes its dataset anew asks what was healed there as it was then.
         """
         check_home()
         run = f"{kind}-{str(flow_run.id or 'plain')[:8]}"
@@ -74,7 +76,7 @@ class Run:
         process.forget(run)
         retried = healed_run(config.retry, run, again and (home() / "runs" / run / "manifest.json").exists())
         night = Night.begin(out, kind, config, retried)
-        epochs = epochs_after(retried) if retried is not None else {}
+        epochs = epochs_before(run, history(out)) if retried is None else epochs_after(retried)
         settings = Settings(
             run=run, home=home(), ledger=ledger_url(), tables=tables_root(), seed=config.seed, language=config.language,
             max_attempts=config.max_attempts, budget=config.budget(), epochs=epochs,

@@ -17,7 +17,6 @@ from typing import Any, Protocol, TypeVar, get_args
 
 import orjson
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
 from tasks.engine.home import ledger_wait_s
@@ -31,6 +30,7 @@ from tasks.engine.ledger_database import (
     shown,
     unusable,
 )
+from tasks.engine.ledger_statements import add, find
 from tasks.errors import ConfigError, Interrupted
 from tasks.models.base import Completion, FinishReason, Model, Request, TokenLogprobs
 
@@ -41,8 +41,6 @@ REPLACEMENT = "\ufffd"
 FINISH_REASONS = frozenset(get_args(FinishReason))
 
 T = TypeVar("T")
-
-_columns = [c for c in completions.c if c.name not in ("model", "paid_at")]
 
 
 class Purse(Protocol):
@@ -149,9 +147,8 @@ class Ledger:
                     _resolve(done, found.get(key))
 
     def _look_up(self, keys: Sequence[bytes]) -> dict[bytes, Completion]:
-        query = sa.select(*_columns).where(completions.c.key.in_(keys))
         with self._engine.connect() as connection:
-            rows = connection.execute(query).all()
+            rows = find(connection, keys)
         try:
             return {row[0]: completion_of(row) for row in rows}
         except Unreadable as error:
@@ -176,12 +173,10 @@ class Ledger:
 
     def _write(self, batch: Sequence[_Entry]) -> dict[bytes, Completion]:
         """Commit a group; the answers of another process that was first, where there were any."""
-        dialect = postgresql if self._engine.dialect.name == "postgresql" else sqlite
-        insert = dialect.insert(completions).on_conflict_do_nothing()
         in_order = sorted(batch, key=lambda entry: entry.key)  # so that two processes do not wait for each other
         with self._engine.begin() as connection:
-            written = connection.execute(insert, [_record(entry) for entry in in_order]).rowcount
-        return {} if written == len(batch) else self._look_up([entry.key for entry in batch])
+            added = add(connection, [_record(entry) for entry in in_order])
+        return {} if added == len(batch) else self._look_up([entry.key for entry in batch])
 
     # Plumbing.
 
@@ -255,20 +250,15 @@ def _clean(text: str) -> str:
     return text
 
 
-def _record(entry: _Entry) -> dict[str, Any]:
-    c = entry.completion
-    extra = {"logprobs": c.logprobs, "reasoning": c.reasoning}
-    if c.embedding is not None:
-        extra["embedding"] = base64.b64encode(c.embedding).decode()
-    return {
-        "key": entry.key,
-        "model": entry.model,
-        "text": c.text,
-        "finish_reason": c.finish_reason,
-        "prompt_tokens": c.prompt_tokens,
-        "completion_tokens": c.completion_tokens,
-        "extra": orjson.dumps(extra) if any(value is not None for value in extra.values()) else None,
-    }
+def _record(entry: _Entry) -> tuple[Any, ...]:
+    """The entry as a row of the columns `ADDED`."""
+    c, extra = entry.completion, None
+    if not (c.logprobs is None and c.reasoning is None and c.embedding is None):
+        beside: dict[str, Any] = {"logprobs": c.logprobs, "reasoning": c.reasoning}
+        if c.embedding is not None:
+            beside["embedding"] = base64.b64encode(c.embedding).decode()
+        extra = orjson.dumps(beside)
+    return (entry.key, entry.model, c.text, c.finish_reason, c.prompt_tokens, c.completion_tokens, extra)
 
 
 def completion_of(row: Sequence[Any]) -> Completion:

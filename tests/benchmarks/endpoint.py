@@ -18,9 +18,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
 
-import aiohttp
-import orjson
-
 from tasks.engine.ask import Member, Models
 from tasks.engine.context import Context
 from tasks.engine.gate import Gate
@@ -32,6 +29,7 @@ from tasks.models.base import Model
 from tasks.models.config import ModelConfig
 from tasks.models.endpoint import EndpointModel, open_endpoint
 from tasks.models.scripted import ScriptedModel
+from tests.benchmarks.bare import Bare, bare, question, script
 from tests.benchmarks.lines import Line
 from tests.benchmarks.resume import prefect_server, test_e, test_f, test_g, test_h
 from tests.benchmarks.rules import at_once
@@ -48,18 +46,6 @@ class Figure:
     seconds: float
     loop_cpu_s: float
     cpu_s: float
-
-
-@dataclass(frozen=True)
-class Bare:
-    """What aiohttp alone does: requests per second on the clock, seconds of CPU in all."""
-
-    per_s: float
-    cpu_s: float
-
-
-def question(number: int) -> str:
-    return f"What is {number}?"
 
 
 def run(model: Model, rows: int, ledger: Ledger) -> Figure:
@@ -107,27 +93,6 @@ def _with_ledger(work: Callable[[Ledger], Figure]) -> Figure:
             run_in_loop(ledger.close())
 
 
-def bare(url: str, rows: int, in_flight: int) -> Bare:
-    """aiohttp alone: as many workers as requests in flight, JSON read, nothing kept."""
-
-    async def work() -> Bare:
-        numbers = iter(range(rows))
-        connector = aiohttp.TCPConnector(limit=in_flight)
-        async with aiohttp.ClientSession(connector=connector) as session:
-
-            async def worker() -> None:
-                for number in numbers:
-                    body = {"model": "bench", "messages": [{"role": "user", "content": question(number)}]}
-                    async with session.post(f"{url}/chat/completions", data=orjson.dumps(body)) as response:
-                        orjson.loads(await response.read())["choices"][0]["message"]["content"]
-
-            cpu, started = time.thread_time(), time.perf_counter()
-            await asyncio.gather(*(worker() for _ in range(in_flight)))
-            return Bare(rows / (time.perf_counter() - started), time.thread_time() - cpu)
-
-    return run_in_loop(work())
-
-
 def list_schedule_s(delays: list[float], in_flight: int) -> float:
     """Seconds that the delays take, taken in order by so many workers."""
     workers = [0.0] * in_flight
@@ -139,23 +104,34 @@ def list_schedule_s(delays: list[float], in_flight: int) -> float:
 def test_a() -> Line:
     with sleeping(0.2) as url:
         figure, _ = measured(url, 2000, 100)
-        naked_s = 2000 / bare(url, 2000, 100).per_s
+        naked_s = 2000 / script(url, 2000, 100).per_s
     ideal_s = 2000 * 0.2 / 100
     what, ideal = "2000 rows, 0.2 s each, 100 at once", f"{ideal_s:.1f} s (a bare loop: {naked_s:.2f} s)"
     return Line(what, f"{figure.seconds:.2f} s", ideal, "4.5 s", figure.seconds <= 4.5)
 
 
-def test_b(pairs: int = 7) -> Line:
-    """The best of several of each, taken in turns: whatever else the machine does only adds to both."""
+def test_b(rounds: int = 7) -> Line:
+    """The best of several of each, taken in turns: whatever else the machine does only adds to all of them."""
+    ours, scripts, tuned = [], [], []
     with sleeping(0.005) as url:
-        bare(url, 500, 200)  # warms up
-        turns = [(bare(url, 3000, 200), measured(url, 3000, 200)[0]) for _ in range(pairs)]
-    naked, seconds = max(one.per_s for one, _ in turns), min(ours.seconds for _, ours in turns)
-    ratio = 3000 / seconds / naked
-    cpu_ms, naked_ms = min(ours.cpu_s for _, ours in turns) / 3, min(one.cpu_s for one, _ in turns) / 3
-    figure = f"{3000 / seconds:.0f} req/s, {ratio:.2f} of the bare loop ({cpu_ms:.3f} ms CPU a row in all, bare {naked_ms:.3f})"
-    what = f"3000 rows, 5 ms each, 200 at once, the best of {pairs}"
-    return Line(what, figure, f"{naked:.0f} req/s", "0.6 of the bare loop", ratio >= 0.6)
+        for _ in range(rounds):
+            scripts.append(script(url, 3000, 200))
+            tuned.append(run_in_loop(bare(url, 3000, 200)))
+            ours.append(measured(url, 3000, 200)[0])
+    rate, cpu_ms = 3000 / min(one.seconds for one in ours), min(one.cpu_s for one in ours) / 3
+    naked, on_our_loop = max(scripts, key=_rate), max(tuned, key=_rate)
+    ratio = rate / naked.per_s
+    figure = (
+        f"{rate:.0f} req/s, {ratio:.2f} of a bare script and {rate / on_our_loop.per_s:.2f} of a bare loop that has our event loop"
+        f" and collector's settings ({cpu_ms:.3f} ms CPU a row in all, script {naked.cpu_ms:.3f}, loop {on_our_loop.cpu_ms:.3f})"
+    )
+    ideal = f"{naked.per_s:.0f} and {on_our_loop.per_s:.0f} req/s"
+    what = f"3000 rows, 5 ms each, 200 at once, the best of {rounds}"
+    return Line(what, figure, ideal, "0.6 of a bare script", ratio >= 0.6)
+
+
+def _rate(one: Bare) -> float:
+    return one.per_s
 
 
 def test_c() -> Line:

@@ -34,6 +34,20 @@ def test_what_failed_on_the_first_day_is_healed_with_a_request_each_and_in_its_p
     assert "| r2 | 40 | 4 | 0 | 0 |" in Path("out/README.md").read_text()
 
 
+def test_what_was_healed_stays_healed_when_the_dataset_is_made_anew(scripted: Scripted) -> None:
+    broken = set(QUESTIONS[3::10])
+    scripted(failing(rule, broken.__contains__))
+    first = sft(recipe="respond", seeds=QUESTIONS[:30], max_attempts=2)
+    model = scripted(rule)
+    healed = retry(first["run"])
+    anew = sft(recipe="respond", seeds=QUESTIONS[:30], max_attempts=2)
+    assert (anew["rows"], anew["rejects"], anew["requests"], anew["revision"]) == (30, 0, 0, healed["revision"])
+    grown = sft(recipe="respond", seeds=QUESTIONS, max_attempts=2)
+    assert (grown["rows"], grown["requests"], grown["changes"]) == (40, 10, {"added": 10, "changed": 0, "gone": 0})
+    assert asked() == QUESTIONS
+    assert len(model.requests) == 3 + 10
+
+
 def test_a_retry_when_nothing_failed_asks_nothing_and_makes_no_revision(scripted: Scripted) -> None:
     model = scripted(rule)
     first = sft(recipe="respond", seeds=QUESTIONS)

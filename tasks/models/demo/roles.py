@@ -280,6 +280,6 @@ def rewrite(rng: random.Random) -> Chat:
 
 
 ROLES: tuple[tuple[Callable[[random.Random], Chat], float], ...] = (
-    (answer, 0.42), (judge_overall, 0.12), (judge_aspects, 0.07), (evol_instruct, 0.10), (equal, 0.025), (evol_quality, 0.10),
+    (answer, 0.39), (judge_overall, 0.12), (judge_aspects, 0.07), (evol_instruct, 0.13), (equal, 0.025), (evol_quality, 0.10),
     (critique, 0.04), (rewrite, 0.03), (self_instruct, 0.04), (basic_prompting, 0.03), (bootstrap, 0.012), (instances, 0.015),
 )  # fmt: skip
