@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.orchestration [SHARDS]     # default: 200, of 100 rows each
 
-The client's CPU time per task run (bar: 10 ms more than the plain engine takes), the server's, and how long the queries
-behind the pages of the UI take meanwhile. Client and server share the machine, so that wall times are of both. The
+The client's CPU time per task run (bar: 10 ms more than the plain engine takes; what Prefect takes for tasks that do
+nothing is told beside it), the server's, and how long the queries behind the pages of the UI take meanwhile. Client and server share the machine, so that wall times are of both. The
 server is a process of its own, with the settings that `stillroom serve` gives it. Each side runs in a process of its
 own with a fresh home, in turns; the best of each counts, since what others do on the machine only adds.
 """
@@ -40,23 +40,26 @@ TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 def main() -> None:
     shards = int(sys.argv[1]) if len(sys.argv) > 1 else 200
-    plain, orchestrated, server = [], [], []
+    plain, nothing, orchestrated, server = [], [], [], []
     with _server() as (url, pid), _looking(url) as times_s:
         began_s = _cpu_s(pid)
         time.sleep(IDLE_S)
         idle, idle_rate = list(times_s), (_cpu_s(pid) - began_s) / IDLE_S
         for number in range(1, ROUNDS + 1):
             plain.append(_measured("plain", shards, ""))
+            nothing.append(_measured("nothing", shards, url))
+            _wait_for_task_runs(url, (2 * number - 1) * shards)
             seen, before_s, began = len(times_s), _cpu_s(pid), time.perf_counter()
             orchestrated.append(_measured("prefect", shards, url))
-            _wait_for_task_runs(url, number * shards)
+            _wait_for_task_runs(url, 2 * number * shards)
             server.append(_cpu_s(pid) - before_s - idle_rate * (time.perf_counter() - began))
             _tell_queries("while a run is under way", times_s[seen:])
     _tell_queries("while none is", idle)
     for unit in ("cpu_s", "wall_s"):
-        ours, bare = (min(figures[unit] for figures in side) for side in (orchestrated, plain))
+        ours, bare, idle_s = (min(figures[unit] for figures in side) for side in (orchestrated, plain, nothing))
         print(f"orchestration: client {unit.removesuffix('_s')} {ours:.2f} s, the plain engine {bare:.2f} s: "
-              f"{(ours - bare) / shards * 1000:.1f} ms more per shard and technique (bar, of CPU: {BAR_MS:.0f})")  # fmt: skip
+              f"{(ours - bare) / shards * 1000:.1f} ms more per shard and technique (bar, of CPU: {BAR_MS:.0f}); "
+              f"Prefect takes {idle_s / shards * 1000:.1f} ms for a task that does nothing")  # fmt: skip
     print(f"orchestration: server {min(server) / shards * 1000:.1f} ms CPU per task run, the UI's queries left out")
 
 
@@ -163,7 +166,8 @@ def _one(side: str, shards: int, folder: Path) -> None:
     with seeds.open("w") as file:
         for i in range(shards * SHARD_ROWS):
             file.write(json.dumps({"instruction": f"What is {i} plus two, and why is that so?"}) + "\n")
-    print(json.dumps(_plain(str(seeds), folder) if side == "plain" else _prefect(str(seeds), folder)))
+    sides = {"plain": _plain, "nothing": lambda _seeds, _folder: _nothing(shards), "prefect": _prefect}
+    print(json.dumps(sides[side](str(seeds), folder)))
 
 
 def _config(seeds: Any, folder: Path) -> Any:
@@ -227,6 +231,34 @@ def _prefect(seeds: str, folder: Path) -> dict[str, float]:
     orchestrated(seeds, len(Path(seeds).read_text().splitlines()))
     EventsWorker.drain_all()
     figures["cpu_s"] += time.process_time()
+    return figures
+
+
+def _nothing(shards: int) -> dict[str, float]:
+    """As many task runs with the same options, which do nothing."""
+    from prefect import flow, task
+    from prefect.cache_policies import CacheKeyFnPolicy
+    from prefect.events.worker import EventsWorker
+    from prefect.task_runners import ThreadPoolTaskRunner
+
+    import flows  # noqa: F401 - settles Prefect's settings
+
+    by_number = CacheKeyFnPolicy(cache_key_fn=lambda _context, given: f"{time.time_ns()}-{given['number']}")
+
+    @task(cache_policy=by_number, persist_result=True, result_serializer="json", retries=3, task_run_name="{number}")
+    def nothing(number: int) -> int:
+        return number
+
+    @flow(task_runner=ThreadPoolTaskRunner(max_workers=AT_ONCE))
+    def idle(count: int) -> dict[str, float]:
+        wall_s, cpu_s = time.perf_counter(), time.process_time()
+        for future in nothing.map(list(range(count))):
+            future.wait()
+        EventsWorker.drain_all()
+        return {"wall_s": time.perf_counter() - wall_s, "cpu_s": time.process_time() - cpu_s}
+
+    idle(1)
+    figures: dict[str, float] = idle(shards)
     return figures
 
 
