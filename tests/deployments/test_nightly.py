@@ -137,7 +137,7 @@ def test_a_run_with_many_refused_rows_is_told(served: Served, alerts: list[dict[
     model = {"name": f"scripted:{__file__.replace('test_nightly', 'refusing_rules')}:answer"}
     config = {"recipe": "respond", "name": "refusing", "seeds": seeds, "model": model, "max_reject_fraction": 1}
     assert served.ended(served.start_run("instruction-sft-nightly", config=config))["state_type"] == "COMPLETED"
-    told = until(lambda: [alert for alert in alerts if alert.get("dataset") == "refusing"], 20, "the alert")
+    told = until(lambda: [alert for alert in alerts if alert.get("dataset") == "refusing"], 60, "the alert")
     assert "50 % of its rows" in told[0]["text"]
 
 
