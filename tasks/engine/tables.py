@@ -157,7 +157,7 @@ def write_stream(path: Path, frames: Iterable[pl.DataFrame]) -> int:
 
 def read_stream(path: Path) -> Iterator[pl.DataFrame]:
     """The rows of a Parquet file in frames of at most ROW_GROUP rows. Memory is that of one of them."""
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path, pre_buffer=False) as file:  # else it fetches all row groups ahead
         for batch in file.iter_batches(ROW_GROUP):
             yield pl.DataFrame(batch)
 

@@ -6,9 +6,10 @@ budget ended the run), nor where all that came of it was surplus: then the next 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
@@ -16,7 +17,7 @@ import polars as pl
 from tasks.engine.seen import SeenIds
 from tasks.engine.tables import Table, read_stream, write_stream
 
-IDS_AT_ONCE = 1_000_000
+IDS_AT_ONCE = 250_000
 SCHEMA: dict[str, Any] = {"row_id": pl.String}
 LINEAGE: dict[str, Any] = {"row_id": pl.String, "parents": pl.List(pl.String)}
 
@@ -39,13 +40,44 @@ def unsettled(
 
 
 def write_seeds(path: Path, seeds: Sequence[Table], without: Collection[str], earlier: Path | None) -> None:
-    """Write the ids of the seeds, and those that the dataset has `earlier`, sorted: a million at a time in memory."""
+    """Write the ids of the seeds, and those that the dataset has `earlier`, sorted.
+
+    Memory is that of `IDS_AT_ONCE` ids: they are laid out by their first digits in files beside `path`, and sorted there.
+    """
+    left_out = pl.Series(list(without), dtype=pl.String)
+    mine = (_minus(table.read(["row_id"])["row_id"], left_out) for table in seeds)
+    before = (frame["row_id"] for frame in read_stream(earlier)) if earlier else ()
     rows = sum(table.rows for table in seeds) + (_height(earlier) if earlier else 0)
+    with TemporaryDirectory(dir=path.parent) as folder:
+        _lay_out(chain(before, mine), _digits(rows), Path(folder))
+        write_stream(path, chain([pl.DataFrame(schema=SCHEMA)], _sorted_parts(Path(folder))))
+
+
+def _digits(rows: int) -> int:
+    """By how many first digits so many ids are parted into few enough."""
     digits = 0
     while rows > IDS_AT_ONCE * 16**digits:
         digits += 1
-    beginnings = [f"{number:0{digits}x}" if digits else "" for number in range(16**digits)]
-    write_stream(path, (_part(beginning, seeds, without, earlier) for beginning in beginnings))
+    return digits
+
+
+def _lay_out(ids: Iterable[pl.Series], digits: int, folder: Path) -> None:
+    held: list[pl.Series] = []
+    for some in chain(ids, [None]):
+        if some is not None:
+            held.append(some)
+        if held and (some is None or sum(map(len, held)) >= IDS_AT_ONCE):
+            frame = pl.DataFrame({"row_id": pl.concat(held)}).with_columns(start=pl.col("row_id").str.head(digits))
+            for (start,), part in frame.partition_by("start", as_dict=True).items():
+                with (folder / f"ids-{start}").open("a") as file:
+                    file.writelines(f"{row_id}\n" for row_id in part["row_id"])
+            held = []
+
+
+def _sorted_parts(folder: Path) -> Iterator[pl.DataFrame]:
+    for file in sorted(folder.iterdir()):
+        yield pl.DataFrame({"row_id": file.read_text().split()}, schema=SCHEMA).unique().sort("row_id")
+        file.unlink()
 
 
 def seen_seeds(path: Path | None, folder: Path) -> SeenIds:
@@ -54,20 +86,6 @@ def seen_seeds(path: Path | None, folder: Path) -> SeenIds:
     for frame in read_stream(path) if path is not None and path.exists() else ():
         seen.new(frame["row_id"].to_list())
     return seen
-
-
-def _part(beginning: str, seeds: Sequence[Table], without: Collection[str], earlier: Path | None) -> pl.DataFrame:
-    parts = [pl.DataFrame(schema=SCHEMA)]
-    if earlier is not None:
-        parts.append(_beginning(pl.scan_parquet(earlier), beginning).collect())
-    for table in seeds:
-        mine = _beginning(table.read(["row_id"]).lazy(), beginning).collect()
-        parts.append(mine.filter(~pl.col("row_id").is_in(list(without))))
-    return pl.concat(parts).unique().sort("row_id")
-
-
-def _beginning(frame: pl.LazyFrame, beginning: str) -> pl.LazyFrame:
-    return frame.filter(pl.col("row_id").str.starts_with(beginning))
 
 
 def _height(path: Path) -> int:
