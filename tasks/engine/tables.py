@@ -162,6 +162,12 @@ def read_stream(path: Path) -> Iterator[pl.DataFrame]:
             yield pl.DataFrame(batch)
 
 
+def height_of(path: Path) -> int:
+    """How many rows a Parquet file holds; one that is not there holds none."""
+    rows: int = pq.read_metadata(path).num_rows if path.exists() else 0
+    return rows
+
+
 def _regrouped(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
     """The same rows in groups of ROW_GROUP, so that the file does not depend on how they were sharded."""
     held: list[pl.DataFrame] = []

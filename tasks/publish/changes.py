@@ -11,10 +11,9 @@ from itertools import zip_longest
 from pathlib import Path
 
 import polars as pl
-import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
-from tasks.engine.tables import read_stream, write_stream
+from tasks.engine.tables import height_of, read_stream, write_stream
 
 IDS = ("row_id", "prompt_id")
 ROWS_AT_ONCE = 1_000_000
@@ -47,7 +46,7 @@ def changes_between(before: Path | None, after: Path, scratch: Path) -> Changes 
     A file that is not there holds no rows. Writes 16 bytes a row to `scratch`, and deletes them.
     """
     if before is None:
-        return Changes(added=pq.read_metadata(after).num_rows if after.exists() else 0)
+        return Changes(added=height_of(after))
     files = [scratch / "before.keys", scratch / "after.keys"]
     try:
         for path, file in zip((before, after), files, strict=True):

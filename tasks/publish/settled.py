@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 
 from tasks.engine.seen import SeenIds
-from tasks.engine.tables import Table, read_stream, write_stream
+from tasks.engine.tables import Table, height_of, read_stream, write_stream
 
 IDS_AT_ONCE = 250_000
 SCHEMA: dict[str, Any] = {"row_id": pl.String}
@@ -47,7 +47,7 @@ def write_seeds(path: Path, seeds: Sequence[Table], without: Collection[str], ea
     left_out = pl.Series(list(without), dtype=pl.String)
     mine = (_minus(table.read(["row_id"])["row_id"], left_out) for table in seeds)
     before = (frame["row_id"] for frame in read_stream(earlier)) if earlier else ()
-    rows = sum(table.rows for table in seeds) + (_height(earlier) if earlier else 0)
+    rows = sum(table.rows for table in seeds) + (height_of(earlier) if earlier else 0)
     with TemporaryDirectory(dir=path.parent) as folder:
         _lay_out(chain(before, mine), _digits(rows), Path(folder))
         write_stream(path, chain([pl.DataFrame(schema=SCHEMA)], _sorted_parts(Path(folder))))
@@ -86,11 +86,6 @@ def seen_seeds(path: Path | None, folder: Path) -> SeenIds:
     for frame in read_stream(path) if path is not None and path.exists() else ():
         seen.new(frame["row_id"].to_list())
     return seen
-
-
-def _height(path: Path) -> int:
-    height: int = pl.scan_parquet(path).select(pl.len()).collect().item()
-    return height
 
 
 def _roots(ids: pl.Series, lines: pl.DataFrame) -> set[str]:
