@@ -26,7 +26,7 @@ from tasks.models.config import ModelConfig
 from tasks.models.endpoint import open_endpoint
 from tasks.models.scripted import ScriptedModel
 from tests.engine.world import World, seeds, world
-from tests.models.server import chat, serving
+from tests.models.server import Server, chat, serving
 from tests.models.server import status as http
 from tests.rows import a_row
 
@@ -161,14 +161,14 @@ def test_a_request_that_has_to_be_tried_again_is_one_request(tmp_path: Path) -> 
 def test_a_halted_run_waits_for_what_is_in_flight_and_a_cut_one_for_nothing(
     end: Callable[[Context], None], rows: int, tmp_path: Path
 ) -> None:
-    async def end_when_two_are_in_flight(context: Context) -> None:
-        while sum(bill.begun_s is not None for bill in context.bills) < 2:
+    async def end_when_two_are_in_flight(context: Context, server: Server) -> None:
+        while len(server.bodies) < 2:
             await asyncio.sleep(0.01)
         end(context)
 
     with world(tmp_path) as w, serving(chat(delay_s=1)) as server:
         context = Context()
-        asyncio.run_coroutine_threadsafe(end_when_two_are_in_flight(context), the_loop())
+        asyncio.run_coroutine_threadsafe(end_when_two_are_in_flight(context, server), the_loop())
         outcome = through_an_endpoint(w, server.name, context, in_flight=2)
         assert (outcome.rows.height, outcome.pending) == (rows, 30 - rows)
         assert len(server.bodies) == 2
