@@ -24,7 +24,7 @@ def manifests() -> Iterator[dict[str, Any]]:
 
 def manifest(run: str) -> dict[str, Any]:
     """The manifest of a run. Raises ConfigError where there is none."""
-    path = home() / "runs" / run / "manifest.json"
+    path = _place(run)
     if not path.is_file():
         known = [p.parent.name for p in home().glob("runs/*/manifest.json")]
         near = get_close_matches(run, known, 1)
@@ -88,10 +88,14 @@ def epochs_after(run: str) -> dict[str, Table]:
 
 
 def epochs_before(run: str, lines: Sequence[Publication]) -> dict[str, Table]:
-    """The epochs that the rows of a dataset were made with, for a run that makes it anew: what was healed stays healed."""
+    """The epochs that the rows of a dataset were made with, for a run that makes them anew: what was healed stays healed.
+
+    `lines`: the publications that the dataset holds. Only retries count epochs up, and the first of the lines, which
+    made all of it, may have had some from before: no other manifest is read.
+    """
     counts: dict[str, dict[str, int]] = {}
-    for line in makers(list(lines)):
-        if not (home() / "runs" / line.run / "manifest.json").is_file():
+    for line in [*lines[:1], *(line for line in lines[1:] if line.retried)]:
+        if not _place(line.run).is_file():
             continue  # made from another home
         for step, table in manifest(line.run)["settings"]["epochs"].items():
             known = counts.setdefault(step, {})
@@ -100,6 +104,10 @@ def epochs_before(run: str, lines: Sequence[Publication]) -> dict[str, Table]:
     return {
         step: _written(known, f"{tables_root()}/epochs/{run}/before/{step}.parquet") for step, known in counts.items()
     }
+
+
+def _place(run: str) -> Path:
+    return home() / "runs" / run / "manifest.json"
 
 
 def _counts(earlier: dict[str, Any] | None) -> dict[str, int]:

@@ -17,7 +17,7 @@ from typing import Any
 import polars as pl
 
 from flows.config import RunConfig
-from flows.manifests import latest_retry, manifest
+from flows.manifests import epochs_after, epochs_before, latest_retry, manifest
 from tasks.engine.process import Settings
 from tasks.engine.tables import Table, sidecar
 from tasks.errors import ConfigError
@@ -30,32 +30,45 @@ from tasks.publish.revisions import SEEDS, TRAIN, Publication, drafting, history
 
 @dataclass(frozen=True)
 class Night:
-    """A run and its dataset. `adds`: the rows that are there stay. `retried`: the manifest of the run that it heals."""
+    """A run and its dataset.
+
+    `adds`: the rows that are there stay. `retried`: the manifest of the run that it heals. `made_by`: the publications
+    that the dataset holds.
+    """
 
     out: Path
     kind: str
     config: RunConfig
     adds: bool
     retried: dict[str, Any] | None
-    last: Publication | None
+    made_by: list[Publication]
 
     @classmethod
     def begin(cls, out: Path, kind: str, config: RunConfig, retried: str | None) -> Night:
         """Look at the dataset. Raises ConfigError where it does not hold what is to be healed, or cannot be added to."""
-        lines = history(out)
+        lines = makers(history(out))
         past = None
         adds = config.incremental and bool(lines)
         if retried is not None:
             past = manifest(retried)
             _check_tables(past)
-            holds = {line.run for line in makers(lines)}
+            holds = {line.run for line in lines}
             if lines and retried not in holds:
                 fix = f"retry {lines[-1].run}, which made it anew"
                 raise ConfigError("the dataset does not hold the rows of this run any more", retried, fix)
             adds = bool(holds - {retried})
         if adds and lines[-1].format != config.rows_format:
             raise ConfigError("the dataset has another format", f"{out}: {lines[-1].format}", "choose another --out")
-        return cls(out, kind, config, adds, past, lines[-1] if lines else None)
+        return cls(out, kind, config, adds, past, lines)
+
+    @property
+    def last(self) -> Publication | None:
+        """The newest publication."""
+        return self.made_by[-1] if self.made_by else None
+
+    def epochs(self, run: str) -> dict[str, Table]:
+        """How often each row has failed before `run`, by step: in the run that it heals, or else in the dataset as it is."""
+        return epochs_before(run, self.made_by) if self.retried is None else epochs_after(self.retried["run"])
 
     @property
     def seen(self) -> Path | None:

@@ -16,7 +16,6 @@ from prefect.states import Completed
 
 from flows.config import RunConfig
 from flows.counts import Counts
-from flows.manifests import epochs_after, epochs_before
 from flows.nights import Night, healed_run
 from flows.runners import Workers, check_runner, hire
 from tasks.engine.context import Context
@@ -28,7 +27,6 @@ from tasks.engine.tables import Table
 from tasks.engine.technique import Technique
 from tasks.errors import ConfigError, Interrupted
 from tasks.publish.dataset import Handed
-from tasks.publish.revisions import history
 
 
 class TooManyRejects(RuntimeError):
@@ -76,10 +74,9 @@ class Run:
         process.forget(run)
         retried = healed_run(config.retry, run, again and (home() / "runs" / run / "manifest.json").exists())
         night = Night.begin(out, kind, config, retried)
-        epochs = epochs_before(run, history(out)) if retried is None else epochs_after(retried)
         settings = Settings(
             run=run, home=home(), ledger=ledger_url(), tables=tables_root(), seed=config.seed, language=config.language,
-            max_attempts=config.max_attempts, budget=config.budget(), epochs=epochs,
+            max_attempts=config.max_attempts, budget=config.budget(), epochs=night.epochs(run),
         )  # fmt: skip
         context = process.context(settings)
         return cls(kind, config, settings, night, context, hire(config, settings, context))
