@@ -49,13 +49,70 @@ def until(done: Callable[[], Any], timeout_s: float, what: str) -> Any:
     return result
 
 
-class Served:
+class Api:
+    """A Prefect server, asked as its UI asks it. `auth`: `user:password`, if it wants one."""
+
+    def __init__(self, url: str, auth: str = "") -> None:
+        self.url, self.auth = url, auth
+
+    def ask(self, path: str, body: Any = None, method: str = "") -> Any:
+        """Ask the API; again while it says 503, as Prefect's clients do: SQLite is busy. Raises HTTPError else."""
+        request = urllib.request.Request(
+            f"{self.url}/api/{path}", method=method or ("POST" if body is not None else "GET")
+        )
+        request.add_header("Content-Type", "application/json")
+        if self.auth:
+            request.add_header("Authorization", "Basic " + base64.b64encode(self.auth.encode()).decode())
+        data = json.dumps(body).encode() if body is not None else None
+        for pause_s in (0.5, 1, 2, 4, 8, 0):
+            try:
+                with urllib.request.urlopen(request, data, timeout=60) as answer:
+                    text = answer.read()
+                return json.loads(text) if text else None
+            except urllib.error.HTTPError as error:
+                if error.code != 503 or not pause_s:
+                    raise
+            time.sleep(pause_s)
+        return None
+
+    def deployment(self, name: str) -> dict[str, Any]:
+        flow = {"instruction-sft-nightly": "instruction-sft", "preference-dpo-nightly": "preference-dpo"}.get(
+            name, name
+        )
+        found: dict[str, Any] = self.ask(f"deployments/name/{flow}/{name}")
+        return found
+
+    def start_run(self, deployment: str, **parameters: Any) -> str:
+        """Start a run as the form does; its id."""
+        body = {"parameters": parameters, "state": {"type": "SCHEDULED"}}
+        return str(self.ask(f"deployments/{self.deployment(deployment)['id']}/create_flow_run", body)["id"])
+
+    def run(self, run_id: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.ask(f"flow_runs/{run_id}")
+        return found
+
+    def runs_of(self, deployment: str) -> list[dict[str, Any]]:
+        only = {"deployments": {"name": {"any_": [deployment]}}, "sort": "EXPECTED_START_TIME_ASC"}
+        found: list[dict[str, Any]] = self.ask("flow_runs/filter", only)
+        return found
+
+    def ended(self, run_id: str, timeout_s: float = 300) -> dict[str, Any]:
+        """The run, once it has ended."""
+
+        def look() -> dict[str, Any] | None:
+            run = self.run(run_id)
+            return run if run["state_type"] in ENDED else None
+
+        found: dict[str, Any] = until(look, timeout_s, f"run {run_id} ends")
+        return found
+
+
+class Served(Api):
     """A serving `stillroom serve`, the folder that it was started in, and its API."""
 
     def __init__(self, folder: Path, port: int, **more: str) -> None:
+        super().__init__(f"http://127.0.0.1:{port}", more.get("PREFECT_SERVER_API_AUTH_STRING", ""))
         self.folder, self.port, self.home = folder, port, folder / "home"
-        self.url = f"http://127.0.0.1:{port}"
-        self.auth = more.get("PREFECT_SERVER_API_AUTH_STRING", "")
         self.environment = environment(folder, **more)
         self.output = folder / "serve.out"
         with self.output.open("ab") as output:
@@ -111,57 +168,6 @@ class Served:
         ]
         found = [line[1].split(":") for line in lines if line[3] == LISTENING and line[9] in sockets]
         return {(address, int(port, 16)) for address, port in found}
-
-    def ask(self, path: str, body: Any = None, method: str = "") -> Any:
-        """Ask the API; again while it says 503, as Prefect's clients do: SQLite is busy. Raises HTTPError else."""
-        request = urllib.request.Request(
-            f"{self.url}/api/{path}", method=method or ("POST" if body is not None else "GET")
-        )
-        request.add_header("Content-Type", "application/json")
-        if self.auth:
-            request.add_header("Authorization", "Basic " + base64.b64encode(self.auth.encode()).decode())
-        data = json.dumps(body).encode() if body is not None else None
-        for pause_s in (0.5, 1, 2, 4, 8, 0):
-            try:
-                with urllib.request.urlopen(request, data, timeout=60) as answer:
-                    text = answer.read()
-                return json.loads(text) if text else None
-            except urllib.error.HTTPError as error:
-                if error.code != 503 or not pause_s:
-                    raise
-            time.sleep(pause_s)
-        return None
-
-    def deployment(self, name: str) -> dict[str, Any]:
-        flow = {"instruction-sft-nightly": "instruction-sft", "preference-dpo-nightly": "preference-dpo"}.get(
-            name, name
-        )
-        found: dict[str, Any] = self.ask(f"deployments/name/{flow}/{name}")
-        return found
-
-    def start_run(self, deployment: str, **parameters: Any) -> str:
-        """Start a run as the form does; its id."""
-        body = {"parameters": parameters, "state": {"type": "SCHEDULED"}}
-        return str(self.ask(f"deployments/{self.deployment(deployment)['id']}/create_flow_run", body)["id"])
-
-    def run(self, run_id: str) -> dict[str, Any]:
-        found: dict[str, Any] = self.ask(f"flow_runs/{run_id}")
-        return found
-
-    def runs_of(self, deployment: str) -> list[dict[str, Any]]:
-        only = {"deployments": {"name": {"any_": [deployment]}}, "sort": "EXPECTED_START_TIME_ASC"}
-        found: list[dict[str, Any]] = self.ask("flow_runs/filter", only)
-        return found
-
-    def ended(self, run_id: str, timeout_s: float = 300) -> dict[str, Any]:
-        """The run, once it has ended."""
-
-        def look() -> dict[str, Any] | None:
-            run = self.run(run_id)
-            return run if run["state_type"] in ENDED else None
-
-        found: dict[str, Any] = until(look, timeout_s, f"run {run_id} ends")
-        return found
 
     def requests(self) -> list[str]:
         """What the scripted model was asked, in the order of asking."""

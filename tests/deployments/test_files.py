@@ -3,52 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import jsonschema
 import kubernetes_validate
 import pytest
-import yaml
 
 from flows.config import InstructionSFT, PreferenceDPO, RunConfig, load_config
+from tests.deployments.files import DEPLOYMENTS, ROOT, command_of_image, containers, environments, manifests, read
 
-ROOT = Path(__file__).parents[2]
-DEPLOYMENTS = ROOT / "deployments"
 KUBERNETES = "1.37"
 KINDS: dict[str, type[RunConfig]] = {"instruction-sft.yaml": InstructionSFT, "preference-dpo.yaml": PreferenceDPO}
 NOT_OURS = {"POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_DB", "OPENAI_API_KEY"}
-
-
-def read(name: str) -> Any:
-    return yaml.safe_load((DEPLOYMENTS / name).read_text())
-
-
-def manifests() -> list[dict[str, Any]]:
-    return list(yaml.safe_load_all((DEPLOYMENTS / "kubernetes.yaml").read_text()))
-
-
-def containers() -> dict[str, dict[str, Any]]:
-    """The containers of the manifest, by the name of what runs them."""
-    pods = {
-        m["metadata"]["name"]: m["spec"]["template"]["spec"] for m in manifests() if "template" in m.get("spec", {})
-    }
-    return {name: container for name, pod in pods.items() for container in pod["containers"]}
-
-
-def environments() -> Iterator[tuple[str, dict[str, str]]]:
-    """Each place that sets environment variables, and what it sets."""
-    for name, service in read("compose.yaml")["services"].items():
-        yield f"compose {name}", service.get("environment", {})
-    for name, container in containers().items():
-        yield (
-            f"kubernetes {name}",
-            {variable["name"]: variable.get("value", "") for variable in container.get("env", [])},
-        )
-    dockerfile = (DEPLOYMENTS / "Dockerfile").read_text()
-    yield "Dockerfile", dict(re.findall(r"^(?:ENV|   ) ([A-Z_]+)=(\S+)", dockerfile, re.MULTILINE))
 
 
 def code() -> str:
@@ -181,18 +148,12 @@ def test_server_address_pool_and_image_are_the_same_everywhere() -> None:
     assert service["metadata"]["name"] == "server"
     started = [container["command"] for container in containers().values()] + [services["server"]["command"]]
     assert all(command[-1] == str(port) for command in started if "server" in command)
-    workers = [containers()["worker"]["command"], command_of((DEPLOYMENTS / "Dockerfile").read_text())]
+    workers = [containers()["worker"]["command"], command_of_image()]
     assert all(command[command.index("--pool") + 1] == deploy.POOL for command in workers)
     images = {container["image"] for container in containers().values()} | {
         service["image"] for service in services.values() if "build" in service
     }
     assert len(images) == 1
-
-
-def command_of(dockerfile: str) -> list[str]:
-    """The command that an image starts."""
-    found: list[str] = yaml.safe_load(dockerfile.rpartition("CMD ")[2])
-    return found
 
 
 def test_the_image_holds_what_the_package_is_made_of() -> None:
