@@ -17,18 +17,23 @@ from jinja2 import TemplateError
 
 from tasks.errors import RequestRefused
 from tasks.models.base import Completion, FinishReason, Request, Sampling, TokenLogprobs
+from tasks.models.thoughts import is_tag, opened_by, without_thoughts
 
 BROKEN = "\ufffd"  # how a decoder shows a character whose bytes are not all there
 
 
 @dataclass(slots=True, eq=False)
 class Draft:
-    """One completion under way: the prompt's token ids, and those written so far, `limit` of them at most."""
+    """One completion under way: the prompt's token ids, and those written so far, `limit` of them at most.
+
+    `opened`: the tag of a block of thoughts that the chat template has begun.
+    """
 
     request: Request
     prompt: list[int]
     limit: int
     age: tuple[int, int] = (0, 0)
+    opened: str = ""
     written: list[int] = field(default_factory=list)
     logprobs: list[TokenLogprobs] = field(default_factory=list)
 
@@ -76,7 +81,8 @@ class Codec:
 
     def begin(self, request: Request, age: tuple[int, int] = (0, 0)) -> Draft:
         """The draft of a request. Raises RequestRefused where the model cannot take this prompt."""
-        prompt = self._encode(request)
+        text = self._text(request)
+        prompt = list(self._tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
         if not prompt:
             raise RequestRefused("empty_prompt", "the prompt has no tokens")
         room = request.sampling.max_new_tokens
@@ -84,7 +90,7 @@ class Codec:
             if len(prompt) >= self._context:
                 raise RequestRefused("context_too_long", f"{len(prompt)} tokens in a context of {self._context}")
             room = min(room, self._context - len(prompt))
-        return Draft(request, prompt, room, age)
+        return Draft(request, prompt, room, age, "" if request.messages is None else opened_by(text))
 
     def extend(self, draft: Draft, token: int, likely: Likely | None = None) -> Completion | None:
         """Write one more token. The completion, if the text ends with it: at a special token, a stop text or the limit.
@@ -103,19 +109,20 @@ class Codec:
             return self._completion(draft, self._decode(draft.written), "length", len(draft.written))
         return None
 
-    def _encode(self, request: Request) -> list[int]:
+    def _text(self, request: Request) -> str:
         if request.messages is None:
-            return list(self._tokenizer(request.prompt, add_special_tokens=False, verbose=False)["input_ids"])
+            return request.prompt or ""
         try:
-            text = self._tokenizer.apply_chat_template(
+            text: str = self._tokenizer.apply_chat_template(
                 list(request.messages), add_generation_prompt=True, tokenize=False
             )
         except TemplateError as error:
             raise RequestRefused("chat_template", str(error)) from error
-        return list(self._tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+        return text
 
     def _decode(self, tokens: list[int]) -> str:
-        return str(self._tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False))
+        """The text of tokens that the model wrote; none of them ends a turn."""
+        return str(self._tokenizer.decode(tokens, skip_special_tokens=False, clean_up_tokenization_spaces=False))
 
     def _stopped(self, draft: Draft) -> str | None:
         """The text before the first stop text, once there is one.
@@ -133,7 +140,10 @@ class Codec:
 
     def _completion(self, draft: Draft, text: str, reason: FinishReason, tokens: int) -> Completion:
         logprobs = tuple(draft.logprobs) if draft.sampling.logprobs else None
-        return Completion(text, reason, len(draft.prompt), tokens, logprobs)
+        reasoning = None
+        if draft.request.messages is not None:  # raw text is continued as it is
+            text, reasoning = without_thoughts(draft.opened + text)
+        return Completion(text, reason, len(draft.prompt), tokens, logprobs, reasoning)
 
     def _logprobs(self, token: int, likely: Likely) -> TokenLogprobs:
         top: dict[str, float] = {}
@@ -146,9 +156,10 @@ class Codec:
 
 
 def turn_tokens(tokenizer: Any) -> frozenset[int]:
-    """Every token that ends a turn: a model that writes a special token has nothing more to say."""
-    flagged = {number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
-    return frozenset(flagged | set(tokenizer.all_special_ids))
+    """Every token that ends a turn: a model that writes a special token has nothing more to say, unless it only thinks."""
+    added = tokenizer.added_tokens_decoder.items()
+    flagged = {number for number, token in added if token.special} | set(tokenizer.all_special_ids)
+    return frozenset(flagged - {number for number, token in added if is_tag(token.content)})
 
 
 @lru_cache(maxsize=256)

@@ -6,7 +6,6 @@ that servers that know little understand it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -15,14 +14,13 @@ import orjson
 from pydantic import BaseModel, ValidationError
 
 from tasks.models.base import Completion, FinishReason, Request, Sampling, TokenLogprobs
+from tasks.models.thoughts import without_thoughts
 
 SEED_BITS = 31  # what every server takes: llama.cpp reads 32, and all ones mean "random" to it
 FINISH: dict[str | None, FinishReason] = {
     "length": "length", "max_tokens": "length", "max_length": "length", "model_length": "length",
     "content_filter": "content_filter", "safety": "content_filter", "refusal": "content_filter",
 }  # fmt: skip
-THINKING = re.compile(r"\s*<(think|thinking|thought)>(.*?)(?:</\1>\s*|\Z)", re.DOTALL)
-THOUGHT_END = "</think>"
 
 
 class BadAnswer(Exception):
@@ -178,7 +176,7 @@ def _completion(choice: _Choice, usage: Usage, stop: Sequence[str]) -> Completio
         if turn.refusal and not text:
             text, finish = turn.refusal, "content_filter"
         elif reasoning is None:
-            text, reasoning = _without_thoughts(text)
+            text, reasoning = without_thoughts(text)
     if stop and (cut := _cut(text, stop)) != text:
         text, finish = cut, "stop"
     return Completion(
@@ -189,14 +187,6 @@ def _completion(choice: _Choice, usage: Usage, stop: Sequence[str]) -> Completio
         _logprobs(choice.logprobs) if choice.logprobs else None,
         reasoning,
     )
-
-
-def _without_thoughts(text: str) -> tuple[str, str | None]:
-    """Text and thoughts apart. A chat template may have opened the block already: then only its end is in the text."""
-    if block := THINKING.match(text):
-        return text[block.end() :], block[2].strip() or None
-    thoughts, end, rest = text.partition(THOUGHT_END)
-    return (rest.lstrip(), thoughts.strip() or None) if end else (text, None)
 
 
 def _cut(text: str, stop: Sequence[str]) -> str:

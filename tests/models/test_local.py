@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tokenizers import AddedToken
 from transformers import AutoModelForCausalLM, AutoTokenizer, Gemma3TextConfig, MambaConfig, MistralConfig, Qwen3Config
 
 from tasks.errors import PermanentError, RequestRefused
@@ -18,6 +19,7 @@ from tasks.models.config import ModelConfig
 from tasks.models.draft import Codec
 from tasks.models.local import load_local
 from tests.models.tiny import (
+    CHATML,
     COUNT,
     GREEDY,
     WARM,
@@ -216,6 +218,36 @@ def test_any_special_token_ends_a_completion_and_is_not_in_its_text() -> None:
         assert codec.extend(draft, tokenizer("J", add_special_tokens=False).input_ids[0]) is None
         completion = codec.extend(draft, tokenizer.convert_tokens_to_ids(special))
         assert completion == Completion("J", "stop", prompt_tokens=1, completion_tokens=2)
+
+
+@pytest.mark.parametrize("special", [True, False], ids=["tags are special tokens", "tags are tokens"])
+@pytest.mark.parametrize(
+    ("template", "written", "text", "reasoning"),
+    [
+        ("", "<think>\n2+2\n</think>\n\nfour", "four", "2+2"),
+        ("<think>\n", "2+2\n</think>\n\nfour", "four", "2+2"),
+        ("<think>\n", "2+2 and so on", "", "2+2 and so on"),
+        ("<think>\n\n</think>\n\n", "four", "four", None),
+        ("", "write <think> in brackets", "write <think> in brackets", None),
+    ],
+    ids=["block", "opened by the template", "unfinished", "closed by the template", "in the text"],
+)
+def test_thoughts_are_kept_out_of_the_text(
+    template: str, written: str, text: str, reasoning: str | None, special: bool
+) -> None:
+    tokenizer = tiny_tokenizer()
+    tokenizer.add_tokens(
+        [AddedToken(tag, special=special, normalized=False) for tag in ("<think>", "</think>")], special_tokens=special
+    )
+    tokenizer.chat_template = CHATML.replace("assistant\n", "assistant\n" + template)
+    codec, ids = Codec(tokenizer), tokenizer(written, add_special_tokens=False).input_ids
+    asked = Request(Sampling(max_new_tokens=len(ids)), 0, messages=({"role": "user", "content": "2 + 2?"},))
+    draft = codec.begin(asked)
+    *going_on, completion = [codec.extend(draft, token) for token in ids]
+    assert not any(going_on)
+    assert completion is not None
+    assert (completion.text, completion.reasoning) == (text, reasoning)
+    assert completion.completion_tokens == len(ids)
 
 
 def test_a_text_that_reaches_the_limit_is_kept_and_says_so(folder: Path) -> None:
