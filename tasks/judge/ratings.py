@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from tasks.errors import Unusable
+from tasks.models.thoughts import without_thoughts
 
 LOWEST, HIGHEST = 1, 5
 MARKS = r"[\s*_`\"'>#\[(]*"  # markdown and brackets that judges put around labels and values
@@ -24,7 +25,6 @@ SEPARATOR = r"(?:[:：=]|is\b|of\b|[-–—](?=\s))"
 FLAGS = re.IGNORECASE | re.MULTILINE
 
 ENDING = re.compile(r"</s>|<\|[^|<>\s]+\|>|<end_of_turn>|<eos>")
-THOUGHT = re.compile(r"^\s*<think>.*?</think>", re.DOTALL)
 LABEL_ON_ITS_LINE = re.compile(rf"{BULLET}{WORD}{MARKS}(?:{SEPARATOR}{MARKS}|(?=\d|N/?A\b))", FLAGS)
 LABEL_ANYWHERE = re.compile(rf"\b{WORD}[*_`]*\s*[:：]{MARKS}", FLAGS)
 LABEL_FIRST = re.compile(rf"{MARKS}{WORD}{MARKS}(?:{SEPARATOR}{MARKS})?", FLAGS)
@@ -93,7 +93,7 @@ def rating_at(text: str) -> tuple[float | None, str]:
 
 def _bare(text: str) -> str:
     """Without a thinking block before it and special tokens after it."""
-    text = THOUGHT.sub("", text).rstrip()
+    text = without_thoughts(text)[0].rstrip()
     while text.endswith(">") and ENDING.fullmatch(text, max(0, text.rfind("<"))):
         text = text[: text.rfind("<")].rstrip()
     return text

@@ -132,12 +132,14 @@ def test_a_prompt_of_megabytes_is_sent_whole() -> None:
         ("<think></think>four", {}, "four", None),
         ("<think>2+2 and so on", {}, "", "2+2 and so on"),
         ("write <think> in brackets", {}, "write <think> in brackets", None),
+        ("[THINK]2+2[/THINK]four", {}, "four", "2+2"),
+        ("write <think> and </think> in brackets", {}, "write <think> and </think> in brackets", None),
         ([{"type": "text", "text": "fo"}, {"type": "text", "text": "ur"}], {}, "four", None),
         (None, {}, "", None),
         (None, {"reasoning_content": "2+2"}, "", "2+2"),
     ],
     ids=["reasoning_content", "reasoning", "block", "block opened by the template", "empty block", "unfinished block",
-         "no block", "parts", "null", "null with reasoning"],
+         "no block", "another tag", "a block in the text", "parts", "null", "null with reasoning"],
 )  # fmt: skip
 def test_thoughts_are_kept_out_of_the_text(
     content: Any, message: dict[str, Any], text: str, reasoning: str | None
