@@ -3,9 +3,10 @@
     python -m tests.benchmarks.orchestration [SHARDS]     # default: 200, of 100 rows each
 
 The client's CPU time per task run (bar: 10 ms more than the plain engine takes; what Prefect takes for tasks that do
-nothing is told beside it), the server's, and how long the queries behind the pages of the UI take meanwhile. Client and server share the machine, so that wall times are of both. The
-server is a process of its own, with the settings that `stillroom serve` gives it. Each side runs in a process of its
-own with a fresh home, in turns; the best of each counts, since what others do on the machine only adds.
+nothing is told beside it), the server's, and how long the queries behind the pages of the UI take meanwhile. Client and
+server share the machine, so that wall times are of both. The server is a process of its own, with the settings that
+`stillroom serve` gives it. Each side runs in a process of its own with a fresh home, in turns; the best of each counts,
+since what others do on the machine only adds.
 """
 
 from __future__ import annotations
