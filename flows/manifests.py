@@ -22,9 +22,14 @@ def manifests() -> Iterator[dict[str, Any]]:
         yield json.loads(path.read_text())
 
 
+def manifest_path(run: str) -> Path:
+    """Where the manifest of a run lies, once it is written."""
+    return home() / "runs" / run / "manifest.json"
+
+
 def manifest(run: str) -> dict[str, Any]:
     """The manifest of a run. Raises ConfigError where there is none."""
-    path = _place(run)
+    path = manifest_path(run)
     if not path.is_file():
         known = [p.parent.name for p in home().glob("runs/*/manifest.json")]
         near = get_close_matches(run, known, 1)
@@ -95,7 +100,7 @@ def epochs_before(run: str, lines: Sequence[Publication]) -> dict[str, Table]:
     """
     counts: dict[str, dict[str, int]] = {}
     for line in [*lines[:1], *(line for line in lines[1:] if line.retried)]:
-        if not _place(line.run).is_file():
+        if not manifest_path(line.run).is_file():
             continue  # made from another home
         for step, table in manifest(line.run)["settings"]["epochs"].items():
             known = counts.setdefault(step, {})
@@ -104,10 +109,6 @@ def epochs_before(run: str, lines: Sequence[Publication]) -> dict[str, Table]:
     return {
         step: _written(known, f"{tables_root()}/epochs/{run}/before/{step}.parquet") for step, known in counts.items()
     }
-
-
-def _place(run: str) -> Path:
-    return home() / "runs" / run / "manifest.json"
 
 
 def _counts(earlier: dict[str, Any] | None) -> dict[str, int]:

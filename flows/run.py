@@ -16,6 +16,7 @@ from prefect.states import Completed
 
 from flows.config import RunConfig
 from flows.counts import Counts
+from flows.manifests import manifest_path
 from flows.nights import Night, healed_run
 from flows.runners import Workers, check_runner, hire
 from tasks.engine.context import Context
@@ -72,7 +73,7 @@ class Run:
         run = f"{kind}-{str(flow_run.id or 'plain')[:8]}"
         again = (flow_run.run_count or 0) > 1
         process.forget(run)
-        retried = healed_run(config.retry, run, again and (home() / "runs" / run / "manifest.json").exists())
+        retried = healed_run(config.retry, run, again and manifest_path(run).exists())
         night = Night.begin(out, kind, config, retried)
         settings = Settings(
             run=run, home=home(), ledger=ledger_url(), tables=tables_root(), seed=config.seed, language=config.language,
@@ -80,11 +81,6 @@ class Run:
         )  # fmt: skip
         context = process.context(settings)
         return cls(kind, config, settings, night, context, hire(config, settings, context))
-
-    @property
-    def folder(self) -> Path:
-        """Where the manifest lies."""
-        return self.settings.home / "runs" / self.settings.run
 
     def through(self, step: Technique[Any], tables: Sequence[Any], params: Any) -> list[Any]:
         """Send tables (or futures of them) through a technique, each on its own; the futures of what comes out."""
@@ -186,7 +182,7 @@ class Run:
             "tally": self.context.tally.as_dict(),
             "summary": summary,
         }
-        write_atomically(self.folder / "manifest.json", json.dumps(manifest, indent=1).encode())
+        write_atomically(manifest_path(self.settings.run), json.dumps(manifest, indent=1).encode())
 
     def has_a_price(self) -> bool:
         """Whether anything of what the run costs is known."""

@@ -10,7 +10,6 @@ import os
 import pwd
 import secrets
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -19,6 +18,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+
+from tests.serving import free_port
 
 USER = "stillroom"
 
@@ -31,7 +32,7 @@ class Postgres:
         self._owner = _owner()
         self.password = secrets.token_hex(8)
         self._numbers = count()
-        self.port = _free_port()
+        self.port = free_port()
         secret = folder / "password"
         secret.write_text(self.password)
         for path in (folder, secret):
@@ -123,13 +124,6 @@ def _owner() -> pwd.struct_passwd:
         return pwd.getpwuid(os.geteuid())
     names = {entry.pw_name: entry for entry in pwd.getpwall()}
     return names.get("postgres") or names["nobody"]
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def _missing(reason: str) -> NoReturn:

@@ -22,7 +22,7 @@ from tasks.engine.loop import run_in_loop
 from tasks.engine.row import Call, Loss, Row
 from tasks.engine.tables import PROVENANCE, REJECTS, column_of
 from tasks.engine.technique import P, Technique
-from tasks.engine.validate import validate
+from tasks.engine.validate import schema_dtypes, validate
 from tasks.errors import Interrupted, RowLoss
 from tasks.schemas import Rows
 
@@ -201,11 +201,6 @@ def frame_of(
         else:
             columns.append(column_of(name, [child.columns.get(name) for child in children], dtype))
     return pl.DataFrame(columns)
-
-
-def schema_dtypes(schema: type[Rows]) -> dict[str, Any]:
-    """Column name -> polars type, for the columns that a schema names."""
-    return {name: column.dtype.type for name, column in schema.to_schema().columns.items()}
 
 
 def _rejects(pairs: Sequence[tuple[Row, Loss]], technique: str) -> pl.DataFrame:

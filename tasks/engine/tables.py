@@ -142,7 +142,7 @@ def write_stream(path: Path, frames: Iterable[pl.DataFrame]) -> int:
     rows, writer = 0, None
     with atomically(path) as temporary:
         try:
-            for group in _regrouped(frames):
+            for group in regrouped(frames, ROW_GROUP):
                 data = group.to_arrow(compat_level=pl.CompatLevel.oldest())
                 writer = writer or pq.ParquetWriter(temporary, data.schema, compression="zstd")
                 writer.write_table(data, row_group_size=ROW_GROUP)
@@ -168,17 +168,17 @@ def height_of(path: Path) -> int:
     return rows
 
 
-def _regrouped(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    """The same rows in groups of ROW_GROUP, so that the file does not depend on how they were sharded."""
+def regrouped(frames: Iterable[pl.DataFrame], rows: int) -> Iterator[pl.DataFrame]:
+    """The same rows in frames of so many each, the last of fewer: they tell nothing of how they were sharded."""
     held: list[pl.DataFrame] = []
     height = 0
     for frame in frames:
         held.append(frame)
         height += frame.height
-        while height >= ROW_GROUP:
+        while height >= rows:
             joined = pl.concat(held)
-            yield joined[:ROW_GROUP]
-            held, height = [joined[ROW_GROUP:]], height - ROW_GROUP
+            yield joined[:rows]
+            held, height = [joined[rows:]], height - rows
     if height or held:
         yield pl.concat(held)
 

@@ -42,6 +42,11 @@ def validate(frame: pl.DataFrame, schema: type[Rows]) -> tuple[pl.DataFrame, dic
     return frame.with_row_index("_position").filter(~pl.col("_position").is_in(bad.implode())).drop("_position"), faults
 
 
+def schema_dtypes(schema: type[Rows]) -> dict[str, Any]:
+    """Column name -> polars type, for the columns that a schema names."""
+    return {name: column.dtype.type for name, column in schema.to_schema().columns.items()}
+
+
 def _is_good(frame: pl.DataFrame, schema: type[Rows]) -> bool:
     """Whether no row has a fault: all of the schema's checks in one pass, where pandera makes several for each.
 
@@ -66,7 +71,7 @@ def _loaded(schema: type[Rows]) -> tuple[Any, list[tuple[str, Check]]]:
     made = schema.to_schema()
     checks = [(name, check) for name, column in made.columns.items() for check in column.checks]
     checks += [("*", check) for check in made.checks]
-    nothing = pl.LazyFrame(schema={name: column.dtype.type for name, column in made.columns.items()})
+    nothing = pl.LazyFrame(schema=schema_dtypes(schema))
     made.get_backend(nothing)  # has pandera load what it knows of polars
     for name, check in checks:
         check(nothing, name)  # has the check find its version for polars

@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 
 from tasks.engine.seen import SeenIds
-from tasks.engine.tables import Table, height_of, read_stream, write_stream
+from tasks.engine.tables import Table, height_of, read_stream, regrouped, write_stream
 
 IDS_AT_ONCE = 250_000
 SCHEMA: dict[str, Any] = {"row_id": pl.String}
@@ -62,16 +62,11 @@ def _digits(rows: int) -> int:
 
 
 def _lay_out(ids: Iterable[pl.Series], digits: int, folder: Path) -> None:
-    held: list[pl.Series] = []
-    for some in chain(ids, [None]):
-        if some is not None:
-            held.append(some)
-        if held and (some is None or sum(map(len, held)) >= IDS_AT_ONCE):
-            frame = pl.DataFrame({"row_id": pl.concat(held)}).with_columns(start=pl.col("row_id").str.head(digits))
-            for (start,), part in frame.partition_by("start", as_dict=True).items():
-                with (folder / f"ids-{start}").open("a") as file:
-                    file.writelines(f"{row_id}\n" for row_id in part["row_id"])
-            held = []
+    for frame in regrouped((some.to_frame("row_id") for some in ids), IDS_AT_ONCE):
+        begun = frame.with_columns(start=pl.col("row_id").str.head(digits))
+        for (start,), part in begun.partition_by("start", as_dict=True).items():
+            with (folder / f"ids-{start}").open("a") as file:
+                file.writelines(f"{row_id}\n" for row_id in part["row_id"])
 
 
 def _sorted_parts(folder: Path) -> Iterator[pl.DataFrame]:

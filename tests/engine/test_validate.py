@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.engine import validate as validation
-from tasks.engine.validate import TableError, validate
+from tasks.engine.validate import TableError, schema_dtypes, validate
 from tasks.schemas import Instances, Pairs, Responses, Rows
 
 IDS = [f"{number:032x}" for number in range(4)]
@@ -42,8 +42,7 @@ pairs = st.fixed_dictionaries(
 
 
 def frame_of(rows: list[dict[str, Any]], schema: type[Rows]) -> pl.DataFrame:
-    dtypes = {name: column.dtype.type for name, column in schema.to_schema().columns.items()}
-    return pl.DataFrame(rows, schema=dtypes)
+    return pl.DataFrame(rows, schema=schema_dtypes(schema))
 
 
 @pytest.mark.parametrize(("schema", "row"), [(Responses, responses), (Instances, instances), (Pairs, pairs)])

@@ -16,13 +16,7 @@ from tasks.models.config import ModelConfig
 from tasks.models.endpoint import open_endpoint
 from tests.models.asking import ask, asked, opened, question
 from tests.models.server import chat, never, serving
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+from tests.serving import free_port
 
 
 def test_a_server_that_was_never_there_is_told_within_two_seconds() -> None:

@@ -3,6 +3,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from tasks.engine.validate import schema_dtypes
 from tasks.publish.formats import FORMATS, binarized, dpo, kto, reward
 from tasks.schemas import Pairs
 
@@ -27,8 +28,7 @@ def a_pair(
 
 
 def pairs(*rows: dict[str, Any]) -> pl.DataFrame:
-    dtypes = {name: column.dtype.type for name, column in Pairs.to_schema().columns.items()}
-    return pl.DataFrame(list(rows), schema_overrides=dtypes)
+    return pl.DataFrame(list(rows), schema_overrides=schema_dtypes(Pairs))
 
 
 FRAME = pairs(a_pair(0, TURNS), a_pair(1, said(("user", "Tea?")), None, None))

@@ -2,8 +2,9 @@
 
     make demo-model        # or: python -m tasks.models.demo.train --out tasks/models/demo/weights
 
-Seeded. Uses a GPU where there is one, else the CPU; in bf16 autocast where the hardware has it. Examples are packed into rows, blind to each
-other; the loss is on what the model has to write: every answer, and the user's turn where a user just asks.
+Seeded. Uses a GPU where there is one, else the CPU; in bf16 autocast where the hardware has it. Examples are packed
+into rows, blind to each other; the loss is on what the model has to write: every answer, and the user's turn where a
+user just asks.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tasks.models.checkpoint import bfloat16_is_native
 from tasks.models.demo.corpus import conversations, prompt_lines, prompts_digest
 from tasks.models.demo.roles import Chat
 
@@ -273,13 +275,6 @@ class Place:
     processes: int
     device: str
 
-    @property
-    def computes_in_half(self) -> bool:
-        """Whether bf16 is faster here: on GPUs, and on CPUs that multiply it (elsewhere it is emulated)."""
-        import torch
-
-        return self.device == "cuda" or bool(torch.cpu.get_capabilities().get("avx512_bf16"))
-
     def agree(self, model: Any, done: float) -> float:
         """Put the mean of all processes' gradients into the model's; returns the mean of `done`."""
         import torch
@@ -303,7 +298,7 @@ def _steps(model: Any, tokenizer: Any, settings: Settings, place: Place) -> tupl
     called = torch.compile(model, dynamic=False) if settings.compiled else model
     source = batches(examples(tokenizer._tokenizer, settings.seed + 1 + place.rank), BATCH // place.processes)
     began, tokens, shown, done, step = time.monotonic(), 0, 0.0, 0.0, 0
-    half = place.computes_in_half
+    half = bfloat16_is_native(place.device)
     while done < 1:
         inputs = tensors(next(source), place.device)
         with torch.autocast(place.device, dtype=torch.bfloat16, enabled=half):
