@@ -69,7 +69,8 @@ def sft(
     def run() -> dict[str, Any]:
         from flows.config import InstructionSFT, load_config
         from flows.estimate import estimate_sft
-        from flows.instruction_sft import check, instruction_sft
+        from flows.instruction_sft import instruction_sft
+        from flows.recipes.sft import check
         from flows.stopping import start_prefects_server
 
         settings = load_config(InstructionSFT, config, _given(options, model, set_ or []))
@@ -115,7 +116,8 @@ def dpo(
     def run() -> dict[str, Any]:
         from flows.config import PreferenceDPO, load_config
         from flows.estimate import estimate_dpo
-        from flows.preference_dpo import check, preference_dpo
+        from flows.preference_dpo import preference_dpo
+        from flows.recipes.dpo import check
         from flows.stopping import start_prefects_server
 
         settings = load_config(PreferenceDPO, config, _given(options, model[0] if model else None, set_ or []))

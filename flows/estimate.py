@@ -14,11 +14,10 @@ from typing import Any
 
 from prefect import flow
 
-from flows import instruction_sft as sft
-from flows import preference_dpo as dpo
 from flows.candidates import Candidates
 from flows.config import InstructionSFT, PreferenceDPO, RunConfig
 from flows.forecast import COVERED, Range, Stage, forecast
+from flows.recipes import dpo, sft
 from flows.runners import ShardRunner
 from flows.sampling import SAMPLE, Latencies, Sampling, Unit, windows_of
 from tasks.engine.tables import Table

@@ -12,10 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from ipaddress import ip_address
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-
-from prefect.task_runners import TaskRunner
 
 from flows.config import RayWorkers
 from tasks.engine import places
@@ -23,6 +21,9 @@ from tasks.engine.process import Roles, Settings
 from tasks.errors import ConfigError
 from tasks.models.config import ModelConfig
 from tasks.models.open import is_remote
+
+if TYPE_CHECKING:  # a run is checked before Prefect is needed
+    from prefect.task_runners import TaskRunner
 
 LOST_WORKERS = 3
 """How often Ray runs a shard again whose worker was lost. The ledger answers what the lost one had paid for."""

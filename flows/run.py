@@ -18,7 +18,7 @@ from flows.config import RunConfig
 from flows.counts import Counts
 from flows.manifests import manifest_path
 from flows.nights import Night, healed_run
-from flows.runners import Workers, check_runner, hire
+from flows.runners import Workers, hire
 from tasks.engine.context import Context
 from tasks.engine.files import write_atomically
 from tasks.engine.home import check_home, home, ledger_url, tables_root
@@ -32,15 +32,6 @@ from tasks.publish.dataset import Handed
 
 class TooManyRejects(RuntimeError):
     """The dataset is written, but a step failed more rows than `max_reject_fraction` allows."""
-
-
-def open_models(config: RunConfig) -> None:
-    """Open every model that the config names; weights load later, when they are asked. Raises ConfigError."""
-    config.budget()
-    check_runner(config)
-    for configs in config.models().values():
-        for model in configs:
-            process.model(model)
 
 
 @dataclass

@@ -13,7 +13,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from importlib.util import find_spec
 from typing import Any
 
 from prefect.context import FlowRunContext
@@ -93,17 +92,6 @@ class Workers:
     def _follow(self) -> None:
         while not self._done.wait(EVERY_S):
             self.gather()
-
-
-def check_runner(config: RunConfig) -> None:
-    """Raise ConfigError where the run cannot go to the runner that it asks for, as far as can be seen from here."""
-    if config.runner == "threads":
-        return
-    if find_spec("prefect_ray") is None:
-        raise ConfigError("runner ray is not installed", None, 'pip install "stillroom[ray]"')
-    address()
-    if budget := str(config.budget()):
-        raise ConfigError("a budget has to be counted in one process", budget, "leave it out, or take --runner threads")
 
 
 def hire(config: RunConfig, settings: Settings, context: Context) -> Workers:

@@ -211,7 +211,7 @@ def _prefect(seeds: str, folder: Path) -> dict[str, float]:
     from prefect import flow
     from prefect.events.worker import EventsWorker
 
-    from flows.instruction_sft import candidates_of, folder_of, pipeline
+    from flows.recipes.sft import candidates_of, folder_of, pipeline
     from flows.run import Run
     from flows.runners import ShardRunner
     from flows.watch import watched

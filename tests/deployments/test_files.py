@@ -28,7 +28,7 @@ def test_a_config_says_what_its_flow_takes(name: str) -> None:
 
 
 def test_the_nightly_dpo_takes_the_folder_that_the_nightly_sft_publishes() -> None:
-    from flows.instruction_sft import folder_of
+    from flows.recipes.sft import folder_of
 
     sft = load_config(InstructionSFT, DEPLOYMENTS / "configs/instruction-sft.yaml", {})
     dpo = load_config(PreferenceDPO, DEPLOYMENTS / "configs/preference-dpo.yaml", {})

@@ -121,14 +121,14 @@ def test_a_stream_of_unknown_length_is_told_by_the_thousand(
 ) -> None:
     from dataclasses import replace
 
-    from flows import instruction_sft
+    from flows.recipes import sft as recipes
     from tasks.engine.sources import open_source
 
     def stream(config: Any) -> Any:
         source = open_source(config.seeds, columns=config.columns)
         return replace(source, reader=replace(source.reader, size=None))
 
-    monkeypatch.setattr(instruction_sft, "seeds_of", stream)
+    monkeypatch.setattr(recipes, "seeds_of", stream)
     scripted(uneven)
     told = estimate("sft", recipe="respond", seeds=QUESTIONS)
     assert told["per_rows"] == 1000

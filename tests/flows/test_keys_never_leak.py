@@ -166,7 +166,7 @@ def test_a_key_is_nowhere_but_in_the_header_whatever_goes_wrong(tmp_path: Path, 
 @pytest.mark.parametrize("pasted", ["sk-pasted-here-by-mistake", "hf_PastedHereByMistake"])
 def test_a_key_pasted_in_place_of_its_name_is_told_without_it(pasted: str, home: Path) -> None:
     from flows.config import InstructionSFT, load_config
-    from flows.instruction_sft import check
+    from flows.recipes.sft import check
 
     model = {"name": "m@http://127.0.0.1:9/v1", "api_key_env": pasted}
     with pytest.raises(ConfigError, match="api_key_env") as caught:

@@ -77,19 +77,19 @@ def test_a_window_too_small_to_share_is_the_users_mistake() -> None:
 
 
 def test_ray_that_is_not_installed_is_told_with_the_way_to_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from flows import runners
     from flows.config import InstructionSFT
+    from flows.runs import checks
 
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    monkeypatch.setattr(runners, "find_spec", lambda _name: None)
+    monkeypatch.setattr(checks, "find_spec", lambda _name: None)
     with pytest.raises(ConfigError, match=r'pip install "stillroom\[ray\]"'):
-        runners.check_runner(InstructionSFT(runner="ray"))
-    runners.check_runner(InstructionSFT())
+        checks.check_runner(InstructionSFT(runner="ray"))
+    checks.check_runner(InstructionSFT())
 
 
 def test_a_budget_is_not_split_among_workers(home: Path) -> None:
     from flows.config import InstructionSFT
-    from flows.runners import check_runner
+    from flows.runs.checks import check_runner
 
     with pytest.raises(ConfigError, match="a budget has to be counted in one process: max_requests 5"):
         check_runner(InstructionSFT(runner="ray", max_requests=5))
@@ -97,7 +97,7 @@ def test_a_budget_is_not_split_among_workers(home: Path) -> None:
 
 def test_a_cluster_that_does_not_answer_is_told_at_once(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from flows.config import InstructionSFT
-    from flows.runners import check_runner
+    from flows.runs.checks import check_runner
 
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:9")
     with pytest.raises(ConfigError, match=r"no Ray cluster answers: RAY_ADDRESS=127.0.0.1:9: Connection refused"):

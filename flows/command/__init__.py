@@ -1,0 +1,1 @@
+"""The `stillroom` command, and what the terminal shows."""

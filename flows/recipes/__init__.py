@@ -1,0 +1,1 @@
+"""Which techniques a row goes through, and in which order."""

@@ -1,0 +1,1 @@
+"""One run: its plan, and what can be seen of it before it begins."""
