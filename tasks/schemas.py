@@ -7,6 +7,31 @@ import polars as pl
 
 MESSAGE = pl.Struct({"role": pl.String, "content": pl.String})
 ROW_ID = r"^[0-9a-f]{32}$"
+MADE_FROM: dict[str, tuple[str, ...]] = {
+    "instruction": ("messages",),
+    "messages": ("instruction", "input"),
+    "operations": ("instruction",),
+    "most_similar": ("instruction",),
+    "similarity": ("instruction", "most_similar"),
+    "is_classification": ("instruction",),
+    "input": ("instruction",),
+    "output": ("instruction", "input"),
+    "response": ("instruction", "messages", "system", "input"),
+    "response_model": ("response",),
+    "responses": ("instruction", "messages"),
+    "order_agreement": ("responses",),
+    "prompt": ("instruction", "messages"),
+    "chosen": ("prompt",),
+    "rejected": ("prompt",),
+    "judges": ("chosen", "rejected"),
+    **{f"{about}_{side}": (side,) for side in ("chosen", "rejected") for about in ("score", "ratings")},
+    **{f"{side}_{about}": (side,) for side in ("chosen", "rejected") for about in ("model", "origin")},
+}
+"""What each column was made from: it goes when one of these changes, unless it is given anew (law 9).
+
+`instruction` and `messages` say the same where the instruction is the user's last turn: then neither makes the other
+stale.
+"""
 
 
 class Rows(pa.DataFrameModel):

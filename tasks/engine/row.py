@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
 from tasks.engine.digest import canonical, digest, uniform
+from tasks.engine.stale import stale_columns
 from tasks.errors import RowLoss
 
 T = TypeVar("T")
@@ -99,9 +100,13 @@ class Row(Mapping[str, Any]):
         return random.Random(digest(self.run_seed, self.row_id, *purpose))
 
     def child(self, **changes: Any) -> Row:
-        """A row made of this one: its columns with `changes` over them, its id from (parent, technique, position)."""
+        """A row made of this one: its columns with `changes` over them, its id from (parent, technique, position).
+
+        A column that was made from one that changes becomes null, unless `changes` give it anew.
+        """
         position = self.children
         self.children += 1
+        changes = dict.fromkeys(stale_columns(self.columns, changes)) | changes
         return Row(
             row_id=digest(self.row_id, self.technique, position),
             columns={**self.columns, **changes},

@@ -13,7 +13,7 @@ from tasks.engine.ask import Models
 from tasks.engine.row import Row
 from tasks.engine.technique import Params, technique
 from tasks.errors import Unusable
-from tasks.generate.instructions import cleaned, is_chatter, renewed
+from tasks.generate.instructions import cleaned, is_chatter
 from tasks.generate.words import words
 from tasks.models.base import Sampling
 from tasks.schemas import Instructions, Topics
@@ -62,7 +62,7 @@ async def basic_prompting(row: Row, models: Models, params: BasicPrompting) -> l
             last = loss
             row.lose(loss)
         else:
-            children.append(renewed(row, instruction))
+            children.append(row.child(instruction=instruction))
     if not children and last is not None:
         row.losses.pop()
         raise last

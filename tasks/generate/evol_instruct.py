@@ -19,7 +19,6 @@ from tasks.engine.technique import Params, technique
 from tasks.errors import Filtered, RowLoss
 from tasks.generate.conversation import conversation_of, response_of, with_last_turn
 from tasks.generate.evolution import evolution_of, is_equal, response_refusal
-from tasks.generate.instructions import renewed
 from tasks.generate.system_prompts import SystemPrompts, system_of
 from tasks.models.base import Sampling
 from tasks.schemas import EvolvedInstructions, Instructions
@@ -132,4 +131,4 @@ def _child(row: Row, current: Evolved, operations: Sequence[str], params: EvolIn
         return row.child(**changes)
     if row.get("messages"):
         changes["messages"] = with_last_turn(row["messages"], current.instruction)
-    return renewed(row, **{**changes, "instruction": current.instruction})
+    return row.child(**{**changes, "instruction": current.instruction})

@@ -8,9 +8,7 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Iterable
-from typing import Any
 
-from tasks.engine.row import Row
 from tasks.errors import Filtered
 from tasks.generate.rouge import Pool, Similar
 from tasks.generate.words import is_spaceless, word_count
@@ -41,7 +39,6 @@ CHATTER = re.compile(
     re.IGNORECASE,
 )
 UNFINISHED = (":", ",", ";", "-", "–", "—", "(", "[", "…", "...", "/", "：", "，", "；", "、", "（")
-ANSWER = ("messages", "response", "response_model")  # columns that belong to the instruction a row had before
 
 
 def cleaned(item: str) -> str:
@@ -121,9 +118,3 @@ def similarity_refusal(text: str, similar: Similar | None, pool: Pool, max_simil
 def first_refusal(refusals: Iterable[Filtered | None]) -> Filtered | None:
     """The first filter that refuses; those after it are not asked where `refusals` is a generator."""
     return next((refusal for refusal in refusals if refusal is not None), None)
-
-
-def renewed(row: Row, instruction: str, **changes: Any) -> Row:
-    """A child with another instruction. The answer to the old one does not come with it, nor does its conversation."""
-    stale = dict.fromkeys((column for column in ANSWER if row.get(column) is not None), None)
-    return row.child(**{**stale, "instruction": instruction, **changes})

@@ -20,7 +20,7 @@ from tasks.engine.row import Row
 from tasks.engine.technique import Params, technique
 from tasks.errors import Unusable
 from tasks.generate.conversation import response_of
-from tasks.generate.instructions import length_refusal, renewed
+from tasks.generate.instructions import length_refusal
 from tasks.generate.pre_query import CLOCK, pre_query, stop_strings
 from tasks.generate.system_prompts import SystemPrompts, system_of
 from tasks.models.base import ChatTemplate, Message, Sampling
@@ -79,7 +79,7 @@ async def magpie(row: Row, models: Models, params: Magpie) -> list[Row]:
             parse=partial(turn_of, min_words=params.min_words, max_words=params.max_words),
         )
         messages.append({"role": "user", "content": words})
-    return [renewed(row, messages[-1]["content"], messages=messages, system=system)]
+    return [row.child(instruction=messages[-1]["content"], messages=messages, system=system)]
 
 
 async def _answer(models: Models, params: Magpie, system: str, messages: list[Message], turn: int) -> str:

@@ -22,7 +22,6 @@ from tasks.generate.instructions import (
     first_refusal,
     is_chatter,
     length_refusal,
-    renewed,
     similarity_refusal,
     unfinished_refusal,
 )
@@ -82,7 +81,7 @@ async def self_instruct(row: Row, models: Models, params: SelfInstruct) -> list[
     for _, refusal in queries:
         if refusal is not None:
             row.lose(refusal)
-    return [renewed(row, query) for query, refusal in queries if refusal is None]
+    return [row.child(instruction=query) for query, refusal in queries if refusal is None]
 
 
 def queries_of(text: str, *, context: str, params: SelfInstruct, cut: bool = False) -> Queries:

@@ -16,7 +16,6 @@ from tasks.engine.ask import Models
 from tasks.engine.row import Row
 from tasks.engine.technique import Params, technique
 from tasks.errors import Filtered, Unusable
-from tasks.generate.instructions import renewed
 from tasks.generate.words import words
 from tasks.models.base import Sampling
 from tasks.schemas import Instances, Instructions
@@ -71,7 +70,7 @@ async def self_instruct_instances(row: Row, models: Models, params: SelfInstruct
         row.lose(refusal)
     if not kept:
         raise dropped[-1]
-    return [renewed(row, instruction, is_classification=is_classification, **one._asdict()) for one in kept]
+    return [row.child(is_classification=is_classification, **one._asdict()) for one in kept]
 
 
 def is_yes(text: str) -> bool:

@@ -10,13 +10,11 @@ from tasks.generate.instructions import (
     cleaned,
     is_chatter,
     length_refusal,
-    renewed,
     similarity_refusal,
     start_refusal,
     unfinished_refusal,
 )
 from tasks.generate.rouge import Pool
-from tests.rows import a_row
 
 
 def reason(refusal: Filtered | None) -> str | None:
@@ -196,18 +194,3 @@ def test_equal_to_the_limit_is_kept_and_more_is_not() -> None:
     assert similarity_refusal(equal, pool.most_similar(equal), pool, 0.7) is None
     assert reason(similarity_refusal(more, pool.most_similar(more), pool, 0.7)) == "too_similar"
     assert similarity_refusal(more, Pool().most_similar(more), Pool(), 0.7) is None
-
-
-def test_the_answer_to_the_old_instruction_does_not_come_with_the_new_one() -> None:
-    row = a_row(
-        instruction="a", response="b", response_model="m", messages=[{"role": "user", "content": "a"}], topic="t"
-    )
-    child = renewed(row, "c")
-    assert (child["instruction"], child["response"], child["response_model"], child["messages"]) == (
-        "c",
-        None,
-        None,
-        None,
-    )
-    assert child["topic"] == "t"
-    assert "response" not in renewed(a_row(instruction="a"), "c")
