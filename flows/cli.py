@@ -27,6 +27,12 @@ Incremental = Annotated[
 Estimate = Annotated[
     bool, typer.Option("--estimate", help="run 20 rows, and tell what the whole would take; publish nothing")
 ]
+Preview = Annotated[
+    int | None,
+    typer.Option(
+        "--preview", min=1, metavar="N", help="send N rows through all steps, and show each word; publish nothing"
+    ),
+]
 
 
 @app.callback()
@@ -57,6 +63,7 @@ def sft(
     max_total_tokens: MaxTotalTokens = None,
     max_cost_usd: MaxCostUsd = None,
     estimate: Estimate = False,
+    preview: Preview = None,
     json_: Annotated[bool, typer.Option("--json", help="print one last line of JSON, and nothing else")] = False,
 ) -> None:
     """Make an instruction dataset (SFT) from seeds, or from the model itself."""
@@ -65,6 +72,12 @@ def sft(
         "incremental": incremental, "runner": runner, "max_requests": max_requests, "max_total_tokens": max_total_tokens, "max_cost_usd": max_cost_usd,
         "columns": _pairs(column or [], "--column") or None,
     }  # fmt: skip
+
+    if preview is not None:
+        from flows.config import InstructionSFT, load_config
+
+        _preview(lambda: load_config(InstructionSFT, config, _given(options, model, set_ or [])), preview, json_)
+        return
 
     def run() -> dict[str, Any]:
         from flows.config import InstructionSFT, load_config
@@ -102,6 +115,7 @@ def dpo(
     max_total_tokens: MaxTotalTokens = None,
     max_cost_usd: MaxCostUsd = None,
     estimate: Estimate = False,
+    preview: Preview = None,
     json_: Annotated[bool, typer.Option("--json", help="print one last line of JSON, and nothing else")] = False,
 ) -> None:
     """Make a preference dataset (DPO) from instructions: pools of responses, judged and paired."""
@@ -112,6 +126,13 @@ def dpo(
         "columns": _pairs(column or [], "--column") or None, "roles": {r: m for r, m in roles.items() if m} or None,
         "model_pool": None if keep_responses is None else {"keep_responses": keep_responses},
     }  # fmt: skip
+
+    if preview is not None:
+        from flows.config import PreferenceDPO, load_config
+
+        one = model[0] if model else None
+        _preview(lambda: load_config(PreferenceDPO, config, _given(options, one, set_ or [])), preview, json_)
+        return
 
     def run() -> dict[str, Any]:
         from flows.config import PreferenceDPO, load_config
@@ -289,6 +310,21 @@ def _start(run: Any, as_json: bool, *, estimate: bool = False) -> None:
         session.show(summary)
     if not estimate and (line := about_the_budget(summary)):
         _say(line)
+
+
+def _preview(load: Callable[[], Any], rows: int, as_json: bool) -> None:
+    """Show a few rows of a run, in this process."""
+    from flows.command.preview import run_preview
+    from flows.stopping import GO_ON
+    from tasks.errors import ConfigError, Interrupted
+
+    try:
+        run_preview(load, rows, as_json)
+    except ConfigError as error:
+        _mistake(error)
+    except (Interrupted, KeyboardInterrupt):
+        _say(GO_ON)
+        raise typer.Exit(FAILED) from None
 
 
 def _say(text: str) -> None:

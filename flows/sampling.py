@@ -20,6 +20,7 @@ import polars as pl
 from flows.config import RunConfig
 from flows.forecast import Usage, Window
 from flows.run import Run
+from flows.runs.timing import span_s
 from tasks.engine.bill import Receipt, cost_of
 from tasks.engine.digest import digest
 from tasks.engine.process import process
@@ -172,12 +173,3 @@ def windows_of(config: RunConfig) -> dict[str, Window]:
             min((n for n in (held.tokens_per_minute, mine[2]) if n), default=None),
         )
     return windows
-
-
-def span_s(spans: Iterable[tuple[float, float]]) -> float:
-    """The seconds that at least one of these spans covers."""
-    covered, until = 0.0, float("-inf")
-    for begun, ended in sorted(spans):
-        covered += max(0.0, ended - max(begun, until))
-        until = max(until, ended)
-    return covered

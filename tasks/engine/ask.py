@@ -19,6 +19,7 @@ from tasks.engine.digest import digest, number
 from tasks.engine.row import Call, Row
 from tasks.engine.structured import Schema, structure_of
 from tasks.engine.templates import render, template
+from tasks.engine.trace import Asked
 from tasks.errors import PermanentError, RequestRefused, Unusable
 from tasks.models.base import Completion, Message, Model, Request, Sampling
 from tasks.models.config import ModelConfig
@@ -138,18 +139,23 @@ class Models:
             sampled, drawn = _retried(sampling) if attempt else sampling, number(seed, attempt)
             request = Request(sampled, drawn, messages, prompt, row.order, held_to, admit=bill.admit)
             key = digest(member.model.identity, asked, request.sampling.key, seed, attempt)
+            trace = Asked(row.technique, row.row_id, by, name, sample, attempt + 1, member.model.name, request, bill)
+            if context.asked is not None:
+                context.asked.append(trace)
             try:
-                completion = await self._pay(member.model, key, request, bill)
+                completion = trace.completion = await self._pay(member.model, key, request, bill)
                 _refuse_broken(completion, truncated)
                 answer = completion.text if parse is None else parse(completion.text)
             except Unusable as loss:
                 loss.attempts = attempt + 1
                 loss.raw = completion.text if loss.raw is None else loss.raw
+                trace.refused = str(loss)
                 if attempt + 1 == limit or loss.reason == "truncated":
                     raise
                 continue
             except RequestRefused as refusal:
                 refusal.attempts = attempt + 1
+                trace.refused = str(refusal)
                 raise
             row.calls.append(_call(by, name, sample, asked, member.model.name, request, attempt, completion))
             return answer

@@ -15,6 +15,7 @@ from tasks.models.base import Completion
 if TYPE_CHECKING:
     from tasks.engine.bill import Bill, Receipt
     from tasks.engine.ledger import Ledger
+    from tasks.engine.trace import Asked
 
 
 @dataclass(slots=True)
@@ -80,7 +81,8 @@ class Context:
 
     `ledger` None means: every request is paid (plain function tests). `max_attempts`: asks of one request for each
     epoch. `stop`: once set, nothing more is paid for. `budget_reached`: a request has been turned away for the budget,
-    and so is every later one. `receipts`: where a list is given, a line for each request (for estimates).
+    and so is every later one. `receipts`: where a list is given, a line for each request (for estimates). `asked`: the
+    same for each attempt, with its words (for previews).
     """
 
     ledger: Ledger | None = None
@@ -92,6 +94,7 @@ class Context:
     budget: Budget = field(default_factory=Budget)
     budget_reached: bool = False
     receipts: list[Receipt] | None = None
+    asked: list[Asked] | None = None
     dimensions: dict[str, int] = field(default_factory=dict)  # of the embeddings of each model, by its identity
     bills: set[Bill] = field(default_factory=set)  # of the requests that somebody waits for; touched by the loop alone
     _begun: int = 0
