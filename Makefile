@@ -22,6 +22,7 @@ check: install  ## style, types, import rules
 bench: install  ## speed and memory, side by side with a reference in one run
 	$(BIN)/python -m tests.benchmarks.overhead
 	$(BIN)/python -m tests.benchmarks.local_model
+	$(BIN)/python -m tests.benchmarks.prefixes
 	$(BIN)/python -m tests.benchmarks.pairing
 	$(BIN)/python -m tests.benchmarks.endpoint
 	$(BIN)/python -m tests.benchmarks.orchestration

@@ -44,7 +44,7 @@ LAYERS = {  # what each layer may import of the house
 }
 ONLY_IN = {
     "prefect": ("flows/", "tasks/engine/orchestrate.py"),
-    "torch": ("tasks/models/local.py", "tasks/models/batch.py", "tasks/models/noise.py", "tasks/models/checkpoint.py",
+    "torch": ("tasks/models/local.py", "tasks/models/batch.py", "tasks/models/prefixes.py", "tasks/models/noise.py", "tasks/models/checkpoint.py",
               "tasks/models/draft.py", "tasks/models/demo/train.py"),
     "transformers": ("tasks/models/local.py", "tasks/models/batch.py", "tasks/models/checkpoint.py", "tasks/models/demo/train.py",
                      "tasks/models/demo/tokenizer.py", "tasks/models/draft.py"),

@@ -19,24 +19,32 @@ from tasks.models.base import Request, Sampling
 from tasks.models.checkpoint import free_memory, out_of_memory
 from tasks.models.draft import Draft, Likely
 from tasks.models.noise import choose
+from tasks.models.prefixes import Match, Prefix, Prefixes, States
 
 CAPACITY_STEP = 64  # positions: the cache grows in these
 PREFILL_TOKENS = {"cpu": 2048, "mps": 4096, "cuda": 16384}  # in one forward pass, padding counted
 SPARE_PADDING = 64  # tokens of padding that cost less than one more forward pass
+SPARE_SHARED = 32  # tokens that are read again, so that prompts with somewhat longer prefixes are read in one pass
+PREFIX_SHARE = 1 / 8  # of the memory, for prefixes
 TOLERANCE = {torch.float32: 0.01, torch.bfloat16: 0.2}  # of the spread of the logits
+
+
+Reading = tuple[Draft, Match]
+"""A draft whose prompt is read, and the prefix that need not be read again."""
 
 
 class SlotCache(Cache):
     """Keys and values by layer: [slots, heads, capacity, width]. Draft i is in slot i; its tokens stand from 0 on.
 
-    `positions` [drafts] is where each draft's next token goes; None while prompts are read into slots from `first` on.
+    `positions` [drafts] is where each draft's next token goes; None while prompts are read, into slots from `first` on
+    and from position `start` on.
     """
 
     def __init__(self) -> None:
         super().__init__(layers=[])  # the layers are kept here, not as transformers' own
         self.keys: dict[int, Tensor] = {}
         self.values: dict[int, Tensor] = {}
-        self.count = self.capacity = self.first = self.length = 0
+        self.count = self.capacity = self.first = self.start = self.length = 0
         self.positions: Tensor | None = None
         self.rows: Tensor | None = None
 
@@ -48,9 +56,10 @@ class SlotCache(Cache):
             self.keys[layer_idx], self.values[layer_idx] = self._empty(key_states), self._empty(value_states)
         keys, values, (drafts, _, new, _) = self.keys[layer_idx], self.values[layer_idx], key_states.shape
         if self.positions is None:
-            keys[self.first : self.first + drafts, :, :new] = key_states
-            values[self.first : self.first + drafts, :, :new] = value_states
-            return key_states, value_states
+            slots, end = slice(self.first, self.first + drafts), self.start + new
+            keys[slots, :, self.start : end] = key_states
+            values[slots, :, self.start : end] = value_states
+            return (keys[slots, :, :end], values[slots, :, :end]) if self.start else (key_states, value_states)
         keys[self.rows, :, self.positions] = key_states[:, :, 0]
         values[self.rows, :, self.positions] = value_states[:, :, 0]
         return keys[:drafts, :, : self.length], values[:drafts, :, : self.length]
@@ -59,6 +68,17 @@ class SlotCache(Cache):
         """Copy the first `length` positions of some slots to others."""
         for states in (*self.keys.values(), *self.values.values()):
             states[targets, :, :length] = states[sources, :, :length]
+
+    def copy(self, slot: int, length: int) -> dict[int, States]:
+        """The first `length` positions of a slot, by layer, in memory of their own."""
+        return {layer: States(self.keys[layer][slot, :, :length].clone(), self.values[layer][slot, :, :length].clone())
+                for layer in self.keys}  # fmt: skip
+
+    def paste(self, slot: int, layers: dict[int, States], length: int) -> None:
+        """Put the first `length` positions of such a copy into a slot."""
+        for layer, states in layers.items():
+            self.keys[layer][slot, :, :length] = states.keys[:, :length]
+            self.values[layer][slot, :, :length] = states.values[:, :length]
 
     def resize(self, count: int, capacity: int, live: int, length: int) -> None:
         """Take a new shape, keeping `length` positions of the first `live` slots. One layer at a time is held twice."""
@@ -110,11 +130,14 @@ class Batch:
     def admit(self, newcomers: Sequence[Draft]) -> None:
         """Let drafts join: all but their last token is read now, the last one in the next step."""
         self._reserve(len(self.drafts) + len(newcomers), max(d.position for d in (*self.drafts, *newcomers)) + 1)
-        for group in prefill_groups([draft.position for draft in newcomers], self._prefill_tokens):
-            joining = [newcomers[index] for index in group]
-            self._cache.first = len(self.drafts)
-            self.drafts += joining
-            self._prefill(joining)
+        waiting = list(newcomers)
+        while waiting:
+            now, waiting = self._next_to_read(waiting)
+            for alike in by_shared_length(now):
+                start = min(match.length for _, match in alike)
+                lengths = [draft.position - start for draft, _ in alike]
+                for group in prefill_groups(lengths, self._prefill_tokens):
+                    self._read([alike[index] for index in group], start)
 
     @torch.inference_mode()
     def step(self) -> tuple[list[int], dict[int, Likely]]:
@@ -163,12 +186,15 @@ class Batch:
 
     @torch.inference_mode()
     def check(self) -> None:
-        """Refuse an architecture that this cache does not suit: write two tokens and compare with plain passes.
+        """Refuse an architecture that this cache does not suit: write three tokens and compare with plain passes.
 
-        Raises PermanentError. Costs four short passes, and guards against silently wrong text.
+        Raises PermanentError. The last two prompts share a prefix. Costs six short passes, and guards against silently
+        wrong text.
         """
         vocabulary = self.model.config.get_text_config().vocab_size
-        prompts = [[number % vocabulary for number in range(5, 5 + length)] for length in (3, 9)]
+        numbers = (range(5, 8), range(5, 14), (*range(5, 11), *range(20, 24)))
+        prompts = [[number % vocabulary for number in prompt] for prompt in numbers]
+        self._prefixes = Prefixes(self._memory, least=4)
         try:
             self.admit([Draft(Request(Sampling.model_validate({}), 0), prompt, 1) for prompt in prompts])
             found = self._logits()
@@ -182,6 +208,7 @@ class Batch:
         if not error_share < TOLERANCE.get(self.model.dtype, 0.2):
             raise self._unsuitable(f"its logits are off by {error_share:.0%} in a batch")
         self.drop(list(self.drafts))
+        self._prefixes = Prefixes(int(self._memory * PREFIX_SHARE))
 
     def _unsuitable(self, why: str) -> PermanentError:
         fix = "serve it, with vLLM say, and name it model@http://host:port/v1"
@@ -189,9 +216,10 @@ class Batch:
 
     def _clear(self) -> None:
         self.drafts, self._cache = [], SlotCache()
+        self._prefixes = Prefixes(int(self._memory * PREFIX_SHARE))
 
     def _fits(self, count: int, length: int) -> bool:
-        return count * capacity_for(length) * self._cache.bytes_per_token <= self._memory
+        return count * capacity_for(length) * self._cache.bytes_per_token <= self._memory - self._prefixes.bytes
 
     def _reserve(self, count: int, length: int) -> None:
         """Have `count` slots of `length` positions; a shape that no longer fits is chosen anew."""
@@ -203,15 +231,49 @@ class Batch:
         with torch.inference_mode():
             cache.resize(roomy if self._fits(roomy, length) else count, capacity_for(length), len(self.drafts), live)
 
+    def _next_to_read(self, waiting: Sequence[Draft]) -> tuple[list[Reading], list[Draft]]:
+        """Whose prompts to read now, each with the prefix that is there for it, and who waits for what they begin with."""
+        now: list[Reading] = []
+        later: list[Draft] = []
+        live = [draft.prompt[: draft.position] for draft in self.drafts]
+        reading: list[list[int]] = []
+        for draft in waiting:
+            tokens = draft.tokens[:-1]
+            match = self._match(tokens, live)
+            if self._prefixes.gain(tokens, reading, match.length):
+                later.append(draft)
+            else:
+                now.append((draft, match))
+                reading.append(tokens)
+        return now, later
+
+    def _match(self, tokens: Sequence[int], live: Sequence[Sequence[int]]) -> Match:
+        """The prefix to begin a prompt with; one that only a draft in the batch has is held from now on."""
+        match = self._prefixes.match(tokens)
+        gained = self._prefixes.gain(tokens, live, match.length)
+        if gained is None:
+            return match
+        slot, length = gained
+        with torch.inference_mode():
+            prefix = Prefix(tokens[:length], self._cache.copy(slot, length))
+        return Match(length, prefix) if self._prefixes.hold(prefix) else match
+
     @torch.inference_mode()
-    def _prefill(self, drafts: Sequence[Draft]) -> None:
-        """Read all but the last token of each draft, padded on the right: no later token sees the padding."""
-        tokens = [draft.tokens[:-1] for draft in drafts]
+    def _read(self, readings: Sequence[Reading], start: int) -> None:
+        """Read all but the last token of each draft from `start` on, padded on the right: no later token sees the padding."""
+        cache, tokens = self._cache, [draft.tokens[start:-1] for draft, _ in readings]
+        cache.first, cache.start, cache.positions = len(self.drafts), start, None
+        self.drafts += [draft for draft, _ in readings]
+        if start:
+            for slot, (_, match) in enumerate(readings, cache.first):
+                assert match.prefix is not None
+                cache.paste(slot, match.prefix.layers, start)
         width = max(map(len, tokens))
         if width:
-            self._cache.positions = None
-            positions = torch.arange(width, device=self._device).expand(len(drafts), -1)
-            self._forward([ids + [0] * (width - len(ids)) for ids in tokens], positions, None)
+            positions = torch.arange(start, start + width, device=self._device)
+            masks = self._masks(positions[None], start + width) if start else None  # from 0 on the model's own will do
+            padded = [ids + [0] * (width - len(ids)) for ids in tokens]
+            self._forward(padded, positions.expand(len(tokens), -1), masks)
 
     def _logits(self) -> Tensor:
         """What may follow each draft: float32 [drafts, vocabulary]."""
@@ -221,7 +283,7 @@ class Batch:
         cache.positions, cache.rows = positions, torch.arange(len(where), device=self._device)
         cache.length = -(-(max(where) + 1) // 8) * 8  # a multiple of 8, as the CUDA kernels want their masks
         tokens = [[draft.last] for draft in self.drafts]
-        logits = self._forward(tokens, positions[:, None], self._masks(positions, cache.length))
+        logits = self._forward(tokens, positions[:, None], self._masks(positions[:, None], cache.length))
         return logits[:, -1].float()
 
     def _forward(self, tokens: list[list[int]], positions: Tensor, masks: Any) -> Tensor:
@@ -234,18 +296,21 @@ class Batch:
         return logits
 
     def _masks(self, positions: Tensor, length: int) -> Tensor | dict[str, Tensor]:
-        """What each draft may attend to, additive, [drafts, 1, 1, length]; one a kind of layer where they differ."""
+        """What tokens at `positions` [drafts, new] may attend to, additive, [drafts, 1, new, length].
+
+        One a kind of layer where they differ.
+        """
         columns = torch.arange(length, device=self._device)
-        hidden = columns > positions[:, None]
+        hidden = columns > positions[..., None]
         full = self._additive(hidden)
         if self._window is None:
             return full
-        sliding = self._additive(hidden | (columns <= positions[:, None] - self._window))
+        sliding = self._additive(hidden | (columns <= positions[..., None] - self._window))
         return {"full_attention": full, "sliding_attention": sliding} if self._mixed else sliding
 
     def _additive(self, hidden: Tensor) -> Tensor:
         mask = torch.zeros(hidden.shape, dtype=self.model.dtype, device=self._device)
-        return mask.masked_fill_(hidden, torch.finfo(self.model.dtype).min)[:, None, None]
+        return mask.masked_fill_(hidden, torch.finfo(self.model.dtype).min)[:, None]
 
     def _likely(self, raw: Tensor, chosen: Tensor, asked: list[int]) -> list[Likely]:
         counts = [self.drafts[index].sampling.logprobs for index in asked]
@@ -256,6 +321,14 @@ class Batch:
 
     def _tensor(self, numbers: Sequence[Any]) -> Tensor:
         return torch.tensor(numbers, dtype=torch.long, device=self._device)
+
+
+def by_shared_length(readings: Sequence[Reading]) -> list[list[Reading]]:
+    """The readings in groups that are read from one position on, since their prefixes are about as long."""
+    groups: dict[int, list[Reading]] = {}
+    for reading in readings:
+        groups.setdefault(reading[1].length // SPARE_SHARED, []).append(reading)
+    return list(groups.values())
 
 
 def prefill_groups(lengths: Sequence[int], most: int) -> list[list[int]]:

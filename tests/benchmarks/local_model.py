@@ -34,16 +34,25 @@ SHORTEST, LONGEST, NEW_TOKENS = 8, 200, 64
 BAR = 4.5
 
 
-def save_model(folder: Path) -> None:
+SMALL = LlamaConfig(
+    vocab_size=WORDS,
+    hidden_size=256,
+    intermediate_size=688,
+    num_hidden_layers=6,
+    num_attention_heads=4,
+    num_key_value_heads=4,
+    max_position_embeddings=512,
+    tie_word_embeddings=True,
+    bos_token_id=None,
+    eos_token_id=None,
+)
+
+
+def save_model(folder: Path, config: LlamaConfig = SMALL, dtype: torch.dtype = torch.float32) -> None:
     """A random model whose tokens are whole words, so that a prompt has as many tokens as words."""
-    config = LlamaConfig(
-        vocab_size=WORDS, hidden_size=256, intermediate_size=688, num_hidden_layers=6, num_attention_heads=4,
-        num_key_value_heads=4, max_position_embeddings=512, tie_word_embeddings=True, bos_token_id=None,
-        eos_token_id=None,
-    )  # fmt: skip
     torch.manual_seed(0)
-    AutoModelForCausalLM.from_config(config, dtype=torch.float32).save_pretrained(folder)
-    words = Tokenizer(models.WordLevel({f"w{number}": number for number in range(WORDS)}, unk_token="w0"))
+    AutoModelForCausalLM.from_config(config, dtype=dtype).save_pretrained(folder)
+    words = Tokenizer(models.WordLevel({f"w{n}": n for n in range(config.vocab_size)}, unk_token="w0"))
     words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     words.decoder = decoders.WordPiece(prefix="##")
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=words)
