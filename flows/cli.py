@@ -24,6 +24,9 @@ Runner = Annotated[str | None, typer.Option(help="threads (the default), or ray:
 Incremental = Annotated[
     bool | None, typer.Option("--incremental", help="add to the dataset: only seeds that it has not had, all its rows stay")
 ]  # fmt: skip
+AllowEmpty = Annotated[
+    bool | None, typer.Option("--allow-empty", help="publish a dataset of 0 rows too, where no row is left")
+]
 Estimate = Annotated[
     bool, typer.Option("--estimate", help="run 20 rows, and tell what the whole would take; publish nothing")
 ]
@@ -62,6 +65,7 @@ def sft(
     max_requests: MaxRequests = None,
     max_total_tokens: MaxTotalTokens = None,
     max_cost_usd: MaxCostUsd = None,
+    allow_empty: AllowEmpty = None,
     estimate: Estimate = False,
     preview: Preview = None,
     json_: Annotated[bool, typer.Option("--json", help="print one last line of JSON, and nothing else")] = False,
@@ -69,7 +73,7 @@ def sft(
     """Make an instruction dataset (SFT) from seeds, or from the model itself."""
     options = {
         "recipe": recipe, "seeds": seeds, "max_seeds": max_seeds, "rows": rows, "out": out,
-        "incremental": incremental, "runner": runner, "max_requests": max_requests, "max_total_tokens": max_total_tokens, "max_cost_usd": max_cost_usd,
+        "incremental": incremental, "allow_empty": allow_empty, "runner": runner, "max_requests": max_requests, "max_total_tokens": max_total_tokens, "max_cost_usd": max_cost_usd,
         "columns": _pairs(column or [], "--column") or None,
     }  # fmt: skip
 
@@ -114,6 +118,7 @@ def dpo(
     max_requests: MaxRequests = None,
     max_total_tokens: MaxTotalTokens = None,
     max_cost_usd: MaxCostUsd = None,
+    allow_empty: AllowEmpty = None,
     estimate: Estimate = False,
     preview: Preview = None,
     json_: Annotated[bool, typer.Option("--json", help="print one last line of JSON, and nothing else")] = False,
@@ -122,7 +127,7 @@ def dpo(
     roles = {"pool": [{"name": name} for name in model or []], "judge": [{"name": name} for name in judge or []]}
     options = {
         "recipe": recipe, "instructions": instructions, "max_instructions": max_instructions, "format": format_, "out": out,
-        "incremental": incremental, "runner": runner, "max_requests": max_requests, "max_total_tokens": max_total_tokens, "max_cost_usd": max_cost_usd,
+        "incremental": incremental, "allow_empty": allow_empty, "runner": runner, "max_requests": max_requests, "max_total_tokens": max_total_tokens, "max_cost_usd": max_cost_usd,
         "columns": _pairs(column or [], "--column") or None, "roles": {r: m for r, m in roles.items() if m} or None,
         "model_pool": None if keep_responses is None else {"keep_responses": keep_responses},
     }  # fmt: skip
@@ -157,6 +162,7 @@ def runs() -> None:
     for past in manifests():
         summary = past["summary"]
         changes = ", ".join(f"{count} {what}" for what, count in summary["changes"].items() if count) or "no change"
+        changes = changes if summary["revision"] else "nothing published"
         print(
             f"{past['run']}  {past['config']['recipe']}  {summary['rows']} rows  {summary['rejects']} rejects  "
             f"{summary['dataset']} r{summary['revision']} ({changes})"
@@ -299,6 +305,9 @@ def _start(run: Any, as_json: bool, *, estimate: bool = False) -> None:
 
         _say(GO_ON)
         raise typer.Exit(FAILED) from None
+    except session.NoRows as error:
+        _say(str(error))
+        raise typer.Exit(REJECTED) from None
     except session.TooManyRejects as error:
         _say(f"the dataset is written, but too many rows failed: {error}")
         raise typer.Exit(REJECTED) from None

@@ -89,6 +89,7 @@ class RunConfig(BaseModel):
         False, description="add to the dataset that is there: take only seeds that it has not had, keep all its rows; "
         "`rows` and the most seeds are then those of this run alone"
     )  # fmt: skip
+    allow_empty: bool = Field(False, description="publish a dataset of 0 rows too, where no row is left")
     keep_revisions: int = Field(10, ge=1, description="versions of the dataset to keep, the newest included")
     retry: str | None = Field(None, description="an earlier run whose failed rows to ask for again")
 

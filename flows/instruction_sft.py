@@ -22,7 +22,7 @@ from tasks.publish.dataset import conversations
 def instruction_sft(config: InstructionSFT) -> dict[str, Any]:
     """Make an instruction dataset by a recipe. Returns the summary of the run.
 
-    Raises ConfigError for the user's mistakes, and, with everything published, TooManyRejects.
+    Raises ConfigError for the user's mistakes; with everything published, TooManyRejects; NoRows where no row is left.
     """
     check(config)
     run = Run.start("sft", config, folder_of(config))

@@ -50,8 +50,19 @@ def latest_retry(run: str) -> str:
     return run
 
 
+def was_published(past: Mapping[str, Any]) -> bool:
+    """Whether a run made its dataset what it is, or was: one that was left without a row did not."""
+    published: bool = past["summary"].get("published", True)  # manifests of old do not say
+    return published
+
+
+def is_latest(past: Mapping[str, Any], lines: Sequence[Publication]) -> bool:
+    """Whether a run that published nothing is the last that its dataset (with these publications) has seen."""
+    return not was_published(past) and past["summary"]["publications"] == len(lines)
+
+
 def runs_to_heal(most_times: int) -> list[str]:
-    """The runs that datasets are made of and that left failed rows, the oldest first; of each its latest retry.
+    """The runs that left failed rows, and that datasets are made of, or would be: the oldest first; of each its latest retry.
 
     One that was retried `most_times` is left alone: what fails again and again would be paid for every night.
     """
@@ -59,7 +70,8 @@ def runs_to_heal(most_times: int) -> list[str]:
     healed = {loaded["summary"]["retried"] for name, loaded in past.items() if loaded["summary"]["retried"] != name}
     found = []
     for name, loaded in past.items():
-        makes = name in {line.run for line in makers(history(Path(loaded["summary"]["dataset"])))}
+        lines = history(Path(loaded["summary"]["dataset"]))
+        makes = name in {line.run for line in makers(lines)} or is_latest(loaded, lines)
         failed = sum(table["failed"] for tables in loaded["steps"].values() for table in tables)
         if makes and failed and name not in healed and _times_retried(loaded, past) < most_times:
             found.append(name)

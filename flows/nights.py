@@ -17,7 +17,7 @@ from typing import Any
 import polars as pl
 
 from flows.config import RunConfig
-from flows.manifests import epochs_after, epochs_before, latest_retry, manifest
+from flows.manifests import epochs_after, epochs_before, is_latest, latest_retry, manifest, was_published
 from tasks.engine.process import Settings
 from tasks.engine.tables import Table, sidecar
 from tasks.errors import ConfigError
@@ -25,7 +25,17 @@ from tasks.publish.card import write_card
 from tasks.publish.changes import Changes
 from tasks.publish.dataset import Handed, Written, write_dataset
 from tasks.publish.earlier import STEP, not_of_earlier
-from tasks.publish.revisions import SEEDS, TRAIN, Publication, drafting, history, makers, newest, switch
+from tasks.publish.revisions import (
+    SEEDS,
+    TRAIN,
+    Publication,
+    drafting,
+    history,
+    leave_rejects,
+    makers,
+    newest,
+    switch,
+)
 
 
 @dataclass(frozen=True)
@@ -46,17 +56,19 @@ class Night:
     @classmethod
     def begin(cls, out: Path, kind: str, config: RunConfig, retried: str | None) -> Night:
         """Look at the dataset. Raises ConfigError where it does not hold what is to be healed, or cannot be added to."""
-        lines = makers(history(out))
+        published = history(out)
+        lines = makers(published)
         past = None
         adds = config.incremental and bool(lines)
         if retried is not None:
             past = manifest(retried)
             _check_tables(past)
             holds = {line.run for line in lines}
-            if lines and retried not in holds:
+            if lines and retried not in holds and not is_latest(past, published):
                 fix = f"retry {lines[-1].run}, which made it anew"
                 raise ConfigError("the dataset does not hold the rows of this run any more", retried, fix)
-            adds = bool(holds - {retried})
+            if was_published(past):
+                adds = bool(holds - {retried})
         if adds and lines[-1].format != config.rows_format:
             raise ConfigError("the dataset has another format", f"{out}: {lines[-1].format}", "choose another --out")
         return cls(out, kind, config, adds, past, lines)
@@ -106,11 +118,19 @@ class Night:
     def publish(
         self, run: str, recipe: str, handed: Handed, steps: dict[str, list[Table]], models: list[str]
     ) -> dict[str, Any]:
-        """Write the dataset, its card and its history; of the summary what is about them."""
+        """Write the dataset, its card and its history; of the summary what is about them.
+
+        Of 0 rows nothing is published (unless the config says so): where there is no dataset yet only the rejects are
+        written.
+        """
         keep = self.config.keep_revisions
         with drafting(self.out) as draft:
             lines = history(self.out)
             written = write_dataset(draft, handed, newest(self.out), joins=self.adds)
+            if not (written.rows or self.config.allow_empty):
+                if not lines:
+                    leave_rejects(self.out, draft)
+                return _as_it_was(lines, written.rejects)
             before = lines[-1].revision if lines else 0
             line = Publication(
                 revision=before + (written.changes is not None or not before),
@@ -128,18 +148,19 @@ class Night:
             )
             write_card(draft, self.out, [*lines, line], written.rejects, steps, keep)
             switch(self.out, draft, line, keep)
-        return _about(line, written.rejects)
+        return _about(line, written.rejects, len(lines) + 1)
 
     def unchanged(self) -> dict[str, Any]:
         """Of the summary what is about the dataset, where the run had nothing to do."""
         assert self.last is not None, "only a dataset that is there has seen all seeds"
         rejects = pl.scan_parquet(self.out / "rejects.parquet").select(pl.len()).collect().item()
-        return _about(self.last.model_copy(update={"changes": Changes()}), rejects)
+        return _as_it_was(history(self.out), rejects)
 
     def _blanks(self, handed: Handed, written: Written) -> int:
         """How many blank rows are used up: all up to the first that is not done with."""
-        before = self.last.blank_rows if self.last and (self.adds or self.retried) else 0
-        if not handed.blank or self.retried:
+        heals = self.retried is not None and was_published(self.retried)
+        before = self.last.blank_rows if self.last and (self.adds or heals) else 0
+        if not handed.blank or heals:
             return before
         ids = [row_id for table in handed.seeds for row_id in table.read(["row_id"])["row_id"]]
         return before + next((at for at, row_id in enumerate(ids) if row_id in written.unsettled), len(ids))
@@ -152,12 +173,27 @@ def healed_run(retry: str | None, run: str, runs_again: bool) -> str | None:
     return run if runs_again else None
 
 
-def _about(line: Publication, rejects: int) -> dict[str, Any]:
+def _about(line: Publication, rejects: int, publications: int) -> dict[str, Any]:
     return {
+        "published": True,
+        "publications": publications,
         "rows": line.rows,
         "rejects": rejects,
         "revision": line.revision,
         "changes": line.changes.model_dump(),
+    }
+
+
+def _as_it_was(lines: Sequence[Publication], rejects: int) -> dict[str, Any]:
+    """What is said of a dataset that a run left alone; of one that there is not, 0 rows at revision 0."""
+    rows, revision = (lines[-1].rows, lines[-1].revision) if lines else (0, 0)
+    return {
+        "published": False,
+        "publications": len(lines),
+        "rows": rows,
+        "rejects": rejects,
+        "revision": revision,
+        "changes": Changes().model_dump(),
     }
 
 

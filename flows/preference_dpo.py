@@ -21,7 +21,7 @@ from tasks.publish.formats import FORMATS
 def preference_dpo(config: PreferenceDPO) -> dict[str, Any]:
     """Make a preference dataset by a recipe. Returns the summary of the run.
 
-    Raises ConfigError for the user's mistakes, and, with everything published, TooManyRejects.
+    Raises ConfigError for the user's mistakes; with everything published, TooManyRejects; NoRows where no row is left.
     """
     check(config)
     run = Run.start("dpo", config, folder_of(config))

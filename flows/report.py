@@ -15,6 +15,7 @@ from typing import Any
 
 from flows.config import RunConfig
 from flows.counts import Step
+from flows.runs.verdict import NoRows
 from tasks.engine.tables import Table
 
 NOTHING = "–"
@@ -102,7 +103,8 @@ def progress_text(step: Step) -> str:
 def report_line(ending: Ending) -> str:
     """What a run came to, in one line."""
     if ending.summary is None:
-        return f"nothing was published: {type(ending.error).__name__} after {span(ending.seconds)}"
+        why = type(ending.error).__name__ if ending.error else "budget reached"
+        return f"nothing was published: {why} after {span(ending.seconds)}"
     parts = [f"{ending.summary['rows']:,} rows", f"{ending.summary['rejects']:,} rejects", change(ending.summary)]
     if ending.error is not None:
         parts.append("too many rows failed")
@@ -179,6 +181,8 @@ def _pace(step: Step) -> str:
 def _outcome(ending: Ending) -> str:
     by = f"run `{ending.run}`, recipe `{ending.recipe}`, models {', '.join(f'`{name}`' for name in ending.models)}"
     if ending.summary is None:
+        if ending.error is None:
+            return f"**Nothing was published.** {by}. It reached its budget before a row was finished."
         said = " ".join(str(ending.error).split()) or type(ending.error).__name__
         return f"**Nothing was published.** {by}. It ended with `{type(ending.error).__name__}`:\n\n{literal(said)}"
     told = f"**{ending.summary['rows']:,} rows** in `{ending.summary['dataset']}`"
@@ -239,7 +243,7 @@ def _refused(ending: Ending) -> str:
 
 
 def _ways_on(ending: Ending) -> str:
-    if ending.summary is None:
+    if ending.summary is None and not isinstance(ending.error, NoRows):
         return (
             "*Retry* in the UI, or the same command again, goes on from here: finished shards are cached, and an answer "
             "that was paid for comes from the ledger."
@@ -251,7 +255,10 @@ def _ways_on(ending: Ending) -> str:
             f"- {failed:,} failed: `stillroom retry {ending.run}`, or the deployment `retry-failed` with the run "
             f"`{ending.run}`, asks for these again and for nothing else."
         )
+    if failed or ending.summary is None:
         ways.append(f"- `stillroom rejects {ending.run}` shows them with their raw text.")
+    if ending.summary is None:
+        return "\n".join(ways)
     ways.append(f'- `load_dataset("{ending.summary["dataset"]}", split="train")` opens the dataset.')
     ways.append(f"- `stillroom explain {ending.summary['dataset']} ROW_ID` says where a row came from.")
     return "\n".join(ways)

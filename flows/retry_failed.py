@@ -38,7 +38,8 @@ def retry_failed(
 
     What the run was given already comes from the ledger, so that only healed rows are paid for, here and in later steps.
     Without a run: heals each that a dataset is made of and that left failed rows; returns their summaries as `healed`.
-    Raises ConfigError for a run that there is not or whose rows the dataset holds no more; TooManyRejects as the run did.
+    Raises ConfigError for a run that there is not or whose rows the dataset holds no more; TooManyRejects
+    and NoRows as the run did.
     """
     if run is not None:
         return closing(_again(latest_retry(run)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ from flows.counts import Counts
 from flows.manifests import manifest_path
 from flows.nights import Night, healed_run
 from flows.runners import Workers, hire
+from flows.runs.verdict import no_rows, too_many_rejects
 from tasks.engine.context import Context
 from tasks.engine.files import write_atomically
 from tasks.engine.home import check_home, home, ledger_url, tables_root
@@ -28,10 +28,6 @@ from tasks.engine.tables import Table
 from tasks.engine.technique import Technique
 from tasks.errors import ConfigError, Interrupted
 from tasks.publish.dataset import Handed
-
-
-class TooManyRejects(RuntimeError):
-    """The dataset is written, but a step failed more rows than `max_reject_fraction` allows."""
 
 
 @dataclass
@@ -131,7 +127,8 @@ class Run:
         """Write the dataset, its card and the manifest; the summary of the run.
 
         `tables`: the rows, in order; `shape`: what a trainer takes of them; `most`: of so many; `blank`: they come of no
-        seeds. Raises TooManyRejects, with all of it written.
+        seeds. Raises TooManyRejects, with all of it written, and NoRows, with only the manifest written, and the rejects
+        where there is no dataset yet. A budget that ends a run before its first row is no fault.
         """
         seeds = next(iter(self.steps.values()), [])
         handed = Handed(tables, shape, most, seeds, blank, self._tables())
@@ -139,8 +136,13 @@ class Run:
             self.night.publish(self.settings.run, recipe, handed, self.steps, self.config.model_names())
         )
         self._write_manifest(summary)
-        self.summary = summary
-        self._judge()
+        fault = too_many_rejects(self.steps, self.config.max_reject_fraction)
+        if summary["published"]:
+            self.summary = summary
+        elif fault is not None or not summary["pending"]:
+            raise no_rows(self.steps, summary)
+        if fault is not None:
+            raise fault
         return summary
 
     def nothing_new(self) -> dict[str, Any]:
@@ -153,14 +155,6 @@ class Run:
 
     def _tables(self) -> list[Table]:
         return [table for tables in self.steps.values() for table in tables]
-
-    def _judge(self) -> None:
-        """Raise TooManyRejects where a step failed too large a share of its rows."""
-        for step, tables in self.steps.items():
-            rows, failed = sum(table.rows_in for table in tables), sum(table.failed for table in tables)
-            if rows and failed / rows > self.config.max_reject_fraction:
-                reasons: Counter[str] = sum((Counter(table.rejects) for table in tables), Counter())
-                raise TooManyRejects(f"{step}: {failed} of {rows} rows failed: {dict(reasons)}")
 
     def _write_manifest(self, summary: dict[str, Any]) -> None:
         """Write what the run was and made."""
@@ -220,4 +214,7 @@ def about_the_budget(summary: dict[str, Any]) -> str:
     if summary["ended"] == "completed":
         return ""
     rows = "1 row is" if summary["pending"] == 1 else f"{summary['pending']} rows are"
-    return f"budget reached: {rows} pending; the same command with a higher budget, or none, goes on from there"
+    nothing = "" if summary["published"] else ", none is finished, so nothing is published yet"
+    return (
+        f"budget reached: {rows} pending{nothing}; the same command with a higher budget, or none, goes on from there"
+    )

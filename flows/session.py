@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table as Grid
 
-from flows.run import TooManyRejects
+from flows.runs.verdict import NoRows, TooManyRejects
 from tasks.engine.context import Context
 from tasks.engine.process import process
 
@@ -59,7 +59,7 @@ def show(summary: dict[str, Any]) -> None:
     tokens = summary["prompt_tokens"] + summary["completion_tokens"]
     changes = ", ".join(f"{count} {what}" for what, count in summary["changes"].items() if count) or "no row changed"
     print(f"{summary['dataset']}: {summary['rows']} rows, {summary['rejects']} rejects, {summary['seconds']} s")
-    print(f"revision r{summary['revision']}: {changes}")
+    print(f"revision r{summary['revision']}: {changes}" if summary["revision"] else "nothing is published yet")
     cost = "" if summary["cost"] is None else f", cost {summary['cost']:.6g}"
     print(f"{summary['requests']} requests, {tokens} tokens{cost}, {summary['ledger_hits']} answers from the ledger")
     for step, tables in manifest(summary["run"])["steps"].items():
@@ -172,4 +172,4 @@ def _left(tally: Any, seconds: float) -> str:
     return f"{seconds * (known - done) / done:.0f} s" if done else ""
 
 
-__all__ = ["TooManyRejects", "progress", "show"]
+__all__ = ["NoRows", "TooManyRejects", "progress", "show"]

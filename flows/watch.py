@@ -28,7 +28,8 @@ from prefect.runtime import flow_run
 from flows.board import Board, Log
 from flows.counts import Step
 from flows.report import Ending, progress_text, report_line, report_text, start_line, step_line
-from flows.run import Run, TooManyRejects
+from flows.run import Run
+from flows.runs.verdict import TooManyRejects
 from flows.samples import reject_rows, sample_rows
 from tasks.engine.process import process
 from tasks.publish.revisions import TRAIN

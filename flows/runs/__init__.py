@@ -1,1 +1,1 @@
-"""One run: its plan, and what can be seen of it before it begins."""
+"""One run: what can be seen of it before it begins, and what stands against it at its end."""

@@ -59,11 +59,11 @@ class Table(BaseModel):
         return _beside(self.path, f"{name}.parquet")
 
     def split(self, rows: int) -> list[Table]:
-        """The same rows as tables of at most `rows` rows each, in order."""
+        """The same rows as tables of at most `rows` rows each, in order; at least one, which may be empty."""
         frame = self.read()
         return [
             write_table(_beside(self.path, f"{start}.parquet", "-"), self.technique, frame[start : start + rows], {})
-            for start in range(0, frame.height, rows)
+            for start in range(0, max(frame.height, 1), rows)
         ]
 
     def read_beside(self, name: str) -> pl.DataFrame | None:
@@ -156,8 +156,14 @@ def write_stream(path: Path, frames: Iterable[pl.DataFrame]) -> int:
 
 
 def read_stream(path: Path) -> Iterator[pl.DataFrame]:
-    """The rows of a Parquet file in frames of at most ROW_GROUP rows. Memory is that of one of them."""
+    """The rows of a Parquet file in frames of at most ROW_GROUP rows, one without rows where it holds none.
+
+    Memory is that of one of them.
+    """
     with pq.ParquetFile(path, pre_buffer=False) as file:  # else it fetches all row groups ahead
+        if not file.metadata.num_rows:
+            yield pl.DataFrame(file.schema_arrow.empty_table())
+            return
         for batch in file.iter_batches(ROW_GROUP):
             yield pl.DataFrame(batch)
 

@@ -38,8 +38,12 @@ The run reached its budget: {{ pending }} rows are pending. The same run with a 
 {% endif %}
 ```python
 from datasets import load_dataset
-rows = load_dataset("{{ dataset }}", split="train")
+rows = load_dataset("{{ dataset }}", split="train"{{ "" if line.rows else ", streaming=True" }})
 ```
+{% if not line.rows %}
+
+Without a row in it, `datasets` opens a split as a stream only.
+{% endif %}
 
 The run `{{ line.run }}`:
 

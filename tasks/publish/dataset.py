@@ -15,7 +15,7 @@ from pathlib import Path
 import polars as pl
 
 from tasks.engine.files import write_atomically
-from tasks.engine.tables import PROVENANCE, REJECTS, Table, read_stream, write_stream
+from tasks.engine.tables import PROVENANCE, REJECTS, Table, encoded, read_stream, write_stream
 from tasks.engine.validate import validate
 from tasks.errors import ConfigError
 from tasks.publish.changes import Changes, changes_between
@@ -36,10 +36,17 @@ def check_folder(out: Path) -> Path:
         (out / ".writable").unlink()
     except OSError as error:
         raise ConfigError("cannot write the dataset", f"{out}: {error.strerror}", "choose another --out") from error
-    theirs = any(not path.name.startswith(".") for path in out.iterdir())
+    theirs = {path.name for path in out.iterdir() if not path.name.startswith(".")} - {_left_behind(out)}
     if theirs and not (out / "provenance.parquet").exists():
         raise ConfigError("the folder holds something that is not a dataset of ours", out, "choose another --out")
     return out
+
+
+def _left_behind(out: Path) -> str | None:
+    """The name of the one file that a run without a row has left there."""
+    rejects = out / "rejects.parquet"
+    ours = rejects.is_file() and pl.read_parquet_schema(rejects) == REJECTS
+    return rejects.name if ours else None
 
 
 def conversations(responses: pl.DataFrame) -> pl.DataFrame:
@@ -127,6 +134,8 @@ def _write_rows(
     train = draft / TRAIN
     if earlier is None or not (earlier / TRAIN).exists():
         rows = write_stream(train, accepted)
+        if not rows and train.exists():
+            write_atomically(train, encoded(pl.read_parquet(train)))  # `datasets` cannot stream an empty row group
         return rows, changes_between(before / TRAIN if before else None, train, draft)
     own = draft / "own.parquet"
     if not write_stream(own, accepted):

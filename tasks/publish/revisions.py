@@ -27,7 +27,8 @@ from tasks.publish.changes import Changes
 TRAIN = "data/train.parquet"
 CARD = "README.md"
 SEEDS = "seeds.parquet"
-FILES = ("provenance.parquet", "losses.parquet", "rejects.parquet", SEEDS, TRAIN)  # in the order of their switching
+REJECTS = "rejects.parquet"
+FILES = ("provenance.parquet", "losses.parquet", REJECTS, SEEDS, TRAIN)  # in the order of their switching
 HISTORY = "revisions.jsonl"
 DRAFT = ".draft"
 
@@ -104,6 +105,11 @@ def switch(out: Path, draft: Path, line: Publication, keep: int) -> None:
     write_atomically(out / HISTORY, "".join(f"{entry.model_dump_json()}\n" for entry in [*lines, line]).encode())
     _replace(draft / CARD, out / CARD)
     _prune(out, line.revision, keep)
+
+
+def leave_rejects(out: Path, draft: Path) -> None:
+    """Of a draft that is not published put the rejects, and nothing else, into a folder without a dataset."""
+    _replace(draft / REJECTS, out / REJECTS)
 
 
 def kept(revision: int, keep: int) -> range:

@@ -131,7 +131,7 @@ def test_in_recipe_critiqued_only_the_refused_ratings_are_asked_for_again(script
 def test_too_many_failures_publish_all_there_is_and_prefects_retry_heals_it_the_same_way(scripted: Scripted) -> None:
     from flows.config import InstructionSFT
     from flows.instruction_sft import instruction_sft
-    from flows.run import TooManyRejects
+    from flows.runs.verdict import TooManyRejects
 
     scripted(failing(rule, lambda text: text.endswith("3")))
     config = InstructionSFT(

@@ -136,7 +136,7 @@ def test_load_dataset_opens_what_was_written(scripted: Scripted, tmp_path: Path)
 
 def test_what_failed_is_published_around_and_a_retry_asks_for_nothing_else(scripted: Scripted) -> None:
     from flows.retry_failed import retry_failed
-    from flows.run import TooManyRejects
+    from flows.runs.verdict import TooManyRejects
 
     seeds = [f"question {i}" for i in range(40)]
     broken = set(seeds[::4])

@@ -220,7 +220,7 @@ def test_the_report_the_sample_and_the_rejects_hold_what_the_run_made(scripted: 
 
 
 def test_a_run_with_too_many_rejects_says_so_everywhere(scripted: Scripted) -> None:
-    from flows.run import TooManyRejects
+    from flows.runs.verdict import TooManyRejects
 
     scripted(some_fail)
     with pytest.raises(TooManyRejects):

@@ -1,0 +1,53 @@
+"""What stands against a run at its end: too many rows of a step failed, or no row is left. Both end it Failed, exit 3."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tasks.engine.tables import Table
+
+Steps = Mapping[str, Sequence[Table]]
+
+
+class TooManyRejects(RuntimeError):
+    """A step failed more rows than `max_reject_fraction` allows. What is good is published."""
+
+
+class NoRows(RuntimeError):
+    """No row is left, so nothing is published, and a dataset that was there stays as it was. Says why, line by line."""
+
+
+def too_many_rejects(steps: Steps, most: float) -> TooManyRejects | None:
+    """The first step that failed a larger share of its rows than `most`, None where there is none."""
+    for step, tables in steps.items():
+        rows, failed = sum(table.rows_in for table in tables), sum(table.failed for table in tables)
+        if rows and failed / rows > most:
+            return TooManyRejects(f"{step}: {failed} of {rows} rows failed: {dict(_reasons(tables))}")
+    return None
+
+
+def no_rows(steps: Steps, summary: Mapping[str, Any]) -> NoRows:
+    """Why no row is left: each step that refused some, how to see them, and what to do."""
+    dataset, run = summary["dataset"], summary["run"]
+    stays = f"{dataset} stays as it is, at r{summary['revision']}" if summary["revision"] else f"{dataset} is not made"
+    lines = [f"no row is left, so nothing is published: {stays}"]
+    lines += [f"  {line}" for step, tables in steps.items() if (line := _refused(step, tables))]
+    if summary["pending"]:
+        lines.append(f"  {summary['ended']}: {summary['pending']} rows are pending")
+    if any(table.failed for tables in steps.values() for table in tables):
+        lines.append(f"  `stillroom retry {run}` asks again for the rows that failed")
+    lines.append(f"  `stillroom rejects {run}` shows them; --allow-empty publishes a dataset of 0 rows")
+    return NoRows("\n".join(lines))
+
+
+def _refused(step: str, tables: Sequence[Table]) -> str:
+    """What a step refused, in one line; nothing where it refused none."""
+    reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(_reasons(tables).items()))
+    rows_in, rows = (sum(getattr(table, count) for table in tables) for count in ("rows_in", "rows"))
+    return f"{step}: {rows_in} rows in, {rows} out; rejected: {reasons}" if reasons else ""
+
+
+def _reasons(tables: Sequence[Table]) -> Counter[str]:
+    return sum((Counter(table.rejects) for table in tables), Counter())
