@@ -16,6 +16,7 @@ LAYERS = {  # what each layer may import of the house
     "flows": ("flows", "tasks"),
     "tasks/generate": (
         "tasks.engine",
+        "tasks.text",
         "tasks.models",
         "tasks.errors",
         "tasks.schemas",
@@ -24,6 +25,7 @@ LAYERS = {  # what each layer may import of the house
     ),
     "tasks/judge": (
         "tasks.engine",
+        "tasks.text",
         "tasks.models",
         "tasks.errors",
         "tasks.schemas",
@@ -32,6 +34,7 @@ LAYERS = {  # what each layer may import of the house
     ),
     "tasks/curate": (
         "tasks.engine",
+        "tasks.text",
         "tasks.models",
         "tasks.errors",
         "tasks.schemas",
@@ -39,7 +42,8 @@ LAYERS = {  # what each layer may import of the house
         "tasks.together",
     ),
     "tasks/publish": ("tasks.engine", "tasks.models", "tasks.errors", "tasks.schemas", "tasks.responses"),
-    "tasks/engine": ("tasks.engine", "tasks.models", "tasks.errors", "tasks.schemas"),
+    "tasks/engine": ("tasks.engine", "tasks.text", "tasks.models", "tasks.errors", "tasks.schemas"),
+    "tasks/text": ("tasks.text", "tasks.errors"),
     "tasks/models": ("tasks.models", "tasks.errors"),
 }
 ONLY_IN = {

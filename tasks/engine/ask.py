@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 import orjson
@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from tasks.engine.bill import Bill
 from tasks.engine.digest import digest, number
+from tasks.engine.leaks import refuse_leak
 from tasks.engine.row import Call, Row
 from tasks.engine.structured import Schema, structure_of
 from tasks.engine.templates import render, template
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
 Parse = Callable[[str], T]
+Check = Callable[[Any, str], None]  # of what was made of a completion, and its text; raises Unusable
 Truncated = Literal["refuse", "keep"]
 NOT_SAMPLED = Sampling()
 RESAMPLED_TEMPERATURE = 0.3  # a greedy answer that was unusable would only come back the same
@@ -66,31 +68,35 @@ class Models:
 
     @overload
     async def ask(self, name: str, *, sampling: Sampling, by: str = ..., sample: int = ..., truncated: Truncated = ...,
-                  parse: None = None, **variables: Any) -> str: ...  # fmt: skip
+                  quoting: bool = ..., parse: None = None, **variables: Any) -> str: ...  # fmt: skip
     @overload
     async def ask(self, name: str, *, sampling: Sampling, by: str = ..., sample: int = ..., truncated: Truncated = ...,
-                  parse: Parse[T], **variables: Any) -> T: ...  # fmt: skip
+                  quoting: bool = ..., parse: Parse[T], **variables: Any) -> T: ...  # fmt: skip
     @overload
     async def ask(self, name: str, *, sampling: Sampling, by: str = ..., sample: int = ..., truncated: Truncated = ...,
-                  schema: type[M], **variables: Any) -> M: ...  # fmt: skip
+                  quoting: bool = ..., schema: type[M], **variables: Any) -> M: ...  # fmt: skip
     @overload
     async def ask(self, name: str, *, sampling: Sampling, by: str = ..., sample: int = ..., truncated: Truncated = ...,
-                  schema: Mapping[str, Any], **variables: Any) -> Any: ...  # fmt: skip
+                  quoting: bool = ..., schema: Mapping[str, Any], **variables: Any) -> Any: ...  # fmt: skip
     async def ask(self, name: str, *, sampling: Sampling, by: str = "generator", sample: int = 0,
-                  truncated: Truncated = "refuse", parse: Parse[Any] | None = None, schema: Schema | None = None,
-                  **variables: Any) -> Any:  # fmt: skip
+                  truncated: Truncated = "refuse", quoting: bool = False, parse: Parse[Any] | None = None,
+                  schema: Schema | None = None, **variables: Any) -> Any:  # fmt: skip
         """Ask with the prompt `prompts/<language>/<name>.j2` and parse the answer.
 
         `sample` tells repeated asks of one row with one template apart. `parse` raises `Unusable` to have the model
         asked again; after the last attempt `ask` raises it. `truncated="keep"` parses what came before the length
-        limit (for lists that can be salvaged).
+        limit (for lists that can be salvaged). An answer that repeats six words of the template itself is unusable
+        (prompt_leak), unless `quoting` says that this is right; it may repeat the variables.
 
         `schema`, a pydantic model or a JSON schema, in place of `parse`: the model is held to it, and what it makes of
         the answer comes back. The words have to say what is wanted all the same. Where the model's config says
         `structured: parse`, the answer is only checked; a model that cannot be held to a schema raises ConfigError.
         """
-        messages = render(template(name, self._context.language), variables)
-        return await self._answer(name, sampling, by, sample, truncated, parse, schema, messages=tuple(messages))
+        language = self._context.language
+        messages = render(template(name, language), variables)
+        checked = None if quoting else partial(refuse_leak, name=name, language=language, variables=variables)
+        return await self._answer(name, sampling, by, sample, truncated, parse, schema, messages=tuple(messages),
+                                  check=checked)  # fmt: skip
 
     async def chat(self, messages: Sequence[Message], *, name: str, sampling: Sampling, by: str = "generator",
                    sample: int = 0, truncated: Truncated = "refuse", parse: Parse[Any] | None = None,
@@ -120,8 +126,8 @@ class Models:
 
     async def _answer(self, name: str, technique: Sampling, by: str, sample: int, truncated: Truncated,
                       parse: Parse[Any] | None, schema: Schema | None, *, messages: tuple[Message, ...] | None = None,
-                      prompt: str | None = None) -> Any:  # fmt: skip
-        """One ask: attempts until an answer parses, then a line of provenance on the row."""
+                      prompt: str | None = None, check: Check | None = None) -> Any:  # fmt: skip
+        """One ask: attempts until an answer parses and passes the check, then a line of provenance on the row."""
         row, context, member = self._bound(), self._context, self._member(by)
         sampling = member.config.sampling(technique)
         asked = digest(orjson.dumps(messages) if prompt is None else prompt, int(prompt is None))
@@ -146,6 +152,8 @@ class Models:
                 completion = trace.completion = await self._pay(member.model, key, request, bill)
                 _refuse_broken(completion, truncated)
                 answer = completion.text if parse is None else parse(completion.text)
+                if check is not None:
+                    check(answer, completion.text)
             except Unusable as loss:
                 loss.attempts = attempt + 1
                 loss.raw = completion.text if loss.raw is None else loss.raw

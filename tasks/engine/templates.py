@@ -19,6 +19,8 @@ from jinja2 import (
     TemplateSyntaxError,
     UndefinedError,
 )
+from jinja2.meta import find_referenced_templates
+from jinja2.nodes import TemplateData
 
 from tasks.errors import ConfigError
 from tasks.models.base import Message
@@ -49,6 +51,21 @@ def template(name: str, language: str = "en") -> Template:
         return environment(language).get_template(f"{name}.j2")
     except TemplateNotFound as error:
         raise ConfigError("no such prompt", name, f"looked in prompts/{language}") from error
+
+
+@cache
+def fixed_texts(name: str, language: str = "en") -> tuple[str, ...]:
+    """The text of a template that is always the same, in pieces: what stands between its variables and blocks.
+
+    That of templates which it includes or extends by name is part of it.
+    """
+    template(name, language)  # which says what is wrong, where something is
+    loaded = environment(language)
+    assert loaded.loader is not None
+    parsed = loaded.parse(loaded.loader.get_source(loaded, f"{name}.j2")[0])
+    own = tuple(node.data for node in parsed.find_all(TemplateData))
+    others = [other.removesuffix(".j2") for other in find_referenced_templates(parsed) if other]
+    return own + tuple(text for other in others for text in fixed_texts(other, language))
 
 
 @cache

@@ -14,9 +14,9 @@ from tasks.engine.row import Row
 from tasks.engine.technique import Params, technique
 from tasks.errors import Unusable
 from tasks.generate.instructions import cleaned, is_chatter
-from tasks.generate.words import words
 from tasks.models.base import Sampling
 from tasks.schemas import Instructions, Topics
+from tasks.text.words import words
 
 TOPICS = (
     "cooking at home", "household repairs", "growing vegetables", "personal finance", "job applications",

@@ -9,7 +9,7 @@ import re
 
 from tasks.errors import Unusable
 from tasks.generate.instructions import cleaned
-from tasks.generate.words import words
+from tasks.text.words import words
 
 LABEL = re.compile(r"[#*_\s]*(?:rewritten |new )?(?:instruction|prompt)[#*_\s]*[:：][*_]*\s*", re.IGNORECASE)
 # Words of a rewriting prompt, ours or another: nobody asks like that.

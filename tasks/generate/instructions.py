@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from tasks.errors import Filtered
 from tasks.generate.rouge import Pool, Similar
-from tasks.generate.words import is_spaceless, word_count
+from tasks.text.words import is_spaceless, word_count
 
 # What a text model cannot see, open or play (the reference code's list, with the plurals it has).
 BLACKLIST = (

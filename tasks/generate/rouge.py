@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz.distance import LCSseq
 
-from tasks.generate.words import words
+from tasks.text.words import words
 
 
 class Similar(NamedTuple):

@@ -16,9 +16,9 @@ from tasks.engine.ask import Models
 from tasks.engine.row import Row
 from tasks.engine.technique import Params, technique
 from tasks.errors import Filtered, Unusable
-from tasks.generate.words import words
 from tasks.models.base import Sampling
 from tasks.schemas import Instances, Instructions
+from tasks.text.words import words
 
 FIELD = re.compile(
     r"^[\s*#>-]*(input|output|label|task|example)\b[ \t]*\d{0,2}[*\s]*[:：][*]*[ \t]*", re.IGNORECASE | re.MULTILINE

@@ -83,7 +83,7 @@ async def rate_one(models: Models, params: UltraFeedback, prompt: str, responses
                    position: int) -> Rated:  # fmt: skip
     """One judge's overall rating of one response."""
     verdict: Verdict = await models.ask(
-        "ultrafeedback/overall", by=f"judge[{judge}]", sample=position, sampling=params.sampling, parse=overall_of,
+        "ultrafeedback/overall", by=f"judge[{judge}]", sample=position, sampling=params.sampling, parse=overall_of, quoting=True,
         instruction=prompt, response=responses[position]["text"],
     )  # fmt: skip
     return [(position, _rating(models, judge, "overall", verdict, 0))]
@@ -94,7 +94,7 @@ async def rate_all(models: Models, params: UltraFeedback, prompt: str, ordered: 
     """One judge's ratings of all responses by one aspect, shown in this order and mapped back by index."""
     verdicts: list[Verdict] = await models.ask(
         f"ultrafeedback/{aspect}", by=f"judge[{judge}]", sample=number, sampling=params.sampling,
-        parse=partial(ratings_of, count=len(ordered)),
+        parse=partial(ratings_of, count=len(ordered)), quoting=True,
         instruction=prompt, responses=[response["text"] for _, response in ordered],
     )  # fmt: skip
     positions = (position for position, _ in ordered)

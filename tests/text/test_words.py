@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.generate.words import word_count, words
+from tasks.text.words import word_count, words
 
 
 @pytest.mark.parametrize(

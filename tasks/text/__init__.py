@@ -1,0 +1,1 @@
+"""What techniques and engine share about text."""
