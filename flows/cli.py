@@ -286,6 +286,7 @@ def _start(run: Any, as_json: bool, *, estimate: bool = False) -> None:
     from tasks.engine.home import check_home, keep_prefect_off_the_terminal
     from tasks.engine.ledger_database import reach_ledger
     from tasks.errors import ConfigError, Interrupted
+    from tasks.notices import heard
 
     keep_prefect_off_the_terminal()
     try:
@@ -296,7 +297,7 @@ def _start(run: Any, as_json: bool, *, estimate: bool = False) -> None:
         from flows.run import about_the_budget
         from flows.stopping import stopping_on_ctrl_c
 
-        with session.progress(shown=not as_json), stopping_on_ctrl_c(session.console):
+        with session.progress(shown=not as_json), stopping_on_ctrl_c(session.console), heard(_say):
             summary = run()
     except ConfigError as error:
         _mistake(error)

@@ -32,6 +32,7 @@ from flows.run import Run
 from flows.runs.verdict import TooManyRejects
 from flows.samples import reject_rows, sample_rows
 from tasks.engine.process import process
+from tasks.notices import heard
 from tasks.publish.revisions import TRAIN
 
 PERIOD_S = 1.0
@@ -51,7 +52,8 @@ def watched(run: Run) -> Iterator[None]:
         watch = Watch(run, Board(client, UUID(str(flow_run.id)), log), log)
         error: BaseException | None = None
         try:
-            yield
+            with heard(lambda line: log.warning("%s", line)):
+                yield
         except BaseException as raised:
             error = raised
             raise

@@ -42,9 +42,9 @@ LAYERS = {  # what each layer may import of the house
         "tasks.together",
     ),
     "tasks/publish": ("tasks.engine", "tasks.models", "tasks.errors", "tasks.schemas", "tasks.responses"),
-    "tasks/engine": ("tasks.engine", "tasks.text", "tasks.models", "tasks.errors", "tasks.schemas"),
+    "tasks/engine": ("tasks.engine", "tasks.text", "tasks.models", "tasks.errors", "tasks.schemas", "tasks.notices"),
     "tasks/text": ("tasks.text", "tasks.errors"),
-    "tasks/models": ("tasks.models", "tasks.errors"),
+    "tasks/models": ("tasks.models", "tasks.errors", "tasks.notices"),
 }
 ONLY_IN = {
     "prefect": ("flows/", "tasks/engine/orchestrate.py"),

@@ -8,21 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
-import orjson
 from pydantic import BaseModel
 
+from tasks.engine.attempts import Ask, sampled_key, words_of
 from tasks.engine.bill import Bill
 from tasks.engine.digest import digest, number
 from tasks.engine.leaks import refuse_leak
+from tasks.engine.remembered import recall, remember
 from tasks.engine.row import Call, Row
 from tasks.engine.structured import Schema, structure_of
 from tasks.engine.templates import render, template
 from tasks.engine.trace import Asked
 from tasks.errors import PermanentError, RequestRefused, Unusable
-from tasks.models.base import Completion, Message, Model, Request, Sampling
+from tasks.models.base import Completion, Message, Model, Request, Reshaped, Sampling
 from tasks.models.config import ModelConfig
 
 if TYPE_CHECKING:
@@ -37,7 +38,6 @@ Parse = Callable[[str], T]
 Check = Callable[[Any, str], None]  # of what was made of a completion, and its text; raises Unusable
 Truncated = Literal["refuse", "keep"]
 NOT_SAMPLED = Sampling()
-RESAMPLED_TEMPERATURE = 0.3  # a greedy answer that was unusable would only come back the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,16 @@ class Member:
 
     model: Model
     config: ModelConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A completion, and under which names it was asked for: the digest of what, how it was sampled, its seed."""
+
+    completion: Completion
+    asked: str
+    sampled: str
+    seed: int
 
 
 class Models:
@@ -129,27 +139,23 @@ class Models:
                       prompt: str | None = None, check: Check | None = None) -> Any:  # fmt: skip
         """One ask: attempts until an answer parses and passes the check, then a line of provenance on the row."""
         row, context, member = self._bound(), self._context, self._member(by)
-        sampling = member.config.sampling(technique)
-        asked = digest(orjson.dumps(messages) if prompt is None else prompt, int(prompt is None))
         held_to = None
         if schema is not None:
             structure = structure_of(schema)
             parse = structure.parse
-            if member.config.structured == "schema":
-                held_to = structure.schema
-                asked = digest(asked, held_to)
-        seed = number(context.run_seed, row.row_id, name, by, sample)
+            held_to = structure.schema if member.config.structured == "schema" else None
+        sampling, seed = member.config.sampling(technique), number(context.run_seed, row.row_id, name, by, sample)
+        ask = Ask(words_of(messages, prompt), sampling, seed, row.order, messages, prompt, held_to)
         limit = (row.epoch + 1) * context.max_attempts
         for attempt in range(limit):
             bill = Bill(context, row, member.config)
-            sampled, drawn = _retried(sampling) if attempt else sampling, number(seed, attempt)
-            request = Request(sampled, drawn, messages, prompt, row.order, held_to, admit=bill.admit)
-            key = digest(member.model.identity, asked, request.sampling.key, seed, attempt)
+            request = ask.request(attempt, bill.admit)
             trace = Asked(row.technique, row.row_id, by, name, sample, attempt + 1, member.model.name, request, bill)
             if context.asked is not None:
                 context.asked.append(trace)
             try:
-                completion = trace.completion = await self._pay(member.model, key, request, bill)
+                made = await self._made(ask, attempt, member, trace)
+                completion = made.completion
                 _refuse_broken(completion, truncated)
                 answer = completion.text if parse is None else parse(completion.text)
                 if check is not None:
@@ -165,16 +171,46 @@ class Models:
                 refusal.attempts = attempt + 1
                 trace.refused = str(refusal)
                 raise
-            row.calls.append(_call(by, name, sample, asked, member.model.name, request, attempt, completion))
+            row.calls.append(Call(by, name, sample, made.asked, member.model.name, made.sampled, made.seed, attempt + 1,
+                                  completion.prompt_tokens, completion.completion_tokens, completion.reasoning))  # fmt: skip
             return answer
         raise AssertionError("unreachable: the last attempt returns or raises")
 
+    async def _made(self, ask: Ask, attempt: int, member: Member, trace: Asked) -> Made:
+        """The completion of one attempt; made anew where the model has just learnt what it has to leave out."""
+        model, bill = member.model, trace.bill
+        if member.config.is_endpoint:
+            await recall(self._context, model)
+        while True:
+            left_out = model.left_out
+            taken = ask.without(left_out)
+            request = trace.request = taken.request(attempt, bill.admit)
+            sampled = sampled_key(request.sampling, left_out)
+            try:
+                key = taken.key(model.identity, attempt, sampled)
+                completion = trace.completion = await self._pay(model, key, request, bill)
+            except Reshaped:
+                await remember(self._context, model)
+                continue
+            return Made(completion, taken.digest, sampled, request.seed)
+
     async def _pay(self, model: Model, key: str, request: Request, bill: Bill) -> Completion:
         """The completion of this request: from the ledger, or made now and committed before it is used."""
-        if self._context.ledger is None:
-            return await model.complete(request)
-        with bill:
-            return await self._context.ledger.answer(key, model, request, bill)
+        refusals = self._context.refusals_of(model)
+        try:
+            if self._context.ledger is None:
+                completion = await model.complete(request)
+            else:
+                with bill:
+                    completion = await self._context.ledger.answer(key, model, request, bill)
+        except RequestRefused as refusal:
+            refusals.add(refusal)
+            raise
+        except PermanentError as error:
+            self._context.failed = error
+            raise
+        refusals.answer()
+        return completion
 
     def _bound(self) -> Row:
         if self._row is None:
@@ -201,20 +237,9 @@ def _vector_of(completion: Completion, model: Model, dimensions: dict[str, int])
     return vector
 
 
-@lru_cache(maxsize=1024)
-def _retried(sampling: Sampling) -> Sampling:
-    return sampling if sampling.temperature > 0 else sampling.but(temperature=RESAMPLED_TEMPERATURE)
-
-
 def _refuse_broken(completion: Completion, truncated: Truncated) -> None:
     """Law 4: a completion that did not end by itself is no answer."""
     if completion.finish_reason == "length" and truncated == "refuse":
         raise Unusable("truncated", f"stopped after {completion.completion_tokens} tokens", raw=completion.text)
     if completion.finish_reason == "content_filter":
         raise Unusable("content_filter", raw=completion.text)
-
-
-def _call(by: str, name: str, sample: int, asked: str, model: str, request: Request, attempt: int,
-          completion: Completion) -> Call:  # fmt: skip
-    return Call(by, name, sample, asked, model, request.sampling.key, request.seed, attempt + 1,
-                completion.prompt_tokens, completion.completion_tokens, completion.reasoning)  # fmt: skip

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tasks.engine.budget import Budget
-from tasks.errors import Interrupted
-from tasks.models.base import Completion
+from tasks.errors import Interrupted, PermanentError
+from tasks.models.base import Completion, Model
+from tasks.models.refusals import Refusals
 
 if TYPE_CHECKING:
     from tasks.engine.bill import Bill, Receipt
@@ -81,8 +84,9 @@ class Context:
 
     `ledger` None means: every request is paid (plain function tests). `max_attempts`: asks of one request for each
     epoch. `stop`: once set, nothing more is paid for. `budget_reached`: a request has been turned away for the budget,
-    and so is every later one. `receipts`: where a list is given, a line for each request (for estimates). `asked`: the
-    same for each attempt, with its words (for previews).
+    and so is every later one. `failed`: a request has met a permanent error, so none is begun any more. `receipts`: where
+    a list is given, a line for each request (for estimates). `asked`: the same for each attempt, with its words (for
+    previews).
     """
 
     ledger: Ledger | None = None
@@ -93,9 +97,13 @@ class Context:
     tally: Tally = field(default_factory=Tally)
     budget: Budget = field(default_factory=Budget)
     budget_reached: bool = False
+    failed: PermanentError | None = None
     receipts: list[Receipt] | None = None
     asked: list[Asked] | None = None
     dimensions: dict[str, int] = field(default_factory=dict)  # of the embeddings of each model, by its identity
+    refusals: dict[str, Refusals] = field(default_factory=dict)  # of each model, by its identity
+    recalled: dict[str, asyncio.Future[None]] = field(default_factory=dict)  # of what each model leaves out
+    shards_ended: Counter[str] = field(default_factory=Counter)  # by step
     bills: set[Bill] = field(default_factory=set)  # of the requests that somebody waits for; touched by the loop alone
     _begun: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -109,11 +117,27 @@ class Context:
         return not (self.budget_reached or self.stop.is_set())
 
     def admit(self) -> None:
-        """Count a request that is about to be made, from any thread. Raises Interrupted where none may be any more."""
+        """Count a request that is about to be made, from any thread.
+
+        Raises Interrupted where none may be any more, and the error of a run that has failed.
+        """
+        if self.failed is not None:
+            raise copy(self.failed)
         with self._lock:
             if not self.may_pay():
                 raise Interrupted
             self._begun += 1
+
+    def refusals_of(self, model: Model) -> Refusals:
+        """The refusals of a model in this run."""
+        if (refusals := self.refusals.get(model.identity)) is None:
+            refusals = self.refusals[model.identity] = Refusals(model.name)
+        return refusals
+
+    def refused_alike(self) -> PermanentError | None:
+        """The error of a run in which a model has refused every request so far, all in the same words."""
+        alike = next((refusals for refusals in self.refusals.values() if refusals.were_all), None)
+        return None if alike is None else alike.verdict()
 
     def halt(self) -> None:
         """Begin nothing any more, and wait for nothing that has not begun. In the loop's thread."""

@@ -109,6 +109,14 @@ class Ledger:
             if landed is not None:
                 landed.set_result(None)
 
+    async def find(self, key: str) -> Completion | None:
+        """What is on record under a key; nothing is paid or counted."""
+        return await self._find(bytes.fromhex(key))
+
+    async def keep(self, key: str, model: Model, completion: Completion) -> None:
+        """Put something on record that was not asked for; what stands under the key already stays."""
+        await self._store(bytes.fromhex(key), model.identity, completion)
+
     def _landing(self, key: str) -> asyncio.Future[None]:
         """When the flight under way has ended, well or badly; made only where somebody waits for it."""
         landed = self._flights[key]

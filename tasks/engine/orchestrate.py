@@ -57,12 +57,11 @@ def submit_table_step(
 
 @cache
 def _task(technique: Technique[Any]) -> Task[..., Table]:
-    def run(table: Table, common: Common, order: int, shard: str) -> Table:  # noqa: ARG001 - shard: its name
+    def run(table: Table, common: Common, order: int, shard: str) -> Table:
         def work(context: Context, frames: list[pl.DataFrame], epochs: Mapping[str, int]) -> Outcome:
             models = process.models(common.models, context)
-            return run_shard(
-                technique, frames[0], models, common.params, context, gate=process.gate, order=order, epochs=epochs
-            )
+            return run_shard(technique, frames[0], models, common.params, context,
+                             gate=process.gate, order=order, shards=int(shard.partition("/")[2]), epochs=epochs)  # fmt: skip
 
         return _made(technique, [table], common, work)
 
@@ -119,7 +118,8 @@ def _made(step: Technique[Any] | TableStep[Any], tables: Sequence[Table], common
         outcome = work(context, [table.read() for table in tables], epochs)
     if outcome.pending and context.stop.is_set():
         raise Interrupted(f"{outcome.pending} rows are pending")
-    if outcome.pending:  # the budget is reached: what there is goes on, from a place where no other run looks for it
+    if outcome.pending or context.refused_alike():
+        # the budget is reached, or nothing came but refusals: what there is goes on, where no other run looks for it
         place = f"{place.removesuffix('.parquet')}-cut-{settings.run}.parquet"
     beside = {"rejects": outcome.rejects, "losses": outcome.losses, "provenance": outcome.provenance}
     return write_table(place, step.name, outcome.rows, beside, rows_in=sum(t.rows for t in tables),

@@ -52,11 +52,12 @@ class LostRows(AssertionError):
 
 
 def run_shard(technique: Technique[P], frame: pl.DataFrame, models: Models, params: P, context: Context, *,
-              gate: Gate, order: int = 0, epochs: Mapping[str, int] | None = None) -> Outcome:  # fmt: skip
+              gate: Gate, order: int = 0, shards: int = 0, epochs: Mapping[str, int] | None = None) -> Outcome:  # fmt: skip
     """Run every row of a frame through a technique, as many at once as the gate admits.
 
     Called from any thread but the loop's: tables are read, checked and built here, only the rows live in the loop.
-    `order` is the age of the shard (smaller is older), `epochs` how often a row has failed here before.
+    `order` is the age of the shard (smaller is older), `shards` how many the step has, `epochs` how often a row has
+    failed here before. Raises PermanentError at the end of the step where a model has refused everything alike.
     """
     fates = input_fates(frame, technique.reads, context, order, epochs or {})
     live = [fate for fate in fates if fate.reject is None]
@@ -67,6 +68,9 @@ def run_shard(technique: Technique[P], frame: pl.DataFrame, models: Models, para
         context.tally.rows_done[technique.name] += 1
 
     run_in_loop(_all(live, one, gate, order, context))
+    context.shards_ended[technique.name] += 1
+    if context.shards_ended[technique.name] == shards and (verdict := context.refused_alike()):
+        raise verdict
     outcome = outcome_of(fates, technique.name, technique.writes, frame)
     context.tally.refused(technique.name, Counter(outcome.rejects["reason"].to_list()))
     return outcome
@@ -99,6 +103,9 @@ async def _all(fates: Iterable[Fate], work: Callable[[Fate], Any], gate: Gate, o
             if errors or context.stop.is_set():
                 break
             await gate.enter(order)
+            if errors:  # the place came from a row that has just ended in one
+                gate.leave()
+                break
             task = asyncio.create_task(work(fate))
             under_way.add(task)
             task.add_done_callback(ended)

@@ -76,7 +76,10 @@ def table_step(*, reads: type[Rows], writes: type[Rows]) -> Callable[[TableFunct
 
 def run_table_step(step: TableStep[P], frame: pl.DataFrame, models: Models, params: P, context: Context, *,
                    epochs: Mapping[str, int] | None = None) -> Outcome:  # fmt: skip
-    """Run a step over a frame. A stop or a spent budget leaves all its rows pending."""
+    """Run a step over a frame. A stop or a spent budget leaves all its rows pending.
+
+    Raises PermanentError where a model has refused everything alike.
+    """
     fates = input_fates(frame, step.reads, context, 0, epochs or {})
     live = [fate.row for fate in fates if fate.reject is None]
     context.tally.rows_in[step.name] += len(fates)
@@ -84,6 +87,8 @@ def run_table_step(step: TableStep[P], frame: pl.DataFrame, models: Models, para
         made = run_in_loop(step(live, models, params))
     except Interrupted:
         return _all_pending(fates, step, frame)
+    if verdict := context.refused_alike():
+        raise verdict
     for fate in fates:
         fate.reject = fate.reject or made.rejects.get(fate.row.row_id)
     outcome = outcome_of(fates, step.name, step.writes, frame, made.rows, made.losses)

@@ -49,6 +49,10 @@ class Sampling(BaseModel):
         return Sampling(**{**self.model_dump(), **changes})
 
 
+class Reshaped(Exception):
+    """A model has just learnt that it has to leave something out (`left_out`): the request has another key now."""
+
+
 def _unasked() -> None:
     """Nobody keeps account of the request."""
 
@@ -110,11 +114,16 @@ class ChatTemplate(Protocol):
 
 
 class Model(Protocol):
-    """Answers requests. `identity` is a digest of what shapes its answers (law 3)."""
+    """Answers requests. `identity` is a digest of what shapes its answers (law 3).
+
+    `left_out`: parameters that the model turned out not to take, and is not sent: part of the request key. It only
+    grows, and is set from outside to what earlier runs have learnt.
+    """
 
     name: str
     identity: str
     max_in_flight: int
+    left_out: frozenset[str]
 
     @property
     def template(self) -> ChatTemplate:
@@ -124,7 +133,8 @@ class Model(Protocol):
     async def complete(self, request: Request) -> Completion:
         """Answer one request, once its `admit` has let it go.
 
-        Raises `RequestRefused` for this row, `PermanentError` for the whole run, and what `admit` raises.
+        Raises `RequestRefused` for this row, `PermanentError` for the whole run, `Reshaped` where `left_out` has grown
+        and the request has to be made anew, and what `admit` raises.
         """
         ...
 

@@ -74,6 +74,11 @@ class ModelConfig(BaseModel):
         return {"name": value} if isinstance(value, str) else value
 
     @property
+    def is_endpoint(self) -> bool:
+        """Whether it is a model behind a URL."""
+        return "@http://" in self.name or "@https://" in self.name
+
+    @property
     def is_priced(self) -> bool:
         """Whether it is known what its tokens cost."""
         return self.price_prompt is not None and self.price_completion is not None

@@ -24,12 +24,14 @@ import orjson
 from yarl import URL
 
 from tasks.errors import ConfigError, PermanentError, RequestRefused
-from tasks.models.base import ChatTemplate, Completion, Request
+from tasks.models.base import ChatTemplate, Completion, Request, Reshaped
 from tasks.models.config import ModelConfig
 from tasks.models.deadlines import Deadlines
 from tasks.models.embeddings import Gathering, embeddings_body, embeddings_of, texts_of
-from tasks.models.faults import Busy, Fault, Patience, Reworded, Server
+from tasks.models.faults import Busy, Fault, Patience, Server, message_of, raw_text
+from tasks.models.learnt import Learnt, Reworded
 from tasks.models.limits import rest_s
+from tasks.models.refusals import Refusals
 from tasks.models.window import Window
 from tasks.models.wire import BadAnswer, ErrorInAnswer, chat_body, completion_of, raw_body
 
@@ -68,12 +70,23 @@ class EndpointModel:
         self.window = window
         self.patience = partial(Patience, tries=config.max_tries, whole_s=config.patience_s)
         self._config, self._server = config, server
-        self._limit, self._bos_unasked = "max_tokens", config.bos == "server"
+        place = f"{server.model}@{server.url}"
+        self._learnt, self._refusals = Learnt(place, bos_unasked=config.bos == "server"), Refusals(place)
         self._chat, self._raw = URL(f"{server.url}/chat/completions"), URL(f"{server.url}/completions")
         self._embeddings, self._dimensions = URL(f"{server.url}/embeddings"), 0
         self._gathering = Gathering(config.embeddings_in_one, lambda: window.limit, self._answers)
         self._deadlines = Deadlines(config.timeout_s)
         self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def left_out(self) -> frozenset[str]:
+        """The parameters that this server turned out not to take."""
+        return self._learnt.left_out
+
+    @left_out.setter
+    def left_out(self, names: frozenset[str]) -> None:
+        for name in sorted(names):
+            self._learnt.leave_out(name)
 
     @cached_property
     def template(self) -> ChatTemplate:
@@ -101,19 +114,30 @@ class EndpointModel:
     async def _answers(self, requests: Sequence[Request]) -> list[Completion]:
         """The completions of requests that go out as one: several embeddings, or one of anything else."""
         patience: Patience | None = None
-        try:
-            while True:
+        while True:
+            try:
+                return await self._attempt(requests)
+            except Reworded:
+                continue
+            except (Busy, Fault) as trouble:
+                patience = patience or self.patience()
                 try:
-                    return await self._attempt(requests)
-                except Reworded:
-                    continue
-                except (Busy, Fault) as trouble:
-                    patience = patience or self.patience()
                     delay_s = self._delay_s(patience, trouble)
-                await asyncio.sleep(delay_s)
-        except PermanentError as error:
-            self.window.fail(error)
-            raise
+                except (RequestRefused, PermanentError) as error:
+                    raise self._ending(requests, error) from None
+            await asyncio.sleep(delay_s)
+
+    def _ending(self, requests: Sequence[Request], error: RequestRefused | PermanentError) -> Exception:
+        """The error that a request ends with. Where it is the run's, nobody who waits is sent any more."""
+        if isinstance(error, RequestRefused):
+            if len(requests) > 1:
+                return error  # one of several embeddings: each is going to be asked for alone
+            self._refusals.add(error)
+            if not self._refusals.are_the_runs:
+                return error
+            error = self._refusals.verdict()
+        self.window.fail(error)
+        return error
 
     async def close(self) -> None:
         """Close the connections. Safe to call twice."""
@@ -128,13 +152,13 @@ class EndpointModel:
         if request.embed is not None:
             return self._embeddings, embeddings_body(self.name, texts_of(requests))
         if request.messages is not None:
-            return self._chat, chat_body(self.name, request, self._limit)
-        return self._raw, raw_body(self.name, request, bos=self._bos)
+            return self._chat, chat_body(self.name, request, self._learnt.limit, self.left_out)
+        return self._raw, raw_body(self.name, request, bos=self._bos, left_out=self.left_out)
 
     @property
     def _bos(self) -> str | None:
         """The text that the server puts before a raw prompt by itself; None: it is told not to."""
-        if not self._bos_unasked:
+        if not self._learnt.bos_unasked:
             return None
         return "" if self._config.tokenizer is None else getattr(self.template, "bos_token", None) or ""
 
@@ -144,17 +168,6 @@ class EndpointModel:
         completions = embeddings_of(content, texts_of(requests), self._dimensions)
         self._dimensions = len(completions[0].embedding or b"") // 4
         return completions
-
-    def _learns(self, error: Exception, body: bytes) -> bool:
-        """Whether there is another way to say what the server does not understand; it is used from now on."""
-        words = str(error) if isinstance(error, RequestRefused) else ""
-        if "add_special_tokens" in words and b'"add_special_tokens":' in body:
-            self._bos_unasked = True  # transformers serve
-            return True
-        if "max_completion_tokens" in words and b'"max_tokens":' in body:
-            self._limit = "max_completion_tokens"  # OpenAI's reasoning models
-            return True
-        return False
 
     async def _attempt(self, requests: Sequence[Request]) -> list[Completion]:
         """One exchange in a slot of the window."""
@@ -175,7 +188,11 @@ class EndpointModel:
         except Fault:
             used = tokens
             raise
-        except (RequestRefused, Reworded):
+        except (RequestRefused, PermanentError) as error:
+            if isinstance(error, RequestRefused):
+                window.accepted()
+            raise self._ending(requests, error) from None  # before the slot goes to the next one
+        except (Reworded, Reshaped):
             window.accepted()
             raise
         finally:
@@ -186,19 +203,33 @@ class EndpointModel:
         url, body = self._asked(requests)
         status, headers, content = await self._post(url, body)
         if status != 200:
-            error = self._server.judge(status, headers, content, answered=self.window.answered)
-            if self._learns(error, body):
-                raise Reworded
-            raise error if requests[0].schema is None else self._server.about_the_schema(error)
+            raise self._judged(status, headers, content, body)
         try:
             completions = self._read(requests, content)
         except BadAnswer as error:
-            raise Fault("bad_answer", f"the answer is no completion ({self._server.scrub(str(error))})") from None
+            raise self._no_completion(error, content) from None
         except ErrorInAnswer as error:
-            raise self._server.judge(error.status, headers, content, answered=self.window.answered) from None
+            raise self._judged(error.status, headers, content, body) from None
+        self._refusals.answer()
         if wait_s := rest_s(headers):
             self.window.rest(wait_s)
         return completions
+
+    def _judged(self, status: int, headers: Any, content: bytes, sent: bytes) -> Exception:
+        """What an error means. Raises Reworded or Reshaped where the request can be said in another way."""
+        error = self._server.judge(status, headers, content, answered=self.window.answered)
+        self._learnt.learn_of_the_schema(error, sent)
+        if isinstance(error, RequestRefused):
+            self._learnt.learn(error, raw_text(content), sent)
+        return error
+
+    def _no_completion(self, error: BadAnswer, content: bytes) -> Exception:
+        """What an answer means that cannot be read. A server of which nothing else was seen is none."""
+        if not self._refusals.answered and content.lstrip()[:1] == b"<":
+            fix = "check that the URL ends where /chat/completions or /embeddings begins, mostly in /v1"
+            said = self._server.scrub(message_of(content))
+            return PermanentError("there is a web page at this URL", f"{self._server.url}: {said}", fix)
+        return Fault("bad_answer", f"the answer is no completion ({self._server.scrub(str(error))})")
 
     async def _post(self, url: URL, body: bytes) -> tuple[int, Any, bytes]:
         """Status, headers and body. Raises Busy without a connection, Fault where the exchange breaks off."""

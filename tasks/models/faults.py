@@ -32,7 +32,18 @@ NO_MODEL = re.compile(
     re.IGNORECASE,
 )
 NO_CREDIT = re.compile(r"insufficient_quota|billing_hard_limit|credit balance is too low", re.IGNORECASE)
-NO_SCHEMA = re.compile(r"response_format|json_schema|structured|guided|grammar", re.IGNORECASE)
+SPENT = re.compile(  # where the status does not mean that there is no room just now
+    NO_CREDIT.pattern + r"|insufficient[_ ](?:account[_ ])?(?:balance|credits?|funds)|payment required|arrear"
+    r"|(?:no|not enough|out of|exceeded your|ran out of) (?:\w+ )?(?:credits?|balance|quota)\b"
+    r"|(?:key|spend(?:ing)?|usage|credit|monthly) limit (?:has been |was )?(?:exceeded|reached)"
+    r"|quota (?:has been |was )?exceeded|budget has been exceeded|exceeded[_ ]?budget",
+    re.IGNORECASE,
+)
+NO_ROUTE = re.compile(
+    r"unexpected endpoint|(?:unknown|invalid|no such) (?:endpoint|url|path|route)|cannot (?:post|get) /|method not allowed"
+    r"|(?:endpoint|route|path|url|page) (?:was )?not found",
+    re.IGNORECASE,
+)
 MESSAGE_CHARS = 300
 WHOLE_TRIES = 3  # of timeouts, and of answers that make no sense: more would not help
 
@@ -53,10 +64,6 @@ class Fault(Exception):
     def __init__(self, reason: Reason, what: str) -> None:
         super().__init__(what)
         self.reason: Reason = reason
-
-
-class Reworded(Exception):
-    """The server does not know a word of the request; there is another for it, and it is sent again at once."""
 
 
 @dataclass(slots=True)
@@ -121,6 +128,8 @@ class Server:
         said = f"HTTP {status}: {message}" if message else f"HTTP {status}"
         if status in BUSY and not NO_CREDIT.search(raw_text(body)):
             return Busy(said, retry_after_s(headers))
+        if status in (400, 403) and SPENT.search(message):
+            status = 402
         if status in TRANSIENT or status >= 500:
             return Fault("timeout" if status == 408 else "transport", said)
         if status == 403 and answered:
@@ -132,15 +141,6 @@ class Server:
             return RequestRefused("context_too_long" if too_long else "bad_request", said)
         return self._final(status, headers, said)
 
-    def about_the_schema(self, error: Exception) -> Exception:
-        """The same error, of a request with a schema: where it is about that, nobody's request will be answered."""
-        if not (isinstance(error, RequestRefused) and NO_SCHEMA.search(error.detail)):
-            return error
-        fix = "mend the schema, or set `structured: parse` for this model: its answers are then only checked"
-        return PermanentError(
-            "the server does not hold answers to this JSON schema", f"{self.url}: {error.detail}", fix
-        )
-
     def _final(self, status: int, headers: Mapping[str, str], said: str) -> PermanentError:
         if status in (401, 403):
             return self._about_the_key(said)
@@ -149,7 +149,10 @@ class Server:
             return PermanentError("the account has no credit left", f"{self.url}: {said}", fix)
         if status in (404, 405):
             fix = "check the model's name, and that the URL ends where /chat/completions or /embeddings begins, mostly in /v1"
-            return PermanentError("the server does not know this model", f"{self.model}@{self.url}: {said}", fix)
+            what = "the server does not know this model"
+            if NO_ROUTE.search(said):
+                what = "the server does not know this URL"
+            return PermanentError(what, f"{self.model}@{self.url}: {said}", fix)
         if 300 <= status < 400:
             goal = self.scrub(headers.get("location", "")).partition("?")[0]
             what = "the server redirects, and the key goes nowhere else"
@@ -175,6 +178,12 @@ def message_of(body: bytes) -> str:
         if isinstance(found, dict) and found.get(name):
             found = found[name]
     return found if isinstance(found, str) else orjson.dumps(found).decode()
+
+
+def status_in(body: bytes) -> int:
+    """The HTTP status that an error stands for which came with 200 and without a code: by its words, else 500."""
+    words = message_of(body)[:MESSAGE_CHARS]
+    return 402 if SPENT.search(words) else 404 if NO_ROUTE.search(words) else 500
 
 
 def raw_text(body: bytes) -> str:

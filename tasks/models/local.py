@@ -74,6 +74,7 @@ class LocalModel:
 
     def __init__(self, config: ModelConfig, checkpoint: Checkpoint, name: str) -> None:
         self.name, self.identity, self.max_in_flight = name, checkpoint.identity, config.max_in_flight
+        self.left_out: frozenset[str] = frozenset()
         self._arrivals = itertools.count()
         self._tokenizer = LazyTokenizer(checkpoint)
         self._queue = Queue(name, partial(serve, config, self._tokenizer))

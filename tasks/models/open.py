@@ -12,7 +12,7 @@ DEMO = Path(__file__).parent / "demo" / "weights"
 
 def is_remote(config: ModelConfig) -> bool:
     """Whether a model answers elsewhere, for all processes that ask it, rather than in each one of them."""
-    return config.name.startswith("scripted:") or "@http://" in config.name or "@https://" in config.name
+    return config.name.startswith("scripted:") or config.is_endpoint
 
 
 def open_model(config: ModelConfig) -> Model:
@@ -21,7 +21,7 @@ def open_model(config: ModelConfig) -> Model:
         from tasks.models.scripted import load_rule
 
         return load_rule(config.name, config.max_in_flight)
-    if "@http://" in config.name or "@https://" in config.name:
+    if config.is_endpoint:
         from tasks.models.endpoint import open_endpoint
 
         return open_endpoint(config)

@@ -59,6 +59,7 @@ class ScriptedModel:
         self.requests: list[Request] = []
         self._remembers, self._asked = remembers, 0
         self.template = PlainTemplate()
+        self.left_out: frozenset[str] = frozenset()
 
     async def complete(self, request: Request) -> Completion:
         """Answer by the rule. Raises whatever the rule raises."""

@@ -6,7 +6,7 @@ that servers that know little understand it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -14,6 +14,7 @@ import orjson
 from pydantic import BaseModel, ValidationError
 
 from tasks.models.base import Completion, FinishReason, Request, Sampling, TokenLogprobs
+from tasks.models.faults import status_in
 from tasks.models.thoughts import without_thoughts
 
 SEED_BITS = 31  # what every server takes: llama.cpp reads 32, and all ones mean "random" to it
@@ -35,7 +36,7 @@ class ErrorInAnswer(Exception):
         self.status = status
 
 
-def chat_body(model: str, request: Request, limit: str = "max_tokens") -> bytes:
+def chat_body(model: str, request: Request, limit: str = "max_tokens", left_out: Set[str] = frozenset()) -> bytes:
     """The JSON body that asks for a chat completion. `limit` names the field for the number of new tokens."""
     sampling = request.sampling
     body: dict[str, Any] = {"model": model, "messages": request.messages}
@@ -45,10 +46,10 @@ def chat_body(model: str, request: Request, limit: str = "max_tokens") -> bytes:
     if request.schema is not None:
         schema = {"name": "answer", "strict": True, "schema": orjson.Fragment(request.schema)}
         body["response_format"] = {"type": "json_schema", "json_schema": schema}
-    return orjson.dumps(body | _sampled(sampling))
+    return _dumped(body | _sampled(sampling), left_out)
 
 
-def raw_body(model: str, request: Request, *, bos: str | None) -> bytes:
+def raw_body(model: str, request: Request, *, bos: str | None, left_out: Set[str] = frozenset()) -> bytes:
     """The JSON body that asks for `request.prompt` to be continued.
 
     `bos` None: the server is told to add no special token (`add_special_tokens`, known to vLLM). A text: the server
@@ -62,7 +63,16 @@ def raw_body(model: str, request: Request, *, bos: str | None) -> bytes:
         body["prompt"] = prompt.removeprefix(bos)
     if sampling.logprobs:
         body["logprobs"] = sampling.logprobs
-    return orjson.dumps(body | _sampled(sampling))
+    return _dumped(body | _sampled(sampling), left_out)
+
+
+def _dumped(body: dict[str, Any], left_out: Set[str]) -> bytes:
+    return orjson.dumps({name: value for name, value in body.items() if name not in left_out} if left_out else body)
+
+
+def parameters_of(sampling: Sampling) -> frozenset[str]:
+    """The names of what is sent to say how an answer is sampled."""
+    return frozenset(_sampled(sampling)) | {"seed"}
 
 
 def _seed(request: Request) -> int:
@@ -151,7 +161,7 @@ def validated(kind: type[A], body: bytes) -> A:
         raise BadAnswer(f"{where}: {fault['msg']}" if where else fault["msg"]) from None
     if answer.error:
         code = answer.error.get("code") if isinstance(answer.error, dict) else None
-        raise ErrorInAnswer(code if isinstance(code, int) and 400 <= code < 600 else 500)
+        raise ErrorInAnswer(code if isinstance(code, int) and 400 <= code < 600 else status_in(body))
     return answer
 
 

@@ -44,7 +44,6 @@ BROKEN: dict[str, tuple[Behaviour, str, int]] = {
     "a choice of nothing": (body(b'{"choices": [{}]}'), "bad_answer", 3),
     "content of the wrong type": (chat(5), "bad_answer", 3),
     "invalid UTF-8": (body(b'{"choices": [{"message": {"content": "\xff\xfe"}}]}'), "bad_answer", 3),
-    "a page instead of JSON": (page(200, "<html>Welcome</html>"), "bad_answer", 3),
     "gzip that is none": (body(b"not gzip", headers={"Content-Encoding": "gzip"}), "transport", TRIES),
     "408": (status(408), "timeout", 3),
     "425": (status(425), "transport", TRIES),
@@ -224,6 +223,17 @@ FOR_GOOD: dict[str, tuple[Behaviour, str]] = {
     "400 of transformers serve": (status(400, "Server is pinned to 'x'; requested 'y'."), "does not know this model"),
     "400 of LiteLLM": (status(400, "Invalid model name passed in model=a-model"), "does not know this model"),
     "405": (status(405), "/chat/completions"),
+    "400 without credit": (
+        body(b'{"type": "error", "error": {"message": "Your credit balance is too low to access the API."}}', code=400),
+        "no credit left",
+    ),
+    "403 of a spent key": (status(403, "Key limit exceeded (total limit)."), "no credit left"),
+    "200 with an empty balance": (body(b'{"error": {"message": "Insufficient Balance"}}'), "no credit left"),
+    "200 that knows no such path": (
+        body(b'{"error": "Unexpected endpoint or method. (POST /chat/completions)"}'),
+        "mostly in /v1",
+    ),
+    "a page instead of JSON": (page(200, "<html>Welcome</html>"), "a web page at this URL"),
     "redirect": (status(307, headers={"Location": "http://evil.test/v1?token=1"}), "name http://evil.test/v1 itself"),
 }
 

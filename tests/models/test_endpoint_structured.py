@@ -12,12 +12,13 @@ from tasks.engine.ask import Member, Models
 from tasks.engine.context import Context
 from tasks.engine.loop import run_in_loop
 from tasks.engine.structured import structure_of
-from tasks.errors import ConfigError, PermanentError, RequestRefused, Unusable
+from tasks.errors import ConfigError, RequestRefused, Unusable
 from tasks.models.base import Sampling
 from tasks.models.config import ModelConfig
 from tasks.models.local import load_local
 from tasks.models.open import DEMO
 from tasks.models.scripted import ScriptedModel
+from tasks.notices import heard
 from tests.models.asking import opened
 from tests.models.server import Behaviour, chat, serving, status
 from tests.rows import a_row
@@ -135,16 +136,24 @@ NOT_THERE: dict[str, Behaviour] = {
     ),
     "a field unknown": status(422, "Unexpected fields in the request: {'response_format'}"),
     "a grammar": status(400, "failed to parse grammar"),
+    "llama-cpp-python": status(
+        500, "1 validation error: {'type': 'literal_error', 'loc': ('body', 'response_format', 'type')}"
+    ),
 }
 
 
 @pytest.mark.parametrize("refusal", NOT_THERE.values(), ids=NOT_THERE.keys())
-def test_a_server_that_cannot_hold_answers_to_a_schema_ends_the_run_with_what_to_set(refusal: Behaviour) -> None:
-    with serving(refusal, chat(GOOD)) as server:
-        with pytest.raises(PermanentError, match="set `structured: parse`") as caught:
-            ask(opened(server.name))
-        assert len(server.bodies) == 1
-    assert "\n" not in str(caught.value)
+def test_a_server_that_cannot_hold_answers_to_a_schema_is_asked_without_and_its_answers_are_checked(
+    refusal: Behaviour,
+) -> None:
+    told: list[str] = []
+    with serving(refusal, chat('{"score": 9}'), chat(GOOD)) as server, heard(told.append):
+        verdict, row = ask(opened(server.name))
+        assert ["response_format" in sent for sent in server.bodies] == [True, False, False]
+    assert verdict.score == 4
+    assert row.calls[0].attempts == 2
+    assert row.calls[0].prompt_digest == ask(ScriptedModel([GOOD]), structured="parse")[1].calls[0].prompt_digest
+    assert ["does not hold answers to a JSON schema" in line for line in told] == [True]
 
 
 def test_a_400_about_something_else_is_the_rows_own() -> None:

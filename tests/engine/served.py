@@ -1,0 +1,82 @@
+"""Runs of `text_generation` against a server on loopback: the engine, a ledger in a folder, and what a user is told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tasks.engine.ask import Member, Models
+from tasks.engine.context import Context
+from tasks.engine.gate import Gate
+from tasks.engine.ledger import Ledger
+from tasks.engine.loop import run_in_loop
+from tasks.engine.shard import Outcome, run_shard
+from tasks.generate.text_generation import TextGeneration, text_generation
+from tasks.models.base import Completion
+from tasks.models.config import ModelConfig
+from tasks.notices import heard
+from tests.engine.world import seeds
+from tests.models.asking import opened
+
+
+@dataclass
+class Served:
+    """What came of a run: its rows, or the error that ended it; the lines that were told; the ledger's completions."""
+
+    context: Context
+    outcome: Outcome | None = None
+    error: Exception | None = None
+    told: list[str] = field(default_factory=list)
+    on_record: list[Completion] = field(default_factory=list)
+
+    @property
+    def responses(self) -> list[str]:
+        assert self.outcome is not None, self.error
+        return self.outcome.rows["response"].to_list()
+
+    @property
+    def reasons(self) -> list[str]:
+        assert self.outcome is not None, self.error
+        return self.outcome.rejects["reason"].to_list()
+
+    @property
+    def losses(self) -> list[str]:
+        assert self.outcome is not None, self.error
+        return self.outcome.losses["reason"].to_list()
+
+
+def run_served(name: str, folder: Path, instructions: Sequence[str], *, params: TextGeneration | None = None,
+               shards: int = 1, context: dict[str, Any] | None = None, **config: Any) -> Served:  # fmt: skip
+    """One shard of instructions against the endpoint of this name, on the ledger in a folder."""
+    ledger = Ledger(f"sqlite:///{folder / 'ledger.sqlite'}")
+    model, settings = opened(name, **config), ModelConfig(name=name, **config)
+    run = Served(Context(ledger, **(context or {})))
+    models, gate = Models({"generator": [Member(model, settings)]}, run.context), Gate()
+    gate.widen(settings.max_in_flight)
+    try:
+        with heard(run.told.append):
+            run.outcome = run_shard(
+                text_generation, seeds(instructions), models, params or TextGeneration(), run.context, gate=gate, shards=shards
+            )  # fmt: skip
+    except Exception as error:  # noqa: BLE001 - the tests look at it
+        run.error = error
+    finally:
+        run_in_loop(model.close())
+        run.on_record = completions_in(ledger)
+        run_in_loop(ledger.close())
+    return run
+
+
+def completions_in(ledger: Ledger) -> list[Completion]:
+    """Everything that is on record."""
+    import sqlalchemy as sa
+
+    from tasks.engine.ledger import completion_of
+    from tasks.engine.ledger_database import completions
+    from tasks.engine.ledger_statements import FOUND
+
+    with ledger._engine.connect() as connection:
+        rows = connection.execute(sa.select(*(completions.c[name] for name in FOUND))).all()
+    return [completion_of(row) for row in rows]

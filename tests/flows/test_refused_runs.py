@@ -1,0 +1,50 @@
+"""What the command says of a server that refuses, and of what it had to be told otherwise."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.engine.test_refusals import CREDIT, NOBODY_FORESAW, PARAMETER, WORDS, refusing
+from tests.flows.test_cli import questions, stillroom
+from tests.models.server import chat, serving
+
+
+def respond(folder: Path, rows: int, model: str) -> list[str]:
+    return [
+        "sft",
+        "--recipe",
+        "respond",
+        "--seeds",
+        questions(folder, rows),
+        "--model",
+        model,
+        "--out",
+        "out",
+        "--json",
+    ]
+
+
+def test_a_run_that_is_refused_as_a_whole_is_one_line_and_the_same_command_goes_on(
+    tmp_path: Path, prefect_server: str
+) -> None:
+    with serving(CREDIT) as server:
+        arguments = respond(tmp_path, 3, server.name)
+        for refusal, words in ((CREDIT, WORDS[0]), (NOBODY_FORESAW, WORDS[2])):
+            server.behaviours = [refusal]
+            ended = stillroom(tmp_path, *arguments, server=prefect_server)
+            assert (ended.returncode, len(ended.stderr.strip().splitlines())) == (2, 1), ended.stderr
+            assert words in ended.stderr
+            assert not (tmp_path / "out" / "data").exists()
+        server.behaviours = [chat()]
+        ended = stillroom(tmp_path, *arguments, server=prefect_server)
+        assert ended.returncode == 0, ended.stderr
+    assert json.loads(ended.stdout)["rows"] == 3
+
+
+def test_what_is_left_out_is_one_line_on_the_terminal(tmp_path: Path, prefect_server: str) -> None:
+    with serving(refusing("temperature", PARAMETER)) as server:
+        ended = stillroom(tmp_path, *respond(tmp_path, 3, server.name), server=prefect_server)
+    assert ended.returncode == 0, ended.stderr
+    assert [line for line in ended.stderr.splitlines() if "`temperature`" in line] == ended.stderr.strip().splitlines()
+    assert json.loads(ended.stdout)["rows"] == 3
