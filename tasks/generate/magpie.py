@@ -21,8 +21,9 @@ from tasks.engine.technique import Params, technique
 from tasks.errors import Unusable
 from tasks.generate.conversation import response_of
 from tasks.generate.instructions import length_refusal
-from tasks.generate.pre_query import CLOCK, pre_query, stop_strings
+from tasks.generate.pre_query import pre_query, stop_strings
 from tasks.generate.system_prompts import SystemPrompts, system_of
+from tasks.models.answers.rendering import CLOCK
 from tasks.models.base import ChatTemplate, Message, Sampling
 from tasks.schemas import MagpieInstructions, Rows
 

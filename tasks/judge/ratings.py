@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from tasks.errors import Unusable
-from tasks.models.thoughts import without_thoughts
+from tasks.models.answers.families import KNOWN
 
 LOWEST, HIGHEST = 1, 5
 MARKS = r"[\s*_`\"'>#\[(]*"  # markdown and brackets that judges put around labels and values
@@ -93,7 +93,7 @@ def rating_at(text: str) -> tuple[float | None, str]:
 
 def _bare(text: str) -> str:
     """Without a thinking block before it and special tokens after it."""
-    text = without_thoughts(text)[0].rstrip()
+    text = KNOWN.parse(text).text.rstrip()
     while text.endswith(">") and ENDING.fullmatch(text, max(0, text.rfind("<"))):
         text = text[: text.rfind("<")].rstrip()
     return text

@@ -16,9 +16,12 @@ from typing import Any
 from jinja2 import TemplateError
 
 from tasks.errors import RequestRefused
+from tasks.models.answers.derive import derive
+from tasks.models.answers.families import KNOWN
+from tasks.models.answers.format import AnswerFormat
 from tasks.models.base import Completion, FinishReason, Request, Sampling, TokenLogprobs
-from tasks.models.thoughts import is_tag, opened_by, without_thoughts
 
+NAMED_TOKENS = ("eos_token", "bos_token", "pad_token", "unk_token", "sep_token", "cls_token")  # no text, anywhere
 BROKEN = "\ufffd"  # how a decoder shows a character whose bytes are not all there
 
 
@@ -26,14 +29,14 @@ BROKEN = "\ufffd"  # how a decoder shows a character whose bytes are not all the
 class Draft:
     """One completion under way: the prompt's token ids, and those written so far, `limit` of them at most.
 
-    `opened`: the tag of a block of thoughts that the chat template has begun.
+    `asked`: the text of a chat's prompt, None where raw text is continued.
     """
 
     request: Request
     prompt: list[int]
     limit: int
     age: tuple[int, int] = (0, 0)
-    opened: str = ""
+    asked: str | None = None
     written: list[int] = field(default_factory=list)
     logprobs: list[TokenLogprobs] = field(default_factory=list)
 
@@ -77,7 +80,9 @@ class Codec:
 
     def __init__(self, tokenizer: Any, context: int | None = None, ends: frozenset[int] = frozenset()) -> None:
         self._tokenizer, self._context = tokenizer, context
-        self.ends = ends | turn_tokens(tokenizer)
+        self._format = derive(tokenizer)
+        self._ends = turn_tokens(tokenizer, self._format, ends)
+        self._raw_ends = TurnTokens(ends | special_tokens(tokenizer))
 
     def begin(self, request: Request, age: tuple[int, int] = (0, 0)) -> Draft:
         """The draft of a request. Raises RequestRefused where the model cannot take this prompt."""
@@ -90,15 +95,15 @@ class Codec:
             if len(prompt) >= self._context:
                 raise RequestRefused("context_too_long", f"{len(prompt)} tokens in a context of {self._context}")
             room = min(room, self._context - len(prompt))
-        return Draft(request, prompt, room, age, "" if request.messages is None else opened_by(text))
+        return Draft(request, prompt, room, age, None if request.messages is None else text)
 
     def extend(self, draft: Draft, token: int, likely: Likely | None = None) -> Completion | None:
-        """Write one more token. The completion, if the text ends with it: at a special token, a stop text or the limit.
+        """Write one more token. The completion, if the text ends with it: at an end of turn, a stop text or the limit.
 
         `completion_tokens` counts all that the model wrote, the token that ended it too; `logprobs` leave out an
-        ending special token, which is no part of the text.
+        ending token, which is no part of the text.
         """
-        if token in self.ends:
+        if self._is_end(draft, token):
             return self._completion(draft, self._decode(draft.written), "stop", len(draft.written) + 1)
         draft.written.append(token)
         if likely is not None:
@@ -108,6 +113,14 @@ class Codec:
         if len(draft.written) >= draft.limit:
             return self._completion(draft, self._decode(draft.written), "length", len(draft.written))
         return None
+
+    def _is_end(self, draft: Draft, token: int) -> bool:
+        """Whether a token ends the turn. One that may also stand inside does so once the answer has begun."""
+        if draft.asked is None:
+            return token in self._raw_ends.sure
+        if token not in self._ends.after_answer:
+            return token in self._ends.sure
+        return self._format.parse(self._decode(draft.written), draft.asked).begun
 
     def _text(self, request: Request) -> str:
         if request.messages is None:
@@ -121,7 +134,7 @@ class Codec:
         return text
 
     def _decode(self, tokens: list[int]) -> str:
-        """The text of tokens that the model wrote; none of them ends a turn."""
+        """The text of tokens that the model wrote, with the special ones that stand inside its turn."""
         return str(self._tokenizer.decode(tokens, skip_special_tokens=False, clean_up_tokenization_spaces=False))
 
     def _stopped(self, draft: Draft) -> str | None:
@@ -141,8 +154,9 @@ class Codec:
     def _completion(self, draft: Draft, text: str, reason: FinishReason, tokens: int) -> Completion:
         logprobs = tuple(draft.logprobs) if draft.sampling.logprobs else None
         reasoning = None
-        if draft.request.messages is not None:  # raw text is continued as it is
-            text, reasoning = without_thoughts(draft.opened + text)
+        if draft.asked is not None:  # raw text is continued as it is
+            parsed = self._format.parse(text, draft.asked)
+            text, reasoning = parsed.text, parsed.reasoning
         return Completion(text, reason, len(draft.prompt), tokens, logprobs, reasoning)
 
     def _logprobs(self, token: int, likely: Likely) -> TokenLogprobs:
@@ -155,11 +169,34 @@ class Codec:
         return str(self._tokenizer.decode([token], clean_up_tokenization_spaces=False))
 
 
-def turn_tokens(tokenizer: Any) -> frozenset[int]:
-    """Every token that ends a turn: a model that writes a special token has nothing more to say, unless it only thinks."""
+@dataclass(frozen=True, slots=True)
+class TurnTokens:
+    """Ids that end a turn: always, or only once the answer has begun, since they stand inside a turn too."""
+
+    sure: frozenset[int]
+    after_answer: frozenset[int] = frozenset()
+
+
+def turn_tokens(tokenizer: Any, answer_format: AnswerFormat, ends: frozenset[int] = frozenset()) -> TurnTokens:
+    """What ends an assistant's turn: the checkpoint's `ends`, and what its chat template shows.
+
+    A template that shows nothing leaves every special token, but for those that are known to stand inside a turn.
+    """
+    if not answer_format.ends:
+        return TurnTokens(ends | special_tokens(tokenizer))
+    added = {token.content: number for number, token in tokenizer.added_tokens_decoder.items()}
+    named = {getattr(tokenizer, name, None) for name in NAMED_TOKENS}
+    found = ends | {added[mark] for mark in (*answer_format.ends, *named) if mark in added}
+    inside = frozenset(number for mark, number in added.items() if mark in answer_format.inside)
+    return TurnTokens(found - inside, found & inside)
+
+
+def special_tokens(tokenizer: Any) -> frozenset[int]:
+    """Every token that is flagged as special, but for those that are known to stand around reasoning."""
     added = tokenizer.added_tokens_decoder.items()
     flagged = {number for number, token in added if token.special} | set(tokenizer.all_special_ids)
-    return frozenset(flagged - {number for number, token in added if is_tag(token.content)})
+    tags = {tag for block in KNOWN.blocks if block.closing not in KNOWN.ends for tag in (block.opening, block.closing)}
+    return frozenset(flagged - {number for number, token in added if token.content in tags})
 
 
 @lru_cache(maxsize=256)

@@ -13,9 +13,10 @@ from typing import Any, TypeVar
 import orjson
 from pydantic import BaseModel, ValidationError
 
+from tasks.models.answers.families import KNOWN
+from tasks.models.answers.format import AnswerFormat
 from tasks.models.base import Completion, FinishReason, Request, Sampling, TokenLogprobs
 from tasks.models.faults import status_in
-from tasks.models.thoughts import without_thoughts
 
 SEED_BITS = 31  # what every server takes: llama.cpp reads 32, and all ones mean "random" to it
 FINISH: dict[str | None, FinishReason] = {
@@ -95,14 +96,32 @@ def _sampled(sampling: Sampling) -> dict[str, Any]:
 
 
 class _Part(BaseModel):
-    text: str = ""
+    """A piece of an answer, or of the reasoning before it (Mistral, Anthropic): a text, or pieces again."""
+
+    text: str | None = None
+    thinking: str | list[_Part] | None = None
+
+    def words(self) -> str:
+        return self.text or _words(self.thinking)
+
+
+def _words(pieces: str | list[_Part] | None) -> str:
+    return "".join(piece.words() for piece in pieces) if isinstance(pieces, list) else pieces or ""
 
 
 class _Turn(BaseModel):
     content: str | list[_Part] | None = None
-    reasoning_content: str | None = None
-    reasoning: str | None = None
+    reasoning_content: Any = None
+    reasoning: Any = None
     refusal: str | None = None
+
+    def parts(self) -> tuple[str, str]:
+        """The answer, and the reasoning beside it; a blank field is none."""
+        content = self.content if isinstance(self.content, list) else []
+        texts = [self.reasoning_content, self.reasoning, _words([part for part in content if part.thinking])]
+        said = _words([part for part in content if not part.thinking]) if content else self.content or ""
+        reasoning = next((text.strip() for text in texts if isinstance(text, str) and text.strip()), "")
+        return str(said), reasoning
 
 
 class _Alternative(BaseModel):
@@ -165,28 +184,30 @@ def validated(kind: type[A], body: bytes) -> A:
     return answer
 
 
-def completion_of(body: bytes, stop: Sequence[str] = ()) -> Completion:
-    """The completion in an answer's body. Raises BadAnswer, or ErrorInAnswer for an error with HTTP 200."""
+def completion_of(body: bytes, stop: Sequence[str] = (), answer_format: AnswerFormat = KNOWN) -> Completion:
+    """The completion in an answer's body, its text parsed by the model's format.
+
+    Raises BadAnswer, or ErrorInAnswer for an error with HTTP 200.
+    """
     answer = validated(_Answer, body)
     if not answer.choices:
         raise BadAnswer("no choices")
-    return _completion(answer.choices[0], answer.usage or Usage(), stop)
+    return _completion(answer.choices[0], answer.usage or Usage(), stop, answer_format)
 
 
-def _completion(choice: _Choice, usage: Usage, stop: Sequence[str]) -> Completion:
+def _completion(choice: _Choice, usage: Usage, stop: Sequence[str], answer_format: AnswerFormat) -> Completion:
     finish = FINISH.get(choice.finish_reason, "stop")
     if (turn := choice.message) is None:
         if choice.text is None:
             raise BadAnswer("a choice without message and text")
         text, reasoning = choice.text, None
     else:
-        content = turn.content or ""
-        text = content if isinstance(content, str) else "".join(part.text for part in content)
-        reasoning = turn.reasoning_content or turn.reasoning
-        if turn.refusal and not text:
-            text, finish = turn.refusal, "content_filter"
-        elif reasoning is None:
-            text, reasoning = without_thoughts(text)
+        content, given = turn.parts()
+        if turn.refusal and not content:
+            content, finish = turn.refusal, "content_filter"
+        parsed = answer_format.parse_served(content)
+        text = parsed.text
+        reasoning = "\n\n".join(thought for thought in (given, parsed.reasoning) if thought) or None
     if stop and (cut := _cut(text, stop)) != text:
         text, finish = cut, "stop"
     return Completion(

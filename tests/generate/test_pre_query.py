@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from tasks.errors import ConfigError
-from tasks.generate.pre_query import pre_query, rendered, stop_strings
+from tasks.generate.pre_query import pre_query, stop_strings
+from tasks.models.answers.rendering import rendered
 from tasks.models.base import Message
 from tasks.models.scripted import PlainTemplate
 

@@ -21,7 +21,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, PreTr
 
 from tasks.models.base import Completion, Request, Sampling
 from tasks.models.config import ModelConfig
-from tasks.models.draft import turn_tokens
+from tasks.models.draft import special_tokens
 from tasks.models.local import LocalModel, load_local
 
 CHATML = (
@@ -137,7 +137,7 @@ def ask(folder: Path, requests: Sequence[Request], max_in_flight: int = 16, spre
 def generated(folder: Path, texts: Sequence[str], max_new_tokens: int = NEW_TOKENS) -> list[str]:
     """What transformers writes, greedily and one prompt at a time."""
     tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModelForCausalLM.from_pretrained(folder).eval()
-    ends = sorted(turn_tokens(tokenizer))
+    ends = sorted(special_tokens(tokenizer))
     texts_out = []
     for text in texts:
         asked = tokenizer(text, return_tensors="pt", add_special_tokens=False)
