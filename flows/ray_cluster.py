@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from flows.config import RayWorkers
 from tasks.engine import places
+from tasks.engine.ledger_database import is_file
 from tasks.engine.process import Roles, Settings
 from tasks.errors import ConfigError
 from tasks.models.config import ModelConfig
@@ -91,7 +92,7 @@ def check_reach(hosts: set[str], api_url: str, settings: Settings) -> None:
     if _is_loopback(api_url):
         fix = "set PREFECT_API_URL to one that they can"
         raise ConfigError(f"{cluster}, which cannot reach Prefect's server", api_url, fix)
-    if settings.ledger.startswith("sqlite"):
+    if is_file(settings.ledger):
         fix = "set STILLROOM_LEDGER=postgresql://..."
         raise ConfigError(f"{cluster}, which cannot share a ledger in a file", "SQLite", fix)
     if not places.is_url(settings.tables) and "STILLROOM_TABLES" not in os.environ:

@@ -1,4 +1,7 @@
-"""`STILLROOM_HOME`: where ledger, tables, runs and Prefect's own files live. Never the user's home directory."""
+"""`STILLROOM_HOME`: where ledger, tables, runs and Prefect's own files live. Never the user's home directory.
+
+It is the user's alone (0700): the ledger holds what was asked and answered, and whoever writes Prefect's results runs code.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,12 @@ import os
 from contextlib import suppress
 from fcntl import LOCK_NB, LOCK_SH, flock
 from pathlib import Path
+from urllib.parse import quote
 
 from tasks.engine import places
 from tasks.errors import ConfigError
 
+PRIVATE_FOLDER, PRIVATE_FILE, OTHERS = 0o700, 0o600, 0o077
 SERVE_LOCK = "serve.lock"
 """Held by `stillroom serve` on a home; its text is the URL of the API, once that answers."""
 
@@ -20,8 +25,11 @@ def home() -> Path:
 
 
 def ledger_url() -> str:
-    """The ledger's database: STILLROOM_LEDGER, else a SQLite file in the home."""
-    return os.environ.get("STILLROOM_LEDGER", f"sqlite:///{home() / 'ledger.sqlite'}")
+    """The ledger's database: the URL in STILLROOM_LEDGER, else the path of a SQLite file in the home.
+
+    A path, since no URL of SQLite's can name a file with a question mark.
+    """
+    return os.environ.get("STILLROOM_LEDGER", str(home() / "ledger.sqlite"))
 
 
 def ledger_wait_s() -> float:
@@ -64,6 +72,9 @@ def prepare_environment() -> None:
     if auth := os.environ.get("PREFECT_SERVER_API_AUTH_STRING"):
         os.environ.setdefault("PREFECT_API_AUTH_STRING", auth)
     prefect_home = home() / "prefect"
+    if "?" in str(prefect_home):  # Prefect pastes its home into a URL
+        file = quote(str(prefect_home / "prefect.db"))
+        os.environ.setdefault("PREFECT_SERVER_DATABASE_CONNECTION_URL", f"sqlite+aiosqlite:///file:{file}?uri=true")
     for name, value in {
         "PREFECT_HOME": str(prefect_home),
         "PREFECT_LOCAL_STORAGE_PATH": str(prefect_home / "results"),
@@ -78,7 +89,21 @@ def prepare_environment() -> None:
     }.items():
         os.environ.setdefault(name, value)
     with suppress(OSError):  # Prefect makes only the last folder; `check_home` tells where even that cannot be
+        make_private(home())
         prefect_home.mkdir(parents=True, exist_ok=True)
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder that nobody else can look into, or one that is there so. Raises OSError.
+
+    Left as it is where it is another user's, and where it is more than a home: a folder that we work in.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+    status = folder.stat()
+    is_ours = status.st_uid == os.geteuid() and not Path.cwd().is_relative_to(folder) and folder != Path.home()
+    if is_ours and status.st_mode & OTHERS:
+        folder.chmod(PRIVATE_FOLDER)
 
 
 def keep_prefect_off_the_terminal() -> None:
@@ -88,5 +113,7 @@ def keep_prefect_off_the_terminal() -> None:
 
 def check_home() -> None:
     """Raise ConfigError where the home or the tables' place cannot be written."""
+    with suppress(OSError):  # told by the next line
+        make_private(home())
     places.check(str(home()))
     places.check(tables_root())

@@ -145,7 +145,7 @@ def _check_file(path: Path, health: Health) -> None:
                 health.read(_entries(connection))
     except DBAPIError as error:
         if not damaged(error) and (locked(error) or _is_of_the_place(error, path)):
-            raise unusable(f"sqlite:///{path}", error) from error
+            raise unusable(str(path.absolute()), error) from error
         health.damage.append(str(error.orig))
     finally:
         engine.dispose()

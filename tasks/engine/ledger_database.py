@@ -20,7 +20,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 
-from tasks.engine.home import ledger_url, ledger_wait_s
+from tasks.engine.home import OTHERS, PRIVATE_FILE, home, ledger_url, ledger_wait_s
 from tasks.errors import ConfigError
 
 VERSION = 1
@@ -94,7 +94,12 @@ def engine_of(url: str | sa.URL) -> sa.Engine:
 
 
 def parsed(url: str | sa.URL) -> sa.URL:
-    """The URL, its driver settled. Raises ConfigError that shows nothing of it: the password may be anywhere."""
+    """The URL, its driver settled; an absolute path is that of a SQLite file.
+
+    Raises ConfigError that shows nothing of it: the password may be anywhere.
+    """
+    if isinstance(url, str) and Path(url).is_absolute():
+        return sa.URL.create("sqlite", database=url)
     try:
         where = sa.make_url(url)
         kind = where.drivername.partition("+")[0]
@@ -121,6 +126,11 @@ def file_of(url: str) -> Path | None:
     return Path(str(where.database)) if where.get_backend_name() == "sqlite" else None
 
 
+def is_file(url: str) -> bool:
+    """Whether a ledger lies in a file, which other machines do not share."""
+    return file_of(url) is not None
+
+
 def patience(wait_s: float) -> Iterator[float]:
     """Seconds to pause before each further try, growing and jittered, until `wait_s` have gone by."""
     over, pause = time.monotonic() + wait_s, FIRST_PAUSE_S
@@ -135,6 +145,7 @@ def patience(wait_s: float) -> Iterator[float]:
 def _prepare(engine: sa.Engine, url: str) -> None:
     path = file_of(url)
     if path is not None:
+        _keep_private(path)
         if not path.exists():
             _create_file(path)
         elif damage := damage_from_outside(path):
@@ -151,6 +162,8 @@ def _create_file(path: Path) -> None:
     """Make the file under another name first: a process killed meanwhile leaves no empty file, which looks like a loss."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}")
     engine = engine_of(sa.URL.create("sqlite", database=str(fresh)))
+    with suppress(OSError):  # SQLite tells why not
+        fresh.touch(PRIVATE_FILE)  # the log and its index get the mode of the file
     try:
         with engine.begin() as connection:
             _create_tables(connection, str(path))
@@ -161,6 +174,15 @@ def _create_file(path: Path) -> None:
         engine.dispose()
         with suppress(OSError):
             fresh.unlink(missing_ok=True)
+
+
+def _keep_private(path: Path) -> None:
+    """Take the home's ledger from the eyes of others, where an earlier version left it open to them."""
+    for file in (path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm"))):
+        with suppress(OSError):
+            status = file.stat()
+            if path.parent == home() and status.st_uid == os.geteuid() and status.st_mode & OTHERS:
+                file.chmod(PRIVATE_FILE)
 
 
 def _create_tables(connection: sa.Connection, where: str) -> None:

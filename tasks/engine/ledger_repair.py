@@ -75,7 +75,7 @@ def _fill(fresh: Path, sources: Iterable[PageFile]) -> tuple[int, int]:
     Rows are numbered without gaps, so that the difference was lost.
     """
     highest = 0
-    engine = open_database(f"sqlite:///{fresh}", 0)
+    engine = open_database(str(fresh.absolute()), 0)
     places = ", ".join("?" for _ in completions.c)
     insert = (
         f"INSERT OR IGNORE INTO {completions.name} VALUES ({places})"  # the first image of a row: the committed one
@@ -96,7 +96,7 @@ def _fill(fresh: Path, sources: Iterable[PageFile]) -> tuple[int, int]:
             highest = max([highest, *_numbers(pages)])
         saved = connection.execute(sa.select(sa.func.count()).select_from(completions)).scalar_one()
     engine.dispose()
-    health = check_ledger(f"sqlite:///{fresh}")
+    health = check_ledger(str(fresh.absolute()))
     assert health.healthy and health.rows == saved, f"the repaired ledger is not whole: {health}"
     return saved, highest
 
