@@ -17,6 +17,9 @@ app.add_typer(ledger_app, name="ledger")
 
 FAILED, MISTAKE, REJECTED = 1, 2, 3
 
+RunFlow = Callable[[Callable[[], None]], dict[str, Any]]
+"""Checks what was asked, calls what it is given to have Prefect's server at hand, and runs the flow; its summary."""
+
 MaxRequests = Annotated[int | None, typer.Option(help="make no more requests than this, and publish what is finished")]
 MaxTotalTokens = Annotated[int | None, typer.Option(help="begin no request after so many tokens, prompts and all")]
 MaxCostUsd = Annotated[float | None, typer.Option(help="begin no request after so much; models need their prices")]
@@ -83,16 +86,16 @@ def sft(
         _preview(lambda: load_config(InstructionSFT, config, _given(options, model, set_ or [])), preview, json_)
         return
 
-    def run() -> dict[str, Any]:
+    def run(open_server: Callable[[], None]) -> dict[str, Any]:
         from flows.config import InstructionSFT, load_config
-        from flows.estimate import estimate_sft
-        from flows.instruction_sft import instruction_sft
         from flows.recipes.sft import check
-        from flows.stopping import start_prefects_server
 
         settings = load_config(InstructionSFT, config, _given(options, model, set_ or []))
-        check(settings)  # the user's mistakes first, before a server is started
-        start_prefects_server()
+        check(settings)  # the user's mistakes first, before Prefect is imported
+        from flows.estimate import estimate_sft
+        from flows.instruction_sft import instruction_sft
+
+        open_server()
         return (estimate_sft if estimate else instruction_sft)(settings)
 
     _start(run, json_, estimate=estimate)
@@ -139,16 +142,16 @@ def dpo(
         _preview(lambda: load_config(PreferenceDPO, config, _given(options, one, set_ or [])), preview, json_)
         return
 
-    def run() -> dict[str, Any]:
+    def run(open_server: Callable[[], None]) -> dict[str, Any]:
         from flows.config import PreferenceDPO, load_config
-        from flows.estimate import estimate_dpo
-        from flows.preference_dpo import preference_dpo
         from flows.recipes.dpo import check
-        from flows.stopping import start_prefects_server
 
         settings = load_config(PreferenceDPO, config, _given(options, model[0] if model else None, set_ or []))
-        check(settings)  # the user's mistakes first, before a server is started
-        start_prefects_server()
+        check(settings)  # the user's mistakes first, before Prefect is imported
+        from flows.estimate import estimate_dpo
+        from flows.preference_dpo import preference_dpo
+
+        open_server()
         return (estimate_dpo if estimate else preference_dpo)(settings)
 
     _start(run, json_, estimate=estimate)
@@ -187,14 +190,13 @@ def retry(
 ) -> None:
     """Ask again for the rows that a run rejected as failed, and publish its dataset anew."""
 
-    def again() -> dict[str, Any]:
+    def again(open_server: Callable[[], None]) -> dict[str, Any]:
         from flows.manifests import manifest
 
         manifest(run)
         from flows.retry_failed import retry_failed
-        from flows.stopping import start_prefects_server
 
-        start_prefects_server()
+        open_server()
         return retry_failed(run)
 
     _start(again, json_)
@@ -280,38 +282,53 @@ def _pairs(texts: list[str], option: str) -> dict[str, str]:
     return dict(text.split("=", 1) for text in texts)
 
 
-def _start(run: Any, as_json: bool, *, estimate: bool = False) -> None:
+def _start(run: RunFlow, as_json: bool, *, estimate: bool = False) -> None:
     """Run a flow with progress, and end with the exit code that tells how it went."""
-    from flows.server import check_server
-    from tasks.engine.home import check_home, keep_prefect_off_the_terminal
-    from tasks.engine.ledger_database import reach_ledger
+    from flows.service.connection import Connection
+    from tasks.engine.home import keep_prefect_off_the_terminal
+
+    keep_prefect_off_the_terminal()
+    prefect = Connection()  # a server of our own imports while we do
+    from flows import session
+    from flows.runs.verdict import NoRows, TooManyRejects
+    from flows.stopping import GO_ON, heeding_signals
     from tasks.errors import ConfigError, Interrupted
     from tasks.notices import heard
 
-    keep_prefect_off_the_terminal()
     try:
-        check_home()
-        reach_ledger()
-        check_server()
-        from flows import session
-        from flows.run import about_the_budget
-        from flows.stopping import stopping_on_ctrl_c
-
-        with session.progress(shown=not as_json), stopping_on_ctrl_c(session.console), heard(_say):
-            summary = run()
+        with heeding_signals(session.console) as run_is_over, prefect:
+            _check_places()
+            with session.progress(shown=not as_json), run_is_over, heard(_say):
+                summary = run(prefect.open)
+            _tell(summary, as_json, estimate)
     except ConfigError as error:
         _mistake(error)
     except (Interrupted, KeyboardInterrupt):
-        from flows.stopping import GO_ON
-
         _say(GO_ON)
         raise typer.Exit(FAILED) from None
-    except session.NoRows as error:
+    except NoRows as error:
         _say(str(error))
         raise typer.Exit(REJECTED) from None
-    except session.TooManyRejects as error:
+    except TooManyRejects as error:
         _say(f"the dataset is written, but too many rows failed: {error}")
         raise typer.Exit(REJECTED) from None
+
+
+def _check_places() -> None:
+    """Raise ConfigError where the home, the ledger or the server that the user names cannot be used."""
+    from flows.server import check_server
+    from tasks.engine.home import check_home
+    from tasks.engine.ledger_database import reach_ledger
+
+    check_home()
+    reach_ledger()
+    check_server()
+
+
+def _tell(summary: dict[str, Any], as_json: bool, estimate: bool) -> None:
+    from flows import session
+    from flows.run import about_the_budget
+
     if as_json:
         print(json.dumps(summary))
     elif estimate:
@@ -348,7 +365,10 @@ def _mistake(error: Exception) -> NoReturn:
 
 def main() -> None:
     """Entry point."""
-    app()
+    from flows.service.leaving import leaving_at_once
+
+    with leaving_at_once():
+        app()
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from flows.manifests import manifest_path
 from flows.nights import Night, healed_run
 from flows.runners import Workers, hire
 from flows.runs.verdict import no_rows, too_many_rejects
+from flows.stopping import keep_heeding
 from tasks.engine.context import Context
 from tasks.engine.files import write_atomically
 from tasks.engine.home import check_home, home, ledger_url, tables_root
@@ -56,6 +57,7 @@ class Run:
         A retry (of the run that the config names, or Prefect's own of this one) starts from what failed there; a run
         that makes its dataset anew asks what was healed there as it was then.
         """
+        keep_heeding()
         check_home()
         run = f"{kind}-{str(flow_run.id or 'plain')[:8]}"
         again = (flow_run.run_count or 0) > 1

@@ -7,15 +7,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table as Grid
 
-from flows.runs.verdict import NoRows, TooManyRejects
-from tasks.engine.context import Context
-from tasks.engine.process import process
+if TYPE_CHECKING:
+    from tasks.engine.context import Context
 
 SAMPLES = 3
 REFRESH_S = 0.5
@@ -28,6 +27,8 @@ def progress(shown: bool) -> Iterator[None]:
     if not shown:
         yield
         return
+    from tasks.engine.process import process
+
     done = threading.Event()
     with Live(console=console, refresh_per_second=4, transient=True) as live:
 
@@ -170,6 +171,3 @@ def _left(tally: Any, seconds: float) -> str:
     """Time left for the rows that have begun their steps, at the pace so far."""
     done, known = sum(tally.rows_done.values()), sum(tally.rows_in.values())
     return f"{seconds * (known - done) / done:.0f} s" if done else ""
-
-
-__all__ = ["NoRows", "TooManyRejects", "progress", "show"]

@@ -1,6 +1,7 @@
-"""Ctrl-C: once lets what is in flight finish, ten seconds at most; twice ends the process at once.
+"""Ctrl-C, SIGTERM and SIGHUP: what is in flight is let finish, ten seconds at most; a second Ctrl-C ends at once.
 
-Either way nothing is lost but requests that were in flight: the same command goes on.
+SIGTERM and SIGHUP often come twice (`timeout` sends its child one, then the whole group), so that only Ctrl-C counts as
+asked again. Either way nothing is lost but requests that were in flight: the same command goes on.
 """
 
 from __future__ import annotations
@@ -10,12 +11,10 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, NoReturn
 
 from rich.console import Console
-
-from tasks.engine.process import process
 
 GRACE_S = 10.0  # for what is in flight
 WIND_UP_S = 5.0  # after that, for tables, Prefect's states and the way out
@@ -23,32 +22,38 @@ AT_ONCE_S = 0.7  # the same after a second Ctrl-C
 FAILED = 1
 GO_ON = "stopped: what was paid for is kept; the same command goes on from there"
 
+_heeding: list[Stopping] = []
+
+
+def stop_signals() -> list[signal.Signals]:
+    """The signals that ask a process to stop. Not a hang-up that is ignored: that is what nohup is for."""
+    hang_up = [] if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN else [signal.SIGHUP]
+    return [signal.SIGINT, signal.SIGTERM, *hang_up]
+
 
 @contextmanager
-def stopping_on_ctrl_c(console: Console) -> Iterator[None]:
-    """Heed Ctrl-C while the block runs. A stopped run ends in Interrupted, or the process with exit code 1."""
-    stopping = Stopping(console)
-    before = signal.signal(signal.SIGINT, stopping.heed)
-    try:
-        yield
-    finally:
-        stopping.run_is_over.set()
-        if not stopping.is_asked:  # on the way out a second Ctrl-C still counts
-            signal.signal(signal.SIGINT, before)
+def heeding_signals(console: Console) -> Iterator[AbstractContextManager[None]]:
+    """Heed the stop signals while the block runs; it gets a context for the run itself, after which only the way out is left.
 
-
-def start_prefects_server() -> None:
-    """Have Prefect start a server of its own, where none is named, that a Ctrl-C at the terminal does not reach.
-
-    The terminal sends it to all that the command has started; without its server the run could not end in order.
+    A stopped run ends in Interrupted, or the process with exit code 1.
     """
-    from prefect.client.orchestration import get_client
-
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # what is started here inherits it
+    stopping = Stopping(console)
+    before = {number: signal.getsignal(number) for number in stop_signals()}
+    _heeding.append(stopping)
+    keep_heeding()
     try:
-        get_client(sync_client=True)
+        yield stopping.run()
     finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        _heeding.remove(stopping)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def keep_heeding() -> None:
+    """Take the stop signals, where a command heeds them. Called by each run: as its flow begins, Prefect takes SIGTERM."""
+    for stopping in _heeding:
+        for number in stop_signals():
+            signal.signal(number, stopping.heed)
 
 
 class Stopping:
@@ -60,17 +65,31 @@ class Stopping:
         self.run_is_over = threading.Event()
         self._again = threading.Event()
 
-    def heed(self, _signal: int, _frame: Any) -> None:
+    @contextmanager
+    def run(self) -> Iterator[None]:
+        """What a stop can end: after this block, there is nothing to stop any more."""
+        try:
+            yield
+        finally:
+            self.run_is_over.set()
+
+    def heed(self, number: int, _frame: Any) -> None:
         """The signal handler: a thread does the work, since the main thread may hold any lock at this moment."""
-        if not process.contexts():
-            raise KeyboardInterrupt
         if self.is_asked:
-            self._again.set()
+            if number == signal.SIGINT:
+                self._again.set()
+                if self.run_is_over.is_set():
+                    self._end()
             return
+        if not _runs() and not self.run_is_over.is_set():
+            raise KeyboardInterrupt
         self.is_asked = True
-        threading.Thread(target=self._see_to_it, name="stillroom-stop", daemon=True).start()
+        if not self.run_is_over.is_set():  # else the process is on its way out, which is bounded
+            threading.Thread(target=self._see_to_it, name="stillroom-stop", daemon=True).start()
 
     def _see_to_it(self) -> None:
+        from tasks.engine.process import process
+
         self._console.print(f"stopping: waiting {GRACE_S:.0f} s for what is in flight (Ctrl-C again stops at once)")
         process.stop()
         at_once = self._again.wait(GRACE_S)
@@ -88,13 +107,10 @@ class Stopping:
         if not self.run_is_over.is_set():
             sys.stderr.write(f"stillroom: {GO_ON}\n")
             sys.stderr.flush()
-        _end_prefects_server()
-        os._exit(FAILED)
+        os._exit(FAILED)  # a server of our own notices, writes down what it was told, and ends
 
 
-def _end_prefects_server() -> None:
-    """The server that Prefect has started for this process would outlive it."""
-    server = sys.modules.get("prefect.server.api.server")
-    for instance in () if server is None else tuple(server.SubprocessASGIServer._instances.values()):
-        if instance.server_process is not None:
-            instance.server_process.terminate()
+def _runs() -> bool:
+    """Whether a run is under way. A signal handler imports nothing: before the engine is there, none is."""
+    engine = sys.modules.get("tasks.engine.process")
+    return engine is not None and bool(engine.process.contexts())

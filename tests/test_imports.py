@@ -111,7 +111,17 @@ def test_techniques_do_not_import_each_other() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["flows.cli", "flows.config", "flows.preview", "flows.recipes.sft", "flows.recipes.dpo", "tasks.engine.process"],
+    [
+        "flows.cli",
+        "flows.config",
+        "flows.preview",
+        "flows.recipes.sft",
+        "flows.recipes.dpo",
+        "flows.service.connection",
+        "flows.session",
+        "flows.stopping",
+        "tasks.engine.process",
+    ],
 )
 def test_torch_and_prefect_are_not_loaded_before_they_are_needed(module: str) -> None:
     code = f"import sys, {module}; print([m for m in ('torch', 'transformers', 'prefect', 'datasets') if m in sys.modules])"

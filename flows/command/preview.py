@@ -13,7 +13,7 @@ from rich.console import Console
 
 from flows.config import RunConfig
 from flows.preview import preview
-from flows.stopping import stopping_on_ctrl_c
+from flows.stopping import heeding_signals
 
 RULE = "-" * 72
 
@@ -21,7 +21,7 @@ RULE = "-" * 72
 def run_preview(load: Callable[[], RunConfig], rows: int, as_json: bool) -> None:
     """Preview a run and print it. Raises ConfigError and Interrupted."""
     console = Console(stderr=True)
-    with stopping_on_ctrl_c(console):
+    with heeding_signals(console) as run_is_over, run_is_over:
         if as_json:
             print(json.dumps(preview(load(), rows)))
             return

@@ -1,0 +1,1 @@
+"""Prefect's server, started and stopped."""
