@@ -9,6 +9,7 @@ Knows the tokenizer and no model; needs no torch.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -19,7 +20,8 @@ from tasks.errors import RequestRefused
 from tasks.models.answers.derive import derive
 from tasks.models.answers.families import KNOWN
 from tasks.models.answers.format import AnswerFormat
-from tasks.models.base import Completion, FinishReason, Request, Sampling, TokenLogprobs
+from tasks.models.base import Completion, FinishReason, Message, Request, Sampling, TokenLogprobs
+from tasks.models.control_tokens import ControlTokens
 
 NAMED_TOKENS = ("eos_token", "bos_token", "pad_token", "unk_token", "sep_token", "cls_token")  # no text, anywhere
 BROKEN = "\ufffd"  # how a decoder shows a character whose bytes are not all there
@@ -83,11 +85,11 @@ class Codec:
         self._format = derive(tokenizer)
         self._ends = turn_tokens(tokenizer, self._format, ends)
         self._raw_ends = TurnTokens(ends | special_tokens(tokenizer))
+        self._control = ControlTokens(tokenizer)
 
     def begin(self, request: Request, age: tuple[int, int] = (0, 0)) -> Draft:
         """The draft of a request. Raises RequestRefused where the model cannot take this prompt."""
-        text = self._text(request)
-        prompt = list(self._tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+        text, prompt = self._prompt(request)
         if not prompt:
             raise RequestRefused("empty_prompt", "the prompt has no tokens")
         room = request.sampling.max_new_tokens
@@ -122,13 +124,17 @@ class Codec:
             return token in self._ends.sure
         return self._format.parse(self._decode(draft.written), draft.asked).begun
 
-    def _text(self, request: Request) -> str:
-        if request.messages is None:
-            return request.prompt or ""
+    def _prompt(self, request: Request) -> tuple[str, list[int]]:
+        """The prompt as text and as token ids. Only raw text may hold control tokens besides the template's."""
+        if request.messages is not None and self._control.spelled_in(request.messages):
+            text = self._rendered(self._control.hidden(request.messages))
+            return self._control.shown(text), self._control.tokens(text)
+        text = (request.prompt or "") if request.messages is None else self._rendered(request.messages)
+        return text, list(self._tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+
+    def _rendered(self, messages: Sequence[Message]) -> str:
         try:
-            text: str = self._tokenizer.apply_chat_template(
-                list(request.messages), add_generation_prompt=True, tokenize=False
-            )
+            text: str = self._tokenizer.apply_chat_template(list(messages), add_generation_prompt=True, tokenize=False)
         except TemplateError as error:
             raise RequestRefused("chat_template", str(error)) from error
         return text
