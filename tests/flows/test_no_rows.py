@@ -13,6 +13,7 @@ import pytest
 from tasks.errors import ConfigError
 from tasks.models.base import Request
 from tests.flows.test_cli import stillroom
+from tests.flows.test_healing import run_again
 from tests.flows.test_instruction_sft import Scripted, rule, sft
 from tests.flows.test_nights import QUESTIONS, asked, failing, night, publications, retry
 from tests.flows.test_preference_dpo import dpo, judged
@@ -102,6 +103,32 @@ def test_a_retry_publishes_what_a_run_without_a_row_could_not(there: bool, scrip
     assert [line["replaces"] for line in publications()] == [True] * (1 + there)
     assert sft(recipe="respond", seeds=QUESTIONS[:20], max_attempts=1)["requests"] == 0
     assert len(model.requests) == 20
+
+
+def test_prefects_retry_of_a_run_without_a_row_heals_it(scripted: Scripted) -> None:
+    from flows.config import InstructionSFT
+    from flows.instruction_sft import instruction_sft
+
+    scripted(nothing)
+    config = InstructionSFT(recipe="respond", seeds=QUESTIONS[:6], max_attempts=1, model="test", out="out")
+    state = instruction_sft(config, return_state=True)
+    assert state.is_failed()
+    scripted(rule)
+    summary = run_again(instruction_sft, state.state_details.flow_run_id, {"config": config})
+    assert (summary["rows"], summary["requests"], summary["revision"]) == (6, 6, 1)
+
+
+def test_blank_rows_that_a_retry_has_published_are_used_up(scripted: Scripted) -> None:
+    scripted(nothing)
+    options = {"recipe": "basic", "rows": 5, "start_from": "prompting", "max_attempts": 1}
+    said = refused(night, seeds=None, **options)
+    scripted(lambda request: f"What is {request.seed} plus two?")
+    healed = retry(next(word.strip("`") for word in said.split() if word.startswith("sft-")))
+    assert healed["rows"] == 5
+    assert publications()[-1]["blank_rows"] >= 5
+    more = night(None, **options)
+    assert (more["rows"], more["changes"]["added"]) == (10, 5)
+    assert pl.read_parquet("out/data/train.parquet")["row_id"].n_unique() == 10
 
 
 def test_a_run_without_a_row_is_healed_by_the_night_unless_another_has_published_since(scripted: Scripted) -> None:
