@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-slow check bench demo-model demo-eval install lock
+.PHONY: demo test test-slow real-servers check bench demo-model demo-eval install lock
 
 demo: install  ## make both kinds of dataset with the built-in model
 	$(BIN)/stillroom sft --recipe evolved --out datasets/demo-sft
@@ -12,6 +12,9 @@ test: install  ## the whole unmarked suite
 
 test-slow: install  ## cluster, browser, servers
 	$(BIN)/python -m pytest -m slow
+
+real-servers: install  ## both pipelines on vLLM, llama.cpp and transformers serve, installed apart; an hour
+	$(BIN)/python -m tests.real_servers
 
 check: install  ## style, types, import rules
 	$(BIN)/ruff check .

@@ -214,6 +214,34 @@ def explain(
 
 
 @app.command()
+def doctor(
+    model: Annotated[str, typer.Option(help="demo, a transformers name or folder, or model@http://host:port/v1")],
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="a field of the model, e.g. tokenizer=Qwen/Qwen3-8B")
+    ] = None,
+    json_: Annotated[bool, typer.Option("--json", help="print one line of JSON, and nothing else")] = False,
+) -> None:
+    """Ask a model ten times, and tell what it can do and what it has to be told."""
+
+    def examine() -> None:
+        from flows.command.doctor import run_doctor
+        from tasks.notices import heard
+
+        with heard(_say):
+            run_doctor(_model_config(model, set_ or []), json_)
+
+    _told(examine)
+
+
+def _model_config(name: str, sets: list[str]) -> Any:
+    """A model with these fields set, with or without `model.` before their names. Raises ConfigError."""
+    from flows.config import InstructionSFT, load_config
+
+    named = [text if text.startswith("model.") else f"model.{text}" for text in sets]
+    return load_config(InstructionSFT, None, _given({}, name, named)).model
+
+
+@app.command()
 def serve(
     host: Annotated[
         str, typer.Option(help="address to listen on; one that others reach needs a password")

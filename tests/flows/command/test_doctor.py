@@ -1,0 +1,102 @@
+"""`stillroom doctor`: what it makes of servers that do well, and of those that do not."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+import pytest
+from aiohttp import web
+from typer.testing import CliRunner
+
+from flows.cli import app
+from flows.command.doctor import Finding, examine
+from tasks.models.config import ModelConfig
+from tests.models.server import answer, body, serving, status
+
+REPLIES = {
+    "capital": "Paris",
+    "sea": "Waves hum {seed}.",
+    "fifty": "one two three four",
+    "ten in words": "one\ntwo\nthree\nfour\nfive\nsix\nseven\neight",
+    "two plus two": "BLUE",
+    "rivers": '{"city": "Paris", "rivers": 1}',
+    "lines are above": "600",
+}
+
+
+def good(asked: dict[str, Any]) -> dict[str, Any]:
+    """The JSON of what a server that does well answers."""
+    if "prompt" in asked:
+        return {"choices": [{"text": " Paris.", "finish_reason": "stop"}], "usage": {"prompt_tokens": 5}}
+    last = asked["messages"][-1]["content"]
+    text = next(reply for words, reply in reversed(REPLIES.items()) if words in last)
+    text = text.replace("{seed}", str(asked["seed"]))
+    usage = {"prompt_tokens": len(last.split()), "completion_tokens": 3}
+    return answer(text, "length" if asked["max_tokens"] == 4 else "stop", usage=usage)
+
+
+def findings(reply: Callable[[dict[str, Any]], dict[str, Any]]) -> tuple[dict[str, Finding], int]:
+    """What the doctor finds of a server that answers so, and how often it asked."""
+
+    async def behave(request: web.Request) -> web.StreamResponse:
+        return await body(orjson.dumps(reply(orjson.loads(await request.read()))))(request)
+
+    with serving(behave) as server:
+        found = asyncio.run(examine(ModelConfig(name=server.name)))
+        return {finding.question: finding for finding in found}, len(server.bodies)
+
+
+def test_a_server_that_does_well_is_asked_ten_times_and_only_its_template_is_missed() -> None:
+    found, asked = findings(good)
+    assert asked == 10
+    assert [question for question, finding in found.items() if finding.verdict != "ok"] == ["continues raw text"]
+    assert "model.tokenizer" in found["continues raw text"].advice
+
+
+@pytest.mark.parametrize(
+    ("question", "verdict", "change"),
+    [
+        pytest.param("samples", "no", lambda made, asked: made | {"choices": good({**asked, "seed": 0})["choices"]}, id="greedy"),
+        pytest.param("tells its end", "no", lambda made, _: made | {"choices": [made["choices"][0] | {"finish_reason": "stop"}]}, id="never cut"),
+        pytest.param("keeps to a schema", "no", lambda made, _: answer("Paris, and one river."), id="no schema"),
+        pytest.param("takes a system prompt", "note", lambda made, _: answer("Four."), id="system prompt not heeded"),
+    ],
+)  # fmt: skip
+def test_what_a_server_does_not_do_is_found(question: str, verdict: str, change: Callable[..., Any]) -> None:
+    found, _ = findings(lambda asked: change(good(asked), asked) if "prompt" not in asked else good(asked))
+    assert found[question].verdict == verdict
+
+
+def test_a_prompt_that_is_refused_as_too_long_is_refused_well() -> None:
+    async def behave(request: web.Request) -> web.StreamResponse:
+        asked = orjson.loads(await request.read())
+        if "lines are above" in str(asked.get("messages")):
+            return await status(400, "maximum context length is 4096 tokens")(request)
+        return await body(orjson.dumps(good(asked)))(request)
+
+    with serving(behave) as server:
+        found = asyncio.run(examine(ModelConfig(name=server.name)))
+    assert (found[-1].question, found[-1].verdict) == ("reads long prompts", "ok")
+    assert "4096" in found[-1].said
+
+
+def test_a_server_that_cannot_be_asked_is_one_line_and_exit_code_2() -> None:
+    with serving(status(401, "no key, no answer")) as server:
+        shown = CliRunner().invoke(app, ["doctor", "--model", server.name])
+    assert shown.exit_code == 2
+    assert "the server wants a key" in shown.stderr
+    assert len(shown.stderr.strip().splitlines()) == 1
+
+
+def test_the_findings_are_to_be_had_as_json() -> None:
+    async def behave(request: web.Request) -> web.StreamResponse:
+        return await body(orjson.dumps(good(orjson.loads(await request.read()))))(request)
+
+    with serving(behave) as server:
+        shown = CliRunner().invoke(app, ["doctor", "--model", server.name, "--set", "max_in_flight=1", "--json"])
+    assert shown.exit_code == 0
+    assert [finding["verdict"] for finding in json.loads(shown.stdout)].count("ok") == 8
