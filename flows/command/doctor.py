@@ -26,12 +26,8 @@ ROOM = 1024  # tokens: enough for a model that reasons first
 SHOWN = 60  # characters of an answer
 STOPS = ("\n\n", "###", "<|a|>", "<|b|>", "<|c|>", "<|d|>", "seven")
 LONG = "one two three four five six seven eight nine ten\n" * 600  # 6,000 words: more than Ollama's default context
-SCHEMA = {
-    "type": "object",
-    "properties": {"city": {"type": "string"}, "rivers": {"type": "integer"}},
-    "required": ["city", "rivers"],
-    "additionalProperties": False,
-}
+FIELDS = {"city": {"type": "string"}, "rivers": {"type": "integer"}}
+SCHEMA = {"type": "object", "properties": FIELDS, "required": list(FIELDS), "additionalProperties": False}
 CAPITAL = "Which city is the capital of France? Answer in one word."
 Verdict = Literal["ok", "no", "note"]
 
@@ -126,7 +122,7 @@ class Doctor:
         """An answer that has to be JSON of a given shape."""
         found = await self._chat("Name the capital of France and how many rivers it has.", schema=json.dumps(SCHEMA))
         try:
-            fits = set(json.loads(found.text)) == set(SCHEMA["required"])
+            fits = set(json.loads(found.text)) == set(FIELDS)
         except (ValueError, TypeError):
             fits = False
         if fits:
