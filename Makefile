@@ -29,6 +29,7 @@ bench: install  ## speed and memory, side by side with a reference in one run
 	$(BIN)/python -m tests.benchmarks.pairing
 	$(BIN)/python -m tests.benchmarks.endpoint
 	$(BIN)/python -m tests.benchmarks.orchestration
+	$(BIN)/python -m tests.benchmarks.pipeline
 	$(BIN)/python -m tests.benchmarks.preview
 
 demo-model: install  ## train the built-in model again

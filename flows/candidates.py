@@ -1,7 +1,8 @@
 """Where the first rows of a run come from: seeds read in a stream, blank rows where the model starts by itself, or the
 very rows that an earlier run began with.
 
-All give tables of at most `shard_rows` rows, in order, and go on where the last `take` ended.
+All give tables in order, and go on where the last `take` ended. The tables grow with their position, up to `shard_rows`
+rows each (`tasks/engine/shard_sizes.py`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from tasks.engine.digest import canonical, digest
 from tasks.engine.process import Settings
 from tasks.engine.row import seed_row_id
 from tasks.engine.seen import SeenIds
+from tasks.engine.shard_sizes import shard_end, shard_sizes
 from tasks.engine.sources import Source
 from tasks.engine.tables import REJECTS, Table, sidecar, write_table
 from tasks.publish.settled import seen_seeds
@@ -68,9 +70,10 @@ class SeedRows:
             self._unseen.close()
 
     def _frames(self, limit: int | None) -> Iterator[pl.DataFrame]:
+        sizes = shard_sizes(self._read, self._shard_rows)
         if self._unseen is not None:
-            return self._unseen.take(self._shard_rows, limit)
-        return self._source.batches(self._shard_rows, start=self._read, limit=limit)
+            return self._unseen.take(sizes, limit)
+        return self._source.batches(sizes, start=self._read, limit=limit)
 
     def _table(self, frame: pl.DataFrame) -> Table:
         rows = list(frame.iter_rows(named=True))
@@ -96,11 +99,11 @@ class UnseenSeeds:
         self._source, self._seen = source, seen_seeds(seen, folder)
         self._frames, self._held = source.batches(READ_AT_ONCE), pl.DataFrame()
 
-    def take(self, size: int, limit: int | None) -> Iterator[pl.DataFrame]:
-        """The next seeds, in frames of `size` rows, `limit` rows in all."""
+    def take(self, sizes: Iterator[int], limit: int | None) -> Iterator[pl.DataFrame]:
+        """The next seeds, in frames of these sizes, `limit` rows in all."""
         left = limit
         while left != 0:
-            wanted = size if left is None else min(size, left)
+            wanted = next(sizes) if left is None else min(next(sizes), left)
             while self._held.height < wanted and (frame := next(self._frames, None)) is not None:
                 unseen = ~pl.Series(self._seen.known(seed_ids(frame.to_dicts())), dtype=pl.Boolean)
                 self._held = pl.concat([self._held, frame.filter(unseen)], how="diagonal")
@@ -142,14 +145,14 @@ class BlankRows:
         self, about: Any, settings: Settings, shard_rows: int, fill: Sequence[dict[str, Any]] = ({},), first: int = 0
     ) -> None:
         self._about, self._folder, self._shard_rows = canonical(about), f"{settings.tables}/blank", shard_rows
-        self._fill, self._next = fill, first
+        self._fill, self._first, self._next = fill, first, first
 
     def take(self, count: int | None) -> list[Table]:
         """The next `count` rows, as tables."""
         end = self._next + (self._shard_rows if count is None else count)
         tables = []
         while self._next < end:
-            stop = min(end, self._next + self._shard_rows)
+            stop = min(end, self._first + shard_end(self._next - self._first, self._shard_rows))
             tables.append(self._table(range(self._next, stop)))
             self._next = stop
         return tables

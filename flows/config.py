@@ -67,7 +67,7 @@ class RunConfig(BaseModel):
         "threads", description="where shards run: in threads of one process, or on the workers of a Ray cluster"
     )
     ray: RayWorkers = RayWorkers()
-    shard_rows: int = Field(1000, ge=1, description="rows of one Prefect task run")
+    shard_rows: int = Field(1000, ge=1, description="most rows of one Prefect task run; the first ones have 32")
     max_attempts: int = Field(3, ge=1, le=100, description="asks of one request before its row is rejected")
     max_reject_fraction: float = Field(
         0.3, ge=0, le=1, description="failed rows of a step above which the run ends Failed"

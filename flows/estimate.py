@@ -20,6 +20,7 @@ from flows.forecast import COVERED, Range, Stage, forecast
 from flows.recipes import dpo, sft
 from flows.runners import ShardRunner
 from flows.sampling import SAMPLE, Latencies, Sampling, Unit, windows_of
+from tasks.engine.shard_sizes import shard_count
 from tasks.engine.tables import Table
 from tasks.generate.bootstrap import bootstrap
 
@@ -121,7 +122,7 @@ def told(config: RunConfig, sampling: Sampling, sampled: Sequence[Sampled], *, m
     shard_s = max(0.0, sampling.seconds - latencies.span_s) / max(1, sum(shards))
 
     def own_s(rows: float) -> float:
-        return len(shards) * (shard_s * math.ceil(rows / config.shard_rows) + rows / HOUSE_ROWS_PER_S)
+        return len(shards) * (shard_s * shard_count(math.ceil(rows), config.shard_rows) + rows / HOUSE_ROWS_PER_S)
 
     ranges = forecast(stages, windows, own_s) if stages else {}
     if most is not None and "rows" in ranges:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
+from itertools import islice, repeat
 from pathlib import Path
 from typing import Any
 
@@ -75,13 +75,14 @@ class Source:
         """Digest of the content and of the columns read from it. Reads the file once, when first asked for."""
         return digest("source", self.reader.content(), canonical(self.columns))
 
-    def batches(self, size: int, *, start: int = 0, limit: int | None = None) -> Iterator[pl.DataFrame]:
-        """Frames of `size` rows with our columns, in order, from row `start`, `limit` rows in all.
+    def batches(self, size: int | Iterator[int], *, start: int = 0, limit: int | None = None) -> Iterator[pl.DataFrame]:
+        """Frames of `size` rows (or of one size after the other), in order, from row `start`, `limit` rows in all.
 
-        Raises ConfigError at the first row that cannot be used.
+        They have our columns. Raises ConfigError at the first row that cannot be used.
         """
+        sizes = repeat(size) if isinstance(size, int) else size
         records = islice(self.reader.records(start, _first_steps(self.paths)), limit)
-        while chunk := list(islice(records, size)):
+        while chunk := list(islice(records, next(sizes))):
             yield self._frame([number for number, _ in chunk], [record for _, record in chunk])
 
     def check(self) -> None:

@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict
 from tasks.engine import places
 from tasks.engine.digest import digest
 from tasks.engine.files import atomically
+from tasks.engine.shard_sizes import shard_end
 
 ROW_GROUP = 10_000
 REJECTS: dict[str, Any] = {
@@ -58,13 +59,15 @@ class Table(BaseModel):
         """Where the rejects, losses or provenance lie. The file need not exist."""
         return _beside(self.path, f"{name}.parquet")
 
-    def split(self, rows: int) -> list[Table]:
-        """The same rows as tables of at most `rows` rows each, in order; at least one, which may be empty."""
-        frame = self.read()
-        return [
-            write_table(_beside(self.path, f"{start}.parquet", "-"), self.technique, frame[start : start + rows], {})
-            for start in range(0, max(frame.height, 1), rows)
-        ]
+    def split(self, most: int) -> list[Table]:
+        """The same rows as shards of at most `most` rows each, in order; at least one, which may be empty."""
+        frame, parts, start = self.read(), list[Table](), 0
+        while start < frame.height or not parts:
+            end = shard_end(start, most)
+            place = _beside(self.path, f"{start}.parquet", "-")
+            parts.append(write_table(place, self.technique, frame[start:end], {}))
+            start = end
+        return parts
 
     def read_beside(self, name: str) -> pl.DataFrame | None:
         """The rejects, losses or provenance, None where there are none."""

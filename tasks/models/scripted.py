@@ -8,7 +8,6 @@ ModelConfig(name="scripted:my_rules.py:answer")           # the rule in a file, 
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import importlib.util
 import inspect
@@ -19,6 +18,7 @@ from typing import Any
 
 from tasks.errors import ConfigError, PermanentError
 from tasks.models.base import Completion, Message, Request
+from tasks.models.window import Window
 
 Answer = str | Completion | Sequence[float]
 Rule = Callable[[Request], Answer | Awaitable[Answer]]
@@ -54,7 +54,7 @@ class ScriptedModel:
         remembers: bool = True,
     ) -> None:
         self._answers = answers
-        self._window = asyncio.Semaphore(max_in_flight)
+        self._window = Window(max_in_flight, start=max_in_flight)
         self.name, self.identity, self.max_in_flight = name, identity or name, max_in_flight
         self.requests: list[Request] = []
         self._remembers, self._asked = remembers, 0
@@ -63,7 +63,8 @@ class ScriptedModel:
 
     async def complete(self, request: Request) -> Completion:
         """Answer by the rule. Raises whatever the rule raises."""
-        async with self._window:
+        await self._window.enter(request.order)
+        try:
             request.admit()
             position, self._asked = self._asked, self._asked + 1
             if self._remembers:
@@ -77,6 +78,8 @@ class ScriptedModel:
             else:
                 raise PermanentError("the scripted model has no answer left", f"request {position + 1}")
             return answer if isinstance(answer, Completion) else _completion(request, answer)
+        finally:
+            self._window.leave()
 
     async def close(self) -> None:
         """Nothing to give back."""

@@ -52,8 +52,8 @@ class Window:
     room), then always `leave`.
     """
 
-    def __init__(self, most: int, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self.most, self.limit, self.in_flight, self.refusals = most, min(most, START), 0, 0
+    def __init__(self, most: int, *, start: int = START, clock: Callable[[], float] = time.monotonic) -> None:
+        self.most, self.limit, self.in_flight, self.refusals = most, min(most, start), 0, 0
         self.answered = False
         self.refusing_since: float | None = None
         self.longest_pause_s = LONGEST_PAUSE_S

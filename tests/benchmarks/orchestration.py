@@ -42,7 +42,7 @@ TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 def main() -> None:
     shards = int(sys.argv[1]) if len(sys.argv) > 1 else 200
     plain, nothing, orchestrated, server = [], [], [], []
-    with _server() as (url, pid), _looking(url) as times_s:
+    with prefect_server() as (url, pid), _looking(url) as times_s:
         began_s = _cpu_s(pid)
         time.sleep(IDLE_S)
         idle, idle_rate = list(times_s), (_cpu_s(pid) - began_s) / IDLE_S
@@ -83,7 +83,7 @@ def _measured(side: str, shards: int, url: str) -> dict[str, float]:
 
 
 @contextmanager
-def _server() -> Iterator[tuple[str, int]]:
+def prefect_server() -> Iterator[tuple[str, int]]:
     """A Prefect server on a fresh database; its API's URL and its process."""
     import flows  # noqa: F401 - settles Prefect's settings
 

@@ -68,7 +68,7 @@ def test_a_second_run_makes_no_request_and_its_tasks_are_cached(scripted: Script
     assert (first["rows"], first["rejects"], first["requests"]) == (100, 0, 100)
     again = sft(recipe="respond", seeds=seeds, shard_rows=40)
     assert (again["rows"], again["requests"]) == (100, 0)
-    assert task_states(again["run"], 3) == ["Cached"] * 3
+    assert task_states(again["run"], 4) == ["Cached"] * 4
     assert sft(recipe="respond", seeds=[*seeds, "one more"])["requests"] == 1
     changed = sft(recipe="respond", seeds=[*seeds, "one more"], text_generation={"system": "Be brief."})
     assert changed["requests"] == 101

@@ -79,7 +79,7 @@ def test_a_night_takes_only_new_seeds_and_publishes_the_union(scripted: Scripted
     assert len(model.requests) == 41
 
 
-def test_seeds_that_are_left_fill_whole_shards_up_to_the_most_of_a_night(home: Path) -> None:
+def test_seeds_that_are_left_fill_shards_of_fixed_borders_up_to_the_most_of_a_night(home: Path) -> None:
     from flows.candidates import SeedRows, seed_ids
     from tasks.engine.process import Settings
     from tasks.engine.sources import open_source
@@ -92,7 +92,7 @@ def test_seeds_that_are_left_fill_whole_shards_up_to_the_most_of_a_night(home: P
     rows = SeedRows(open_source(QUESTIONS + QUESTIONS[1:4]), settings, 4, 12, Path("seeds.parquet"))
     waves = [rows.take(6), rows.take(None), rows.take(None)]
     rows.close()
-    assert [[table.rows for table in wave] for wave in waves] == [[4, 2], [4, 2], []]
+    assert [[table.rows for table in wave] for wave in waves] == [[4, 2], [2, 4], []]
     taken = [text for wave in waves for table in wave for text in table.read()["instruction"]]
     assert taken == QUESTIONS[1:25:2]
     assert not list(home.glob("seen-*"))
