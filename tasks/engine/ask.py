@@ -7,7 +7,7 @@ keys, attempts, truncation, provenance) is here.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
@@ -22,7 +22,9 @@ from tasks.engine.row import Call, Row
 from tasks.engine.structured import Schema, structure_of
 from tasks.engine.templates import render, template
 from tasks.engine.trace import Asked
-from tasks.errors import PermanentError, RequestRefused, Unusable
+from tasks.errors import Filtered, PermanentError, RequestRefused, Unusable
+from tasks.models.answers.accept import OF_TODAY, Accepted, accept, is_final
+from tasks.models.answers.control import Neutral, control_tokens_in, neutralised
 from tasks.models.base import Completion, Message, Model, Request, Reshaped, Sampling
 from tasks.models.config import ModelConfig
 
@@ -129,7 +131,7 @@ class Models:
         asked = digest(text, "embedding")
         bill = Bill(self._context, row, member.config)
         request = Request(NOT_SAMPLED, 0, order=row.order, embed=text, admit=bill.admit)
-        completion = await self._pay(member.model, digest(member.model.identity, asked), request, bill)
+        completion = await self._pay(member, digest(member.model.identity, asked), request, bill)
         tokens = completion.prompt_tokens
         row.calls.append(Call(by, "embedding", sample, asked, member.model.name, "", 0, 1, tokens, 0))
         return _vector_of(completion, member.model, self._context.dimensions)
@@ -144,6 +146,8 @@ class Models:
             structure = structure_of(schema)
             parse = structure.parse
             held_to = structure.schema if member.config.structured == "schema" else None
+        neutral = None if messages is None else self._neutral(messages, member)
+        messages = None if neutral is None else neutral.messages
         sampling, seed = member.config.sampling(technique), number(context.run_seed, row.row_id, name, by, sample)
         ask = Ask(words_of(messages, prompt), sampling, seed, row.order, messages, prompt, held_to)
         limit = (row.epoch + 1) * context.max_attempts
@@ -156,25 +160,61 @@ class Models:
             try:
                 made = await self._made(ask, attempt, member, trace)
                 completion = made.completion
-                _refuse_broken(completion, truncated)
-                answer = completion.text if parse is None else parse(completion.text)
+                said = self._read(completion, trace, member, truncated, neutral)
+                answer = said.text if parse is None else parse(said.text)
                 if check is not None:
-                    check(answer, completion.text)
+                    check(answer, said.text)
             except Unusable as loss:
                 loss.attempts = attempt + 1
                 loss.raw = completion.text if loss.raw is None else loss.raw
                 trace.refused = str(loss)
-                if attempt + 1 == limit or loss.reason == "truncated":
+                self._tell_of(loss, member, on_record=not trace.is_paid)
+                if attempt + 1 == limit or is_final(loss, trace.is_paid, attempt < row.epoch * context.max_attempts):
                     raise
                 continue
             except RequestRefused as refusal:
                 refusal.attempts = attempt + 1
                 trace.refused = str(refusal)
                 raise
-            row.calls.append(Call(by, name, sample, made.asked, member.model.name, made.sampled, made.seed, attempt + 1,
+            if said.loss is not None:
+                row.lose(said.loss)
+            row.calls.append(Call(by, name, sample, made.asked, _named(member, completion), made.sampled, made.seed, attempt + 1,
                                   completion.prompt_tokens, completion.completion_tokens, completion.reasoning))  # fmt: skip
             return answer
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _read(self, completion: Completion, trace: Asked, member: Member, truncated: Truncated,
+              neutral: Neutral | None) -> Accepted:  # fmt: skip
+        """The answer in a completion, in the user's own words where it repeats them. Raises Unusable where there is none."""
+        if served := completion.served:
+            line = f"{member.model.name}: the server says that {served} has answered; provenance says so too"
+            self._context.tell_once(line, f"{member.model.name} as {served}")
+        said = accept(trace.request, completion, truncated_too=truncated == "keep", count=_counter(member))
+        return said if neutral is None else replace(said, text=neutral.restored(said.text))
+
+    def _neutral(self, messages: tuple[Message, ...], member: Member) -> Neutral:
+        """What is sent to a model of what a user says. Raises Filtered where control tokens are to be rejected."""
+        config = member.config
+        if not config.is_endpoint or config.control_tokens == "keep":
+            return Neutral(messages)
+        found = control_tokens_in(messages, None if config.tokenizer is None else partial(_special_tokens, member))
+        if not found:
+            return Neutral(messages)
+        if config.control_tokens == "reject":
+            raise Filtered("control_tokens", f"the text holds {min(found)}, which ends or opens a turn")
+        line = (
+            f"{member.model.name}: texts hold control tokens ({min(found)}): they are sent with a word joiner in them"
+        )
+        self._context.tell_once(line, "control_tokens")
+        return neutralised(messages, found)
+
+    def _tell_of(self, loss: Unusable, member: Member, *, on_record: bool) -> None:
+        """Tell the user, once a run, of what is no fault of an answer's words."""
+        if loss.reason == "prompt_cut":
+            self._context.tell_once(f"{member.model.name}: prompts are cut: {loss.detail}", "prompt_cut")
+        elif on_record and loss.reason in OF_TODAY and not self._bound().epoch:
+            line = f"answers on record are none by today's rules ({loss.reason}): they count as attempts, and are asked for again"
+            self._context.tell_once(line, loss.reason)
 
     async def _made(self, ask: Ask, attempt: int, member: Member, trace: Asked) -> Made:
         """The completion of one attempt; made anew where the model has just learnt what it has to leave out."""
@@ -188,15 +228,17 @@ class Models:
             sampled = sampled_key(request.sampling, left_out)
             try:
                 key = taken.key(model.identity, attempt, sampled)
-                completion = trace.completion = await self._pay(model, key, request, bill)
+                completion = trace.completion = await self._pay(member, key, request, bill)
             except Reshaped:
                 await remember(self._context, model)
                 continue
             return Made(completion, taken.digest, sampled, request.seed)
 
-    async def _pay(self, model: Model, key: str, request: Request, bill: Bill) -> Completion:
+    async def _pay(self, member: Member, key: str, request: Request, bill: Bill) -> Completion:
         """The completion of this request: from the ledger, or made now and committed before it is used."""
+        model = member.model
         refusals = self._context.refusals_of(model)
+        bill.of(request, _counter(member))
         try:
             if self._context.ledger is None:
                 completion = await model.complete(request)
@@ -237,9 +279,26 @@ def _vector_of(completion: Completion, model: Model, dimensions: dict[str, int])
     return vector
 
 
-def _refuse_broken(completion: Completion, truncated: Truncated) -> None:
-    """Law 4: a completion that did not end by itself is no answer."""
-    if completion.finish_reason == "length" and truncated == "refuse":
-        raise Unusable("truncated", f"stopped after {completion.completion_tokens} tokens", raw=completion.text)
-    if completion.finish_reason == "content_filter":
-        raise Unusable("content_filter", raw=completion.text)
+def _named(member: Member, completion: Completion) -> str:
+    """Who has answered, for provenance."""
+    return f"{member.model.name} (served: {completion.served})" if completion.served else member.model.name
+
+
+def _special_tokens(member: Member) -> list[str]:
+    """The control tokens of a model whose tokenizer is known."""
+    tokenizer: Any = member.model.template
+    return sorted(
+        {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}, key=len, reverse=True
+    )
+
+
+def _counter(member: Member) -> Callable[[str], int] | None:
+    """What counts the tokens of a text as an endpoint's model does; None where its tokenizer is not known."""
+    if not member.config.is_endpoint or member.config.tokenizer is None:
+        return None
+
+    def count(text: str) -> int:
+        tokenizer: Any = member.model.template
+        return len(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    return count

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tasks.errors import Interrupted
+from tasks.models.answers.counted import about_tokens, texts_in
 
 if TYPE_CHECKING:
     from tasks.engine.context import Context
     from tasks.engine.row import Row
-    from tasks.models.base import Completion
+    from tasks.models.base import Completion, Request
     from tasks.models.config import ModelConfig
 
 MILLION = 1_000_000
@@ -46,13 +48,15 @@ class Bill:
     Interrupted.
     """
 
-    __slots__ = ("_config", "_context", "_row", "_task", "_turned_away", "begun_s")
+    __slots__ = ("_config", "_context", "_count", "_request", "_row", "_task", "_turned_away", "begun_s")
 
     def __init__(self, context: Context, row: Row, config: ModelConfig) -> None:
         self._context, self._row, self._config = context, row, config
         self.begun_s: float | None = None
         self._task: asyncio.Task[Any] | None = None
         self._turned_away = False
+        self._request: Request | None = None
+        self._count: Callable[[str], int] | None = None
 
     def may_pay(self) -> bool:
         """Whether the run has room for another request."""
@@ -64,8 +68,13 @@ class Bill:
             self._context.admit()
             self.begun_s = time.perf_counter()
 
+    def of(self, request: Request, count: Callable[[str], int] | None = None) -> None:
+        """It is for this request; `count` counts the tokens of a text, where the model's tokenizer is known."""
+        self._request, self._count = request, count
+
     def paid(self, completion: Completion) -> None:
-        """The request was made."""
+        """The request was made. What the server has not counted is estimated, and told."""
+        completion = self._counted(completion)
         cost = cost_of(self._config, completion.prompt_tokens, completion.completion_tokens)
         self._context.tally.paid(self._row.technique, completion, cost)
         self._receipt(completion)
@@ -74,6 +83,24 @@ class Bill:
         """The request was on record."""
         self._context.tally.found(self._row.technique)
         self._receipt(completion)
+
+    def _counted(self, completion: Completion) -> Completion:
+        request = self._request
+        if (
+            request is None
+            or not self._config.is_endpoint
+            or (completion.prompt_tokens and completion.completion_tokens)
+        ):
+            return completion
+        prompt = completion.prompt_tokens or self._tokens_of(texts_in(request))
+        written = completion.completion_tokens or self._tokens_of([completion.text, completion.reasoning or ""])
+        if (prompt, written) != (completion.prompt_tokens, completion.completion_tokens):
+            line = f"{self._config.name} counts no tokens: they are {'estimated' if self._count is None else 'counted here'}, for budgets, costs and counts"
+            self._context.tell_once(line, f"tokens of {self._config.name}")
+        return replace(completion, prompt_tokens=prompt, completion_tokens=written)
+
+    def _tokens_of(self, texts: list[str]) -> int:
+        return about_tokens(texts) if self._count is None else sum(map(self._count, texts))
 
     def _receipt(self, completion: Completion) -> None:
         if self._context.receipts is not None:

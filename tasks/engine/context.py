@@ -14,6 +14,7 @@ from tasks.engine.budget import Budget
 from tasks.errors import Interrupted, PermanentError
 from tasks.models.base import Completion, Model
 from tasks.models.refusals import Refusals
+from tasks.notices import tell
 
 if TYPE_CHECKING:
     from tasks.engine.bill import Bill, Receipt
@@ -104,6 +105,7 @@ class Context:
     refusals: dict[str, Refusals] = field(default_factory=dict)  # of each model, by its identity
     recalled: dict[str, asyncio.Future[None]] = field(default_factory=dict)  # of what each model leaves out
     shards_ended: Counter[str] = field(default_factory=Counter)  # by step
+    told: set[str] = field(default_factory=set)  # what the user has been told about
     bills: set[Bill] = field(default_factory=set)  # of the requests that somebody waits for; touched by the loop alone
     _begun: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -133,6 +135,12 @@ class Context:
         if (refusals := self.refusals.get(model.identity)) is None:
             refusals = self.refusals[model.identity] = Refusals(model.name)
         return refusals
+
+    def tell_once(self, line: str, about: str) -> None:
+        """Tell the user one line about something, once in this run."""
+        if about not in self.told:
+            self.told.add(about)
+            tell(line)
 
     def refused_alike(self) -> PermanentError | None:
         """The error of a run in which a model has refused every request so far, all in the same words."""

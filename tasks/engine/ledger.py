@@ -239,14 +239,20 @@ class Unreadable(ValueError):
 def _storable(completion: Completion) -> Completion:
     """What a database cannot hold as text (NUL, half a surrogate pair) becomes U+FFFD, before the answer is used."""
     text = _clean(completion.text)
-    if text is completion.text and completion.logprobs is None and completion.reasoning is None:
+    if text is completion.text and not any(_more(completion)):
         return completion
     logprobs = completion.logprobs and tuple(
         replace(t, token=_clean(t.token), top={_clean(token): value for token, value in t.top.items()})
         for t in completion.logprobs
     )
     reasoning = completion.reasoning and _clean(completion.reasoning)
-    return replace(completion, text=text, reasoning=reasoning, logprobs=logprobs)
+    word, served = (said and _clean(said) for said in (completion.finish_word, completion.served))
+    return replace(completion, text=text, reasoning=reasoning, logprobs=logprobs, finish_word=word, served=served)
+
+
+def _more(c: Completion) -> tuple[Any, ...]:
+    """What a completion may have beside its text."""
+    return (c.logprobs, c.reasoning, c.embedding, c.finish_word, c.served)
 
 
 def _clean(text: str) -> str:
@@ -261,8 +267,9 @@ def _clean(text: str) -> str:
 def _record(entry: _Entry) -> tuple[Any, ...]:
     """The entry as a row of the columns `ADDED`."""
     c, extra = entry.completion, None
-    if not (c.logprobs is None and c.reasoning is None and c.embedding is None):
+    if any(value is not None for value in _more(c)):
         beside: dict[str, Any] = {"logprobs": c.logprobs, "reasoning": c.reasoning}
+        beside |= {name: value for name in ("finish_word", "served") if (value := getattr(c, name)) is not None}
         if c.embedding is not None:
             beside["embedding"] = base64.b64encode(c.embedding).decode()
         extra = orjson.dumps(beside)

@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol, TypedDict
 from pydantic import BaseModel, ConfigDict, Field
 
 Role = Literal["system", "user", "assistant"]
-FinishReason = Literal["stop", "length", "content_filter"]
+FinishReason = Literal["stop", "length", "content_filter", "tool_calls", "cut_off"]
 
 
 class Message(TypedDict):
@@ -89,9 +89,10 @@ class TokenLogprobs:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What came back. `text` has no stop string and no special token in it; counts are in tokens.
+    """What came back. `text` has no stop string in it; counts are in tokens.
 
-    `embedding` is a vector of float32, little-endian, as bytes: compact, and equal where it is the same.
+    `cut_off`: it is not known to have ended; `finish_word` is what the server called it. `served`: the name that the
+    server gave the model, where it is another than the one asked for. `embedding` is a vector of float32, little-endian, as bytes: compact, and equal where it is the same.
     """
 
     text: str
@@ -101,6 +102,8 @@ class Completion:
     logprobs: tuple[TokenLogprobs, ...] | None = None
     reasoning: str | None = None
     embedding: bytes | None = None
+    finish_word: str | None = None
+    served: str | None = None
 
 
 class ChatTemplate(Protocol):

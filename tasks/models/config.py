@@ -63,6 +63,10 @@ class ModelConfig(BaseModel):
     tokenizer: str | None = Field(
         None, description="transformers name or folder of an endpoint's tokenizer, for Magpie"
     )
+    control_tokens: Literal["escape", "reject", "keep"] = Field(
+        "escape",
+        description="user text with a chat template's control tokens, to an endpoint: escape sends it as text, reject filters the row, keep sends it as it is",
+    )
     bos: Literal["prompt", "server"] = Field(
         "prompt",
         description="who starts a raw prompt with the first token: the prompt (vLLM), or the server unasked (llama.cpp, SGLang)",

@@ -150,7 +150,7 @@ def embeddings_of(body: bytes, texts: Sequence[str], dimensions: int = 0) -> lis
     lengths = {len(vector) // 4 for vector in vectors} | ({dimensions} if dimensions else set())
     if len(lengths) != 1:
         raise BadAnswer(f"embeddings of different lengths: {sorted(lengths)}")
-    tokens = _shared_out(answer.usage.prompt_tokens or 0 if answer.usage else 0, texts)
+    tokens = _shared_out(answer.tokens("prompt_tokens"), texts)
     return [Completion("", prompt_tokens=n, embedding=v) for n, v in zip(tokens, vectors, strict=True)]
 
 

@@ -152,8 +152,22 @@ class EndpointModel:
         if request.embed is not None:
             return self._embeddings, embeddings_body(self.name, texts_of(requests))
         if request.messages is not None:
-            return self._chat, chat_body(self.name, request, self._learnt.limit, self.left_out)
-        return self._raw, raw_body(self.name, request, bos=self._bos, left_out=self.left_out)
+            return self._chat, chat_body(self.name, request, self._learnt, self._stop_ids(request))
+        return self._raw, raw_body(self.name, request, self._learnt, self._stop_ids(request), bos=self._bos)
+
+    def _stop_ids(self, request: Request) -> Sequence[int]:
+        """The tokens of stop texts, for a server that does not take all texts; only where the tokenizer is known."""
+        learnt, stop = self._learnt, request.sampling.stop
+        if (
+            learnt.stops is None
+            or len(stop) <= learnt.stops
+            or not learnt.takes_stop_ids
+            or self._config.tokenizer is None
+        ):
+            return ()
+        tokenizer: Any = self.template
+        vocabulary: dict[str, int] = tokenizer.get_added_vocab()
+        return [vocabulary[text] for text in stop if text in vocabulary]
 
     @property
     def _bos(self) -> str | None:
@@ -164,7 +178,7 @@ class EndpointModel:
 
     def _read(self, requests: Sequence[Request], content: bytes) -> list[Completion]:
         if requests[0].embed is None:
-            return [completion_of(content, requests[0].sampling.stop)]
+            return [completion_of(content, requests[0], self.name)]
         completions = embeddings_of(content, texts_of(requests), self._dimensions)
         self._dimensions = len(completions[0].embedding or b"") // 4
         return completions

@@ -25,6 +25,11 @@ REFUSED = re.compile(
     r"|extra[_ ]forbidden|deprecated|cannot both|only the default)",
     re.IGNORECASE,
 )
+TOO_MANY = re.compile(
+    r"(?:at most|maximum(?: (?:length|number|of|size))*(?: is| of)?|max(?:imum)?_?(?:length|items)?|up to|no more than|limit(?:ed)?(?: to| of| is)?)"
+    r"[\s:='\"]*(\d{1,3})(?!\d)",
+    re.IGNORECASE,
+)
 NEAR = 120  # characters between a parameter's name and the word that refuses it
 NO_FORMAT = re.compile(r"response_format|json_schema", re.IGNORECASE)
 NO_SCHEMA = re.compile(NO_FORMAT.pattern + r"|structured|guided|grammar", re.IGNORECASE)
@@ -36,12 +41,18 @@ class Reworded(Exception):
 
 @dataclass(slots=True)
 class Learnt:
-    """What is known of one server. `limit`: its field for the number of new tokens; `left_out`: what it is not sent."""
+    """What is known of one server.
 
-    server: str
+    `limit`: its field for the number of new tokens; `left_out`: what it is not sent; `stops`: how many stop texts it
+    takes, None for any number; `takes_stop_ids`: whether the tokens of the others may be sent.
+    """
+
+    server: str = ""
     bos_unasked: bool = False
     limit: str = "max_tokens"
     left_out: frozenset[str] = frozenset()
+    stops: int | None = None
+    takes_stop_ids: bool = True
 
     def leave_out(self, name: str, words: str = "") -> None:
         """Send this parameter no more, and say so, once."""
@@ -75,10 +86,28 @@ class Learnt:
         if "max_completion_tokens" in words and b'"max_tokens":' in sent:
             self.limit = "max_completion_tokens"  # OpenAI's reasoning models
             raise Reworded
+        if b'"stop_token_ids":' in sent and "stop_token_ids" in raw:
+            self.takes_stop_ids = False
+            raise Reworded
+        if b'"stop":' in sent and (most := _stops_taken(raw)) is not None and (self.stops is None or most < self.stops):
+            self.stops = most
+            tell(f"{self.server} takes {most} stop texts: the others are applied to the answers here")
+            raise Reworded
+        if b'"stop":' in sent and self.stops is not None and _stops_taken(raw) is not None:
+            raise Reworded  # it was on its way when this was learnt
         sent_too = [name for name in MAY_BE_LEFT_OUT if f'"{name}":'.encode() in sent]
         if name := _refused(sent_too, raw):
             self.leave_out(name, words)
             raise Reshaped
+
+
+def _stops_taken(raw: str) -> int | None:
+    """How many stop texts a server takes, as its refusal of more says; None where it is about something else."""
+    if not re.search(r"(?<![A-Za-z_])stop(?:_sequences)?(?![A-Za-z_])", raw):
+        return None
+    if found := TOO_MANY.search(raw):
+        return int(found[1])
+    return 0 if _refused(["stop"], raw) else None
 
 
 def _refused(names: Sequence[str], raw: str) -> str | None:

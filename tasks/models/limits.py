@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 
 LONGEST_REST_S = 60.0  # a reset may mean "until everything is refilled"; a server that means longer sends Retry-After
 EPOCH_FROM = 1e9  # a number of seconds above this is a date
+EPOCH_MS_FROM = 1e11  # and one above this is a date in milliseconds
 REMAINING = {  # what is left -> when it is refilled
     "x-ratelimit-remaining-requests": "x-ratelimit-reset-requests",
     "x-ratelimit-remaining-tokens": "x-ratelimit-reset-tokens",
@@ -42,6 +43,7 @@ def seconds_of(text: str) -> float | None:
     text = text.strip()
     if re.fullmatch(r"\d{1,15}(\.\d+)?", text):
         number = float(text)
+        number = number / 1000 if number > EPOCH_MS_FROM else number
         return max(0.0, number - time.time()) if number > EPOCH_FROM else number
     parts = re.findall(r"(\d+(?:\.\d+)?)(ms|[smhd])", text)
     if parts and "".join(f"{number}{unit}" for number, unit in parts) == text:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from typing import Any
 from tasks.engine.ask import Member, Models
 from tasks.engine.context import Context
 from tasks.engine.gate import Gate
-from tasks.engine.ledger import Ledger
+from tasks.engine.ledger import Ledger, completion_of
+from tasks.engine.ledger_statements import FOUND
 from tasks.engine.loop import run_in_loop
 from tasks.engine.shard import Outcome, run_shard
 from tasks.generate.text_generation import TextGeneration, text_generation
@@ -42,6 +44,11 @@ class Served:
         return self.outcome.rejects["reason"].to_list()
 
     @property
+    def reasoning(self) -> list[str | None]:
+        assert self.outcome is not None, self.error
+        return self.outcome.provenance["reasoning"].to_list()
+
+    @property
     def losses(self) -> list[str]:
         assert self.outcome is not None, self.error
         return self.outcome.losses["reason"].to_list()
@@ -64,19 +71,14 @@ def run_served(name: str, folder: Path, instructions: Sequence[str], *, params: 
         run.error = error
     finally:
         run_in_loop(model.close())
-        run.on_record = completions_in(ledger)
         run_in_loop(ledger.close())
+    run.on_record = completions_in(folder)
     return run
 
 
-def completions_in(ledger: Ledger) -> list[Completion]:
+def completions_in(folder: Path) -> list[Completion]:
     """Everything that is on record."""
-    import sqlalchemy as sa
+    import sqlite3
 
-    from tasks.engine.ledger import completion_of
-    from tasks.engine.ledger_database import completions
-    from tasks.engine.ledger_statements import FOUND
-
-    with ledger._engine.connect() as connection:
-        rows = connection.execute(sa.select(*(completions.c[name] for name in FOUND))).all()
-    return [completion_of(row) for row in rows]
+    with closing(sqlite3.connect(folder / "ledger.sqlite")) as connection:
+        return [completion_of(row) for row in connection.execute(f"SELECT {', '.join(FOUND)} FROM completions")]

@@ -111,6 +111,18 @@ def chat(content: Any = "hello", finish: str | None = "stop", *, delay_s: float 
     return body(orjson.dumps(answer(content, finish, **message)), delay_s=delay_s, headers=headers)
 
 
+def cutting(context: int, text: str = "hello") -> Behaviour:
+    """Answer as if all had been read, of a prompt of which only so many tokens were (a token a word)."""
+
+    async def behave(request: web.Request) -> web.StreamResponse:
+        asked = await request.json()
+        words = sum(len(message["content"].split()) for message in asked["messages"])
+        usage = {"prompt_tokens": min(context, words + 8), "completion_tokens": 3}
+        return web.json_response(answer(text, usage=usage))
+
+    return behave
+
+
 def body(content: bytes, kind: str = "application/json", code: int = 200, *, gzip: bool = False, delay_s: float = 0.0,
          headers: dict[str, str] | None = None) -> Behaviour:  # fmt: skip
     """Answer with these bytes."""

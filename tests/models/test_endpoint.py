@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ def test_a_chat_is_sent_in_the_protocols_words_and_read_back() -> None:
         assert server.paths == ["/v1/chat/completions"]
         assert server.bodies == [
             {
-                "model": "a-model", "messages": [{"role": "user", "content": "hello?"}], "max_tokens": 32, "seed": 5,
+                "model": "a-model", "messages": [{"role": "user", "content": "hello?"}], "max_tokens": 32, "seed": 5, "stream": False,
                 "temperature": 0.5, "top_p": 0.9, "presence_penalty": 0.2, "stop": ["END"], "logprobs": True, "top_logprobs": 2,
             }
         ]  # fmt: skip
@@ -56,6 +57,7 @@ def test_a_raw_prompt_goes_out_as_it_stands_and_no_second_first_token_is_added()
                 "prompt": "<s>Once upon",
                 "max_tokens": 2,
                 "seed": 1,
+                "stream": False,
                 "temperature": 1.0,
                 "add_special_tokens": False,
             }
@@ -149,14 +151,99 @@ def test_thoughts_are_kept_out_of_the_text(
     assert (completion.text, completion.reasoning) == (text, reasoning)
 
 
-@pytest.mark.parametrize(
-    ("said", "meant"),
-    [("stop", "stop"), ("eos", "stop"), (None, "stop"), ("what?", "stop"), ("length", "length"), ("max_tokens", "length"),
-     ("content_filter", "content_filter")],
-)  # fmt: skip
-def test_finish_reasons(said: str | None, meant: str) -> None:
+FINISH = {
+    "stop": ("stop", "eos", "EOS", "eos_token", "end_turn", "STOP", "FinishReason.STOP", "FINISH_REASON_STOP", "stop_sequence", "COMPLETE",
+             {"type": "stop", "matched": 2}, {"reason": "STOP"}),
+    "length": ("length", "LENGTH", "max_tokens", "MAX_TOKENS", "model_length", "model_context_window_exceeded", {"type": "length"}),
+    "content_filter": ("content_filter", "content_filter: RECITATION", "SAFETY", "recitation", "refusal", "guardrail_intervened"),
+    "tool_calls": ("tool_calls", "tool_use", "function_call", "MALFORMED_FUNCTION_CALL"),
+    "cut_off": ("error", "what?", "insufficient_system_resource", "abort", "network_error", "cancelled", "other", {}, {"a": 1}, 7, "error: stop"),
+}  # fmt: skip
+SAID = [(word, meant) for meant, words in FINISH.items() for word in words if word != {}]
+
+
+@pytest.mark.parametrize(("said", "meant"), SAID, ids=[str(said) for said, _ in SAID])
+def test_only_known_words_say_that_a_model_has_ended(said: Any, meant: str) -> None:
     with serving(chat("x", said)) as server:
+        completion = ask(server)[0]
+    assert completion.finish_reason == meant
+    assert (completion.finish_word is not None) == (meant in ("cut_off", "content_filter"))
+
+
+@pytest.mark.parametrize(
+    ("usage", "meant"),
+    [({"completion_tokens": 15}, "stop"), ({"completion_tokens": 16}, "length"), ({}, "stop")],
+    ids=["fewer than allowed", "as many as allowed", "not counted"],
+)
+def test_without_a_word_it_is_an_end_where_fewer_tokens_came_than_were_allowed(
+    usage: dict[str, int], meant: str
+) -> None:
+    with serving(chat("x", None, usage=usage)) as server:
         assert ask(server)[0].finish_reason == meant
+
+
+ODD = {
+    "usage in fractions": ({"usage": {"prompt_tokens": 20.0, "completion_tokens": 30.5}}, (20, 30)),
+    "usage as text": ({"usage": {"prompt_tokens": "20", "completion_tokens": "x"}}, (0, 0)),
+    "usage negative": ({"usage": {"prompt_tokens": -1, "completion_tokens": True}}, (0, 0)),
+    "usage beyond all bounds": ({"usage": {"prompt_tokens": 10**30, "completion_tokens": 1e300}}, (0, 0)),
+    "usage as a list": ({"usage": [1, 2]}, (0, 0)),
+    "ids of any kind": ({"id": {"a": 1}, "created": "now", "model": 5, "object": []}, (7, 3)),
+}
+
+
+@pytest.mark.parametrize(("odd", "counted"), ODD.values(), ids=ODD.keys())
+def test_what_is_only_counted_or_kept_never_refuses_an_answer(odd: dict[str, Any], counted: tuple[int, int]) -> None:
+    with serving(body(json.dumps(answer() | odd).encode())) as server:
+        (completion,) = ask(server)
+    assert (completion.text, completion.finish_reason) == ("hello", "stop")
+    assert (completion.prompt_tokens, completion.completion_tokens) == counted
+
+
+@pytest.mark.parametrize(
+    "message",
+    [{"reasoning": {"summary": "2+2"}}, {"reasoning": ["2", {"text": "+2"}]}, {"reasoning_content": 5, "reasoning": "2+2"},
+     {"reasoning": "", "reasoning_content": "2+2"}],
+    ids=["an object", "parts", "a number beside it", "blank beside it"],
+)  # fmt: skip
+def test_reasoning_of_any_form_is_kept(message: dict[str, Any]) -> None:
+    with serving(chat("four", **message)) as server:
+        (completion,) = ask(server)
+    assert (completion.text, completion.reasoning) == ("four", "2+2")
+
+
+STREAMS = {
+    "chat": (b'data: {"choices": [{"delta": {"role": "assistant", "content": "fo"}}]}\n\ndata: {"choices": [{"delta": {"content": "ur"}}]}\n\n'
+             b'data: {"choices": [{"delta": {}, "finish_reason": "stop"}]}\n\ndata: [DONE]\n\n', "stop"),
+    "without a reason, ended": (b': ping\n\ndata: {"choices": [{"delta": {"content": "four"}}]}\n\ndata: [DONE]\n\n', "stop"),
+    "broken off": (b'data: {"choices": [{"delta": {"content": "four"}}]}\n\ndata: {"choi', "cut_off"),
+    "raw text": (b'data: {"choices": [{"text": "four", "finish_reason": "length"}]}\n\ndata: [DONE]\n\n', "length"),
+    "an end behind JSON": (orjson.dumps(answer("four")) + b"\n\ndata: [DONE]\n\n", "stop"),
+    "an end behind JSON, bare": (orjson.dumps(answer("four")) + b"[DONE]", "stop"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("sent", "finish"), STREAMS.values(), ids=STREAMS.keys())
+def test_a_stream_that_nobody_asked_for_is_read(sent: bytes, finish: str) -> None:
+    with serving(body(sent, "text/event-stream")) as server:
+        (completion,) = ask(server)
+    assert (completion.text, completion.finish_reason) == ("four", finish)
+
+
+def test_thoughts_in_a_stream_are_no_text() -> None:
+    sent = b'data: {"choices": [{"delta": {"reasoning_content": "2+"}}]}\n\ndata: {"choices": [{"delta": {"reasoning_content": "2", "content": "four"}, "finish_reason": "stop"}]}\n\n'
+    with serving(body(sent, "text/event-stream")) as server:
+        (completion,) = ask(server)
+    assert (completion.text, completion.reasoning) == ("four", "2+2")
+
+
+@pytest.mark.parametrize(
+    ("served", "another"),
+    [("some-other-model-1b", True), ("a-model", False), ("A-Model-2026-01-02", False), ("owner/a-model", False), ("", False)],
+)  # fmt: skip
+def test_the_name_that_a_server_gives_another_model_is_kept(served: str, another: bool) -> None:
+    with serving(body(orjson.dumps(answer() | {"model": served}))) as server:
+        assert ask(server)[0].served == (served if another else None)
 
 
 def test_a_refusal_of_the_model_is_no_answer() -> None:

@@ -1,1 +1,1 @@
-"""How models answer: where reasoning and answer stand in what a model writes, and what ends its turn."""
+"""How models answer: where reasoning and answer stand in what a model writes, what ends its turn, and what is no answer."""
