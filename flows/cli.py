@@ -10,6 +10,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from flows.command.streams import prepare_streams
 from flows.ledger_cli import ledger_app
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
@@ -395,6 +396,7 @@ def main() -> None:
     """Entry point."""
     from flows.service.leaving import leaving_at_once
 
+    prepare_streams()
     with leaving_at_once():
         app()
 

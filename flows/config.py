@@ -27,6 +27,7 @@ from tasks.judge.ultrafeedback import UltraFeedback
 from tasks.models.config import ModelConfig
 
 Seeds = str | list[Any]
+MOST_BYTES = 10_000_000
 FORM_BEGINS = ("recipe", "seeds", "instructions", "rows", "name", "model")
 """What most runs are told, and all that many are: at the top of the form, in this order."""
 
@@ -220,7 +221,7 @@ def load_config(kind: type[RunConfig], file: Path | None, options: dict[str, Any
     settings: Any = {}
     if file is not None:
         try:
-            settings = yaml.safe_load(file.read_text()) or {}
+            settings = yaml.safe_load(_text_of(file)) or {}
         except OSError as error:
             raise ConfigError(
                 "cannot read the config", f"{file}: {error.strerror}", "give an existing YAML file"
@@ -235,6 +236,17 @@ def load_config(kind: type[RunConfig], file: Path | None, options: dict[str, Any
         return kind(**_laid_over(settings, options))
     except ValidationError as error:
         raise ConfigError(*_explained(error, kind, file)) from error
+
+
+def _text_of(file: Path) -> str:
+    """The text of a config. Raises ConfigError where it is longer than any config (it may have no end)."""
+    with file.open("rb") as opened:
+        data = opened.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise ConfigError(
+            "the config is over 10 MB", file, "give a YAML file of options; seeds have a file of their own"
+        )
+    return data.decode()
 
 
 def _laid_over(settings: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
