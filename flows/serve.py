@@ -25,12 +25,14 @@ from pathlib import Path
 from typing import IO
 
 from flows.children import Children
+from flows.service.app import ALLOWED_HOSTS
 from tasks.engine.home import SERVE_LOCK, check_home, home, served_url
 from tasks.errors import ConfigError
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 ANYWHERE = ("0.0.0.0", "::")
 AUTH = "PREFECT_SERVER_API_AUTH_STRING"
+CORS = "PREFECT_SERVER_CORS_ALLOWED_ORIGINS"
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 START_TIMEOUT_S = 180.0
 RUNS_STOP_TIMEOUT_S = 30.0
@@ -68,7 +70,7 @@ def _keep_house(host: str, port: int, children: Children, lock: IO[str]) -> None
     reachable = f"[{host}]" if ":" in host else host
     ui = f"http://{'127.0.0.1' if host in ANYWHERE else reachable}:{port}"
     environment = _environment(ui, host)
-    server = children.start("server", _prefect("server", "start", "--host", host, "--port", str(port)), environment)
+    server = children.start("server", _server(host, port), environment)
     worker: subprocess.Popen[bytes] | None = None
     try:
         _wait_until_up(server, f"{ui}/api/health", children.log("server"))
@@ -99,10 +101,17 @@ def _environment(ui: str, host: str) -> dict[str, str]:
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
         "PREFECT_WORKER_QUERY_SECONDS": "5",
         "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "10",  # so that a schedule set to the next minute is seen in time
-        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": ui,  # not *: any page in the user's browser could start runs
-        **({"PREFECT_SERVER_UI_API_URL": "/api"} if host in ANYWHERE else {}),
+        "PREFECT_SERVER_UI_API_URL": "/api",  # of the UI's own origin, under whatever name it was opened
+        ALLOWED_HOSTS: host,
     }
-    return {**ours, **os.environ, "PREFECT_API_URL": f"{ui}/api"}
+    origins = os.environ.get(CORS) or ui  # not *: any page in the user's browser could start runs
+    return {**ours, **os.environ, CORS: origins, "PREFECT_API_URL": f"{ui}/api"}
+
+
+def _server(host: str, port: int) -> list[str]:
+    """Prefect's server, by our app: Prefect's own command answers under any name."""
+    app = ["--factory", "flows.service.app:create_app", "--log-level", "warning"]
+    return [sys.executable, "-m", "uvicorn", *app, "--host", host, "--port", str(port)]
 
 
 def _prefect(*arguments: str) -> list[str]:

@@ -17,6 +17,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
+from flows.service.app import OwnNames
 from flows.service.imports import begin_imports, end_imports
 from flows.service.new_database import lay_out
 
@@ -103,7 +104,7 @@ async def _serve(app: Any, listening: socket.socket, life: Life) -> None:
     _lay_out_database((await database.engine()).url)
     await database.create_db()
     async with RunInEphemeralServers.running():  # on leaving, they write down what they still hold
-        server = Unsignalled(Config(app, lifespan="off", log_level="error"))
+        server = Unsignalled(Config(OwnNames(app, frozenset()), lifespan="off", log_level="error"))
         serving = asyncio.create_task(server.serve([listening]))
         await asyncio.wait([serving, asyncio.create_task(life.end())], return_when=asyncio.FIRST_COMPLETED)
         await _settle(server)
