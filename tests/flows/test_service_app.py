@@ -58,7 +58,8 @@ def _status(url: str, **headers: str) -> int:
         with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=30) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
-        return error.code
+        with error:
+            return error.code
     except OSError:
         return 0
 
@@ -78,8 +79,9 @@ def test_no_web_origin_is_let_in(url: str) -> None:
     preflight = urllib.request.Request(f"{url}/api/flow_runs/", method="OPTIONS", headers=asked)
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(preflight, timeout=30)
-    assert refused.value.code == 400
-    assert refused.value.headers.get("access-control-allow-origin") is None
+    with refused.value as error:
+        assert error.code == 400
+        assert error.headers.get("access-control-allow-origin") is None
 
 
 def test_a_command_lets_no_origin_reach_the_server_that_it_starts(tmp_path: Path) -> None:
