@@ -317,9 +317,10 @@ def _start(run: RunFlow, as_json: bool, *, estimate: bool = False) -> None:
     from tasks.engine.home import keep_prefect_off_the_terminal
 
     keep_prefect_off_the_terminal()
-    prefect = Connection()  # a server of our own imports while we do
+    prefect = Connection(_say)  # a server of our own imports while we do
     from flows import session
     from flows.runs.verdict import NoRows, TooManyRejects
+    from flows.service.own_server import ServerFailed
     from flows.stopping import GO_ON, heeding_signals
     from tasks.errors import ConfigError, Interrupted
     from tasks.notices import heard
@@ -328,12 +329,15 @@ def _start(run: RunFlow, as_json: bool, *, estimate: bool = False) -> None:
         with heeding_signals(session.console) as run_is_over, prefect:
             _check_places()
             with session.progress(shown=not as_json), run_is_over, heard(_say):
-                summary = run(prefect.open)
+                summary = prefect.run(run)
             _tell(summary, as_json, estimate)
     except ConfigError as error:
         _mistake(error)
     except (Interrupted, KeyboardInterrupt):
         _say(GO_ON)
+        raise typer.Exit(FAILED) from None
+    except ServerFailed as error:
+        _say(str(error))
         raise typer.Exit(FAILED) from None
     except NoRows as error:
         _say(str(error))

@@ -36,6 +36,7 @@ from prefect.workers.process import ProcessWorker
 from pydantic import SecretStr
 
 from flows.config import InstructionSFT, PreferenceDPO, load_config
+from flows.service.untold import tell_untold
 from tasks.errors import ConfigError
 
 DEPLOYMENTS = Path(__file__).parents[1] / "deployments"
@@ -56,6 +57,7 @@ def deploy(here: bool = False) -> list[str]:
     load_config(InstructionSFT, DEPLOYMENTS / "configs" / "instruction-sft.yaml", {})
     load_config(PreferenceDPO, DEPLOYMENTS / "configs" / "preference-dpo.yaml", {})
     with get_client(sync_client=True) as client:
+        tell_untold(client)
         left = _take_up_again(client) if here else []
         _put_pool(client, _engine() if here else None)
         return [f"work pool {POOL}", *_put_deployments(), *_put_automations(client), *left]

@@ -23,13 +23,14 @@ from flows.instruction_sft import instruction_sft
 from flows.manifests import latest_retry, manifest, runs_to_heal
 from flows.preference_dpo import preference_dpo
 from flows.run import closing
+from flows.runners import ShardRunner
 
 
 def _name() -> str:
     return f"retry-{flow_run.parameters.get('run') or 'all'}"
 
 
-@flow(name="retry-failed", flow_run_name=_name)
+@flow(name="retry-failed", flow_run_name=_name, task_runner=ShardRunner())
 def retry_failed(
     run: Annotated[str | None, Field(description="a run; empty: all that datasets are made of")] = None,
     most_times: Annotated[int, Field(ge=1, description="where no run is named: leave those alone that were retried so often")] = 3,

@@ -21,6 +21,7 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows.config import RunConfig
 from flows.ray_cluster import address, check_reach, nodes, ray_runner, resources, room_for, shared_out
+from flows.service.patience import settle, start_outbox
 from tasks.engine.context import Context
 from tasks.engine.process import Roles, Settings
 from tasks.engine.reports import EVERY_S, clear, gather
@@ -59,8 +60,14 @@ class ShardRunner(TaskRunner[PrefectFuture[Any]]):
         """A runner that is not started yet. In a worker, too, Prefect makes one, and never sends anything to it."""
         return type(self)()
 
+    def __enter__(self) -> ShardRunner:
+        start_outbox()
+        super().__enter__()
+        return self
+
     def __exit__(self, *error: Any) -> None:
         self._stack.close()
+        settle()
         super().__exit__(*error)
 
 

@@ -1,1 +1,1 @@
-"""Prefect's server, started and stopped."""
+"""Prefect's server, started and stopped, and what talks to it."""

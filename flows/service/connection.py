@@ -6,25 +6,37 @@ which then starts before anything else is done.
 
 from __future__ import annotations
 
+import math
 import os
-import threading
+import re
+from collections.abc import Callable
+from contextlib import ExitStack
 from types import TracebackType
+from typing import TypeVar
 
 from flows.service.imports import begin_imports, end_imports
-from flows.service.own_server import OwnServer
+from flows.service.own_server import OwnServer, ServerFailed
+from tasks.errors import Interrupted
+
+T = TypeVar("T")
 
 START_TIMEOUT = "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"
 TELL_S = 10.0
-"""How long the way out waits for Prefect's client to send what it has, and for the server to write it down."""
+"""How long the way out of a run that was stopped waits for its server to take what it was told, and any way out for a server
+of our own to write it down."""
 
 
 class Connection:
-    """A command's way to its Prefect server. A context manager: on leaving, what can be told has been told."""
+    """A command's way to its Prefect server. A context manager: on leaving, what can be told has been told.
 
-    def __init__(self) -> None:
+    `say`: what the user is told, a line at a time.
+    """
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say, self._client = say, ExitStack()
         named = os.environ.get("PREFECT_API_URL") or os.environ.get("PREFECT_API_KEY")
         self._own = None if named else OwnServer()
-        self._is_open = False
+        self._is_open = self._is_replaced = False
         begin_imports()
 
     def __enter__(self) -> Connection:
@@ -37,33 +49,56 @@ class Connection:
 
         end_imports()
         self._is_open = True
-        if self._own is not None and PREFECT_API_URL.value():  # named in a file that Prefect reads
+        if self._own is not None and PREFECT_API_URL.value() and not self._is_replaced:  # named in a file of Prefect's
             self._own.end(0.0)
             self._own = None
         if self._own is not None:
             self._own.begin(float(os.environ[START_TIMEOUT]))
             os.environ["PREFECT_API_URL"] = self._own.api_url
             refresh_global_settings_context()
+        from flows.service.patience import patience
+
+        self._client.enter_context(patience())
+
+    def run(self, run: Callable[[Callable[[], None]], T]) -> T:
+        """Run flows on the server; on one of our own where the one that was named goes away before they can begin.
+
+        `run` calls what it is given, `open`, before its flow. Raises ServerFailed.
+        """
+        try:
+            return run(self.open)
+        except self._away() as error:
+            if self._own is not None:
+                raise ServerFailed(f"the Prefect server of this command has gone away: {error}") from error
+            self._say(f"the Prefect server at {_named()} does not answer ({error}): the run goes to one of its own")
+        self._client.close()
+        self._is_replaced, self._own = True, OwnServer()
+        return self.run(run)
 
     def __exit__(
-        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+        self, kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         if self._is_open:
-            tell_the_rest(TELL_S)
+            from flows.service.patience import leave
+
+            was_stopped = kind is not None and issubclass(kind, (Interrupted, KeyboardInterrupt))
+            if line := leave(TELL_S if was_stopped else math.inf):
+                self._say(line)
+        self._client.close()
         if self._own is not None:
             self._own.end(TELL_S)
 
+    def _away(self) -> tuple[type[Exception], ...]:
+        """What says that the server has gone away; before it was opened nothing does, and nothing is imported."""
+        if not self._is_open:
+            return ()
+        from flows.service.outage import ServerAway
 
-def tell_the_rest(patience_s: float) -> None:
-    """Have Prefect's client send the events and log lines that it still holds. It may be cut off for good: then don't."""
+        return (ServerAway,)
 
-    def drain() -> None:
-        from prefect.events.worker import EventsWorker
-        from prefect.logging.handlers import APILogWorker
 
-        EventsWorker.drain_all()
-        APILogWorker.drain_all()
+def _named() -> str:
+    """The server that Prefect's settings name, without a password that stands in it."""
+    from prefect.settings import PREFECT_API_URL
 
-    telling = threading.Thread(target=drain, name="stillroom-tell", daemon=True)
-    telling.start()
-    telling.join(patience_s)
+    return re.sub("//[^/@]*@", "//", str(PREFECT_API_URL.value()))

@@ -34,11 +34,20 @@ def ledger_url() -> str:
 
 def ledger_wait_s() -> float:
     """How long a locked ledger, or a server that has gone away, is waited for: STILLROOM_LEDGER_WAIT_S, else 30 s."""
-    given = os.environ.get("STILLROOM_LEDGER_WAIT_S", "30")
+    return _seconds("STILLROOM_LEDGER_WAIT_S")
+
+
+def prefect_wait_s() -> float:
+    """How long a Prefect server that has gone away is waited for: STILLROOM_PREFECT_WAIT_S, else 30 s."""
+    return _seconds("STILLROOM_PREFECT_WAIT_S")
+
+
+def _seconds(name: str) -> float:
+    given = os.environ.get(name, "30")
     try:
         return float(given)
     except ValueError:
-        raise ConfigError("STILLROOM_LEDGER_WAIT_S is a number of seconds", given, "30, unless told") from None
+        raise ConfigError(f"{name} is a number of seconds", given, "30, unless told") from None
 
 
 def tables_root() -> str:
