@@ -224,7 +224,7 @@ class Models:
         while True:
             left_out = model.left_out
             taken = ask.without(left_out)
-            request = trace.request = taken.request(attempt, bill.admit)
+            request = trace.request = taken.request(attempt, bill.admit, left_out)
             sampled = sampled_key(request.sampling, left_out)
             try:
                 key = taken.key(model.identity, attempt, sampled)

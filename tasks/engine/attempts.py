@@ -45,11 +45,13 @@ class Ask:
         """What is asked, without how it is sampled."""
         return self.words if self.schema is None else digest(self.words, self.schema)
 
-    def request(self, attempt: int, admit: Callable[[], None]) -> Request:
+    def request(self, attempt: int, admit: Callable[[], None], left_out: frozenset[str] = frozenset()) -> Request:
         """The request of one attempt. At temperature 0 the later ones are sampled."""
         sampling = _resampled(self.sampling) if attempt else self.sampling
         seed = number(self.seed, attempt)
-        return Request(sampling, seed, self.messages, self.prompt, self.order, self.schema, admit=admit)
+        return Request(
+            sampling, seed, self.messages, self.prompt, self.order, self.schema, left_out=left_out, admit=admit
+        )
 
     def key(self, identity: str, attempt: int, sampled: str) -> str:
         """The key of one attempt; `sampled` says how it is sampled."""

@@ -64,7 +64,7 @@ class Request:
     `seed` is a non-negative 63-bit integer drawn from (run seed, row, template, sample, attempt); `order` is the age
     of the row that asks, smaller is older. `order` only schedules: it is not part of the key. `schema` is JSON schema,
     as JSON: the answer has to be JSON that fits it. `embed` is a text to be embedded; nothing of `sampling` and `seed`
-    shapes that. The model calls `admit` when it is the request's turn, before anything is sent or computed for it;
+    shapes that. `left_out`: what the model was known not to take when the request got its key; None where it has none. The model calls `admit` when it is the request's turn, before anything is sent or computed for it;
     `admit` raises Interrupted where the run may pay no more, and shapes nothing either.
     """
 
@@ -75,6 +75,7 @@ class Request:
     order: int = 0
     schema: str | None = None
     embed: str | None = None
+    left_out: frozenset[str] | None = None
     admit: Callable[[], None] = field(default=_unasked, compare=False, repr=False)
 
 

@@ -191,6 +191,8 @@ class EndpointModel:
         used = 0.0
         try:
             for request in requests:
+                if request.left_out not in (None, self.left_out):
+                    raise Reshaped  # learnt while it waited: it would be sent under the key of another request
                 request.admit()
             completions = await self._exchange(requests)
             window.accepted()

@@ -25,11 +25,7 @@ REFUSED = re.compile(
     r"|extra[_ ]forbidden|deprecated|cannot both|only the default)",
     re.IGNORECASE,
 )
-TOO_MANY = re.compile(
-    r"(?:at most|maximum(?: (?:length|number|of|size))*(?: is| of)?|max(?:imum)?_?(?:length|items)?|up to|no more than|limit(?:ed)?(?: to| of| is)?)"
-    r"[\s:='\"]*(\d{1,3})(?!\d)",
-    re.IGNORECASE,
-)
+TOO_MANY = re.compile(r"(?:at most|\bmax\w*|up to|no more than|\blimit\w*)\D{0,40}(\d{1,3})(?!\d)", re.IGNORECASE)
 NEAR = 120  # characters between a parameter's name and the word that refuses it
 NO_FORMAT = re.compile(r"response_format|json_schema", re.IGNORECASE)
 NO_SCHEMA = re.compile(NO_FORMAT.pattern + r"|structured|guided|grammar", re.IGNORECASE)

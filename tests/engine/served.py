@@ -15,6 +15,7 @@ from tasks.engine.ledger import Ledger, completion_of
 from tasks.engine.ledger_statements import FOUND
 from tasks.engine.loop import run_in_loop
 from tasks.engine.shard import Outcome, run_shard
+from tasks.engine.technique import Technique
 from tasks.generate.text_generation import TextGeneration, text_generation
 from tasks.models.base import Completion
 from tasks.models.config import ModelConfig
@@ -54,8 +55,8 @@ class Served:
         return self.outcome.losses["reason"].to_list()
 
 
-def run_served(name: str, folder: Path, instructions: Sequence[str], *, params: TextGeneration | None = None,
-               shards: int = 1, context: dict[str, Any] | None = None, **config: Any) -> Served:  # fmt: skip
+def run_served(name: str, folder: Path, instructions: Sequence[str], *, technique: Technique[Any] = text_generation,
+               params: Any = None, shards: int = 1, context: dict[str, Any] | None = None, **config: Any) -> Served:  # fmt: skip
     """One shard of instructions against the endpoint of this name, on the ledger in a folder."""
     ledger = Ledger(f"sqlite:///{folder / 'ledger.sqlite'}")
     model, settings = opened(name, **config), ModelConfig(name=name, **config)
@@ -65,7 +66,7 @@ def run_served(name: str, folder: Path, instructions: Sequence[str], *, params: 
     try:
         with heard(run.told.append):
             run.outcome = run_shard(
-                text_generation, seeds(instructions), models, params or TextGeneration(), run.context, gate=gate, shards=shards
+                technique, seeds(instructions), models, params or TextGeneration(), run.context, gate=gate, shards=shards
             )  # fmt: skip
     except Exception as error:  # noqa: BLE001 - the tests look at it
         run.error = error

@@ -59,9 +59,12 @@ def test_a_parameter_that_is_not_taken_is_left_out_and_told_once(tmp_path: Path)
     assert len(run.told) == 1
 
 
-def test_the_key_says_what_was_left_out_and_the_next_run_asks_for_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "in_flight", [1, 64]
+)  # with one, others get their keys before it is learnt, and are sent after it
+def test_the_key_says_what_was_left_out_and_the_next_run_asks_for_nothing(tmp_path: Path, in_flight: int) -> None:
     with serving(refusing("temperature", PARAMETER)) as server:
-        first = run_served(server.name, tmp_path, questions(10))
+        first = run_served(server.name, tmp_path, questions(10), max_in_flight=in_flight)
         asked = len(server.bodies)
         again = run_served(server.name, tmp_path, questions(10))
         assert len(server.bodies) == asked

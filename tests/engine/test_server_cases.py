@@ -8,10 +8,14 @@ from typing import Any
 
 import pytest
 
+from tasks.engine.ask import Models
 from tasks.engine.budget import Budget
+from tasks.engine.row import Row
+from tasks.engine.technique import Params, technique
 from tasks.errors import PermanentError
 from tasks.generate.text_generation import TextGeneration
 from tasks.models.base import Sampling
+from tasks.schemas import Instructions, Responses
 from tests.engine.served import Served, run_served
 from tests.models.cases import CASES, played
 from tests.models.server import Server, serving
@@ -114,6 +118,28 @@ def test_a_servers_answer_becomes_the_right_row_or_the_right_refusal(name: str, 
 
 def test_all_cases_are_played() -> None:
     assert set(RIGHT) | ELSEWHERE == set(CASES)
+
+
+def test_a_schema_that_a_server_takes_for_its_own_fault_is_not_sent_again(tmp_path: Path) -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
+
+    @technique(reads=Instructions, writes=Responses)
+    async def structured(row: Row, models: Models, _params: Params) -> list[Row]:
+        said = await models.chat(
+            [{"role": "user", "content": row["instruction"]}], name="structured", sampling=Sampling(), schema=schema
+        )
+        return [row.child(response=str(said["a"]), response_model="m", system="")]
+
+    with serving(played("schema_500")) as server:
+        run = run_served(
+            server.name, tmp_path, [QUESTION, "Another."], max_in_flight=1, technique=structured, params=Params()
+        )
+        assert ["response_format" in sent for sent in server.bodies] == [True, False, False]
+        again = run_served(server.name, tmp_path, [QUESTION, "Another."], technique=structured, params=Params())
+        assert len(server.bodies) == 3
+    assert (run.reasons, again.reasons) == ([], [])
+    assert run.responses == again.responses == ["1", "1"]
+    assert ["does not hold answers to a JSON schema" in line for line in run.told] == [True]
 
 
 def test_a_key_that_is_spent_ends_the_run_and_the_same_command_goes_on(tmp_path: Path) -> None:
