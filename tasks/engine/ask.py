@@ -148,7 +148,7 @@ class Models:
             held_to = structure.schema if member.config.structured == "schema" else None
         neutral = None if messages is None else self._neutral(messages, member)
         messages = None if neutral is None else neutral.messages
-        sampling, seed = member.config.sampling(technique), number(context.run_seed, row.row_id, name, by, sample)
+        sampling, seed = member.config.sampled(technique), number(context.run_seed, row.row_id, name, by, sample)
         ask = Ask(words_of(messages, prompt), sampling, seed, row.order, messages, prompt, held_to)
         limit = (row.epoch + 1) * context.max_attempts
         for attempt in range(limit):

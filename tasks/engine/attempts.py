@@ -71,9 +71,7 @@ def sampled_key(sampling: Sampling, left_out: Set[str]) -> str:
 
 @lru_cache(maxsize=256)
 def _with_missing(sampling: Sampling, missing: tuple[str, ...]) -> str:
-    import json
-
-    return json.dumps(sampling.model_dump() | {"left_out": missing}, sort_keys=True, ensure_ascii=False)
+    return sampling.key_with(left_out=missing)
 
 
 @lru_cache(maxsize=1024)

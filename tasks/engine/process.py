@@ -20,6 +20,7 @@ from tasks.engine.tables import Table
 from tasks.models.base import Model
 from tasks.models.config import ModelConfig
 from tasks.models.open import open_model
+from tasks.models.recommended import with_recommended
 
 Roles = dict[str, tuple[ModelConfig, ...]]
 
@@ -113,7 +114,7 @@ class Process:
 
     def member(self, config: ModelConfig) -> Member:
         """An open model with its settings."""
-        return Member(self.model(config), config)
+        return Member(self.model(config), with_recommended(config))
 
     def close(self) -> None:
         """Let go of all models and ledgers."""

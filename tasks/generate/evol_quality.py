@@ -82,7 +82,7 @@ async def evolve(row: Row, models: Models, params: EvolQuality, prompt: str, ori
         return None, losses
     evolver = models.of("evolver")[0]
     return response_of(
-        text, model=evolver.model.name, arguments=evolver.config.sampling(params.sampling).key, origin="evolved",
+        text, model=evolver.model.name, arguments=evolver.config.sampled(params.sampling).key, origin="evolved",
         principle=original["principle"], parent=name_of(original), operations=operations,
     ), losses  # fmt: skip
 

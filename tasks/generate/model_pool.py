@@ -124,7 +124,7 @@ async def respond(row: Row, models: Models, params: ModelPool, prompt: Sequence[
         sample=draw.sample, sampling=params.sampling, parse=text_of,
     )  # fmt: skip
     return response_of(
-        text, model=member.model.name, arguments=member.config.sampling(params.sampling).key, origin="pool",
+        text, model=member.model.name, arguments=member.config.sampled(params.sampling).key, origin="pool",
         principle=principle, template=template,
     )  # fmt: skip
 

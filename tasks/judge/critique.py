@@ -92,7 +92,7 @@ async def revise(models: Models, params: Critique, prompt: str, response: Respon
     )  # fmt: skip
     reviser = models.of("reviser")[0]
     return response_of(
-        text, model=reviser.model.name, arguments=reviser.config.sampling(params.reviser).key, origin="revised",
+        text, model=reviser.model.name, arguments=reviser.config.sampled(params.reviser).key, origin="revised",
         principle=response["principle"], parent=name_of(response),
     )  # fmt: skip
 

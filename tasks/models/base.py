@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Role = Literal["system", "user", "assistant"]
 FinishReason = Literal["stop", "length", "content_filter", "tool_calls", "cut_off"]
+Thinking = Literal["model", "on", "off"]
 
 
 class Message(TypedDict):
@@ -25,8 +26,11 @@ class Message(TypedDict):
     content: str
 
 
+FIRST_FIELDS = frozenset({"temperature", "top_p", "max_new_tokens", "presence_penalty", "stop", "logprobs"})
+
+
 class Sampling(BaseModel):
-    """How a completion is sampled. Every field is part of the request key."""
+    """How a completion is sampled. Every field is part of the request key; all but the first ones only where set."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -38,11 +42,34 @@ class Sampling(BaseModel):
     )
     stop: tuple[str, ...] = Field((), description="texts that end a completion; they are not part of it")
     logprobs: int = Field(0, ge=0, le=20, description="report the log-probability of this many tokens at each position")
+    top_k: int = Field(0, ge=0, description="keep this many of the likeliest tokens; 0 keeps all")
+    min_p: float = Field(0.0, ge=0, le=1, description="keep tokens of this share of the likeliest one's probability")
+    repetition_penalty: float = Field(
+        1.0, gt=0, le=10, description="divides what speaks for every token of the prompt and the text so far; 1 is off"
+    )
+    thinking: Thinking = Field(
+        "model", description="whether a model reasons before it answers; model: as it does unasked"
+    )
+    max_reasoning_tokens: int = Field(
+        4096, ge=1, description="tokens of reasoning with `thinking: on`; `max_new_tokens` is the answer's alone then"
+    )
+
+    @property
+    def most_tokens(self) -> int:
+        """How many tokens a completion may have, reasoning and answer together."""
+        return self.max_new_tokens + (self.max_reasoning_tokens if self.thinking == "on" else 0)
 
     @cached_property
     def key(self) -> str:
         """Canonical JSON, for the request key and for provenance."""
-        return json.dumps(self.model_dump(), sort_keys=True, ensure_ascii=False)
+        return self.key_with()
+
+    def key_with(self, **more: Any) -> str:
+        """The key, with more fields in it."""
+        unset = {name for name, field in type(self).model_fields.items() if getattr(self, name) == field.default}
+        if self.thinking == "on":
+            unset -= {"max_reasoning_tokens"}
+        return json.dumps(self.model_dump(exclude=unset - FIRST_FIELDS) | more, sort_keys=True, ensure_ascii=False)
 
     def but(self, **changes: Any) -> Sampling:
         """The same sampling with some fields changed (validated)."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from tasks.models.base import Sampling
+from tasks.models.base import Sampling, Thinking
 
-OVERRIDES = ("temperature", "top_p", "max_new_tokens", "presence_penalty")
+OVERRIDES = ("temperature", "top_p", "max_new_tokens", "presence_penalty", "top_k", "min_p", "repetition_penalty",
+             "thinking", "max_reasoning_tokens")  # fmt: skip
+RECOMMENDED = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty")
 NOT_SHAPING = frozenset({  # how fast, how dear and how patiently, but never what is answered
     "max_in_flight", "requests_per_minute", "tokens_per_minute", "price_prompt", "price_completion", "timeout_s",
     "embeddings_in_one",
@@ -28,6 +31,24 @@ class ModelConfig(BaseModel):
     top_p: float | None = Field(None, gt=0, le=1, description="overrides every technique's own")
     max_new_tokens: int | None = Field(None, ge=1, description="tokens; overrides every technique's own")
     presence_penalty: float | None = Field(None, ge=-2, le=2, description="overrides every technique's own")
+    top_k: int | None = Field(None, ge=0, description="likeliest tokens to choose from; 0 is all")
+    min_p: float | None = Field(None, ge=0, le=1, description="least share of the likeliest token's probability")
+    repetition_penalty: float | None = Field(None, gt=0, le=10, description="1 is off")
+    sampling: Literal["technique", "model"] = Field(
+        "technique",
+        description="model: the checkpoint's recommended sampling (generation_config.json) in place of every technique's own",
+    )
+    thinking: Thinking | None = Field(
+        None, description="on or off: whether the model reasons before it answers; model: as it does unasked"
+    )
+    max_reasoning_tokens: int | None = Field(
+        None,
+        ge=1,
+        description="tokens of reasoning with thinking: on (4096); max_new_tokens is the answer's alone then",
+    )
+    extra_body: str | None = Field(
+        None, description="a JSON object (in YAML a mapping) that is laid over every request to an endpoint"
+    )
     max_in_flight: int = Field(64, ge=1, le=4096, description="requests under way at once (local: rows in one batch)")
     revision: str | None = Field(
         None, description="a Hub revision; for a server, a word that changes when the model does"
@@ -82,12 +103,21 @@ class ModelConfig(BaseModel):
         """Whether it is a model behind a URL."""
         return "@http://" in self.name or "@https://" in self.name
 
+    @field_validator("extra_body", mode="before")
+    @classmethod
+    def _as_json(cls, value: object) -> object:
+        """Canonical JSON, so that a config is hashable, and the same words are the same request."""
+        read = json.loads(value) if isinstance(value, str) else value
+        if read is not None and not isinstance(read, dict):
+            raise ValueError("not a JSON object, as {chat_template_kwargs: {language: en}}")
+        return None if not read else json.dumps(read, sort_keys=True, ensure_ascii=False)
+
     @property
     def is_priced(self) -> bool:
         """Whether it is known what its tokens cost."""
         return self.price_prompt is not None and self.price_completion is not None
 
-    def sampling(self, technique: Sampling) -> Sampling:
+    def sampled(self, technique: Sampling) -> Sampling:
         """The technique's sampling, with this model's own settings laid over it."""
         changes = {field: value for field in OVERRIDES if (value := getattr(self, field)) is not None}
         return technique.but(**changes) if changes else technique

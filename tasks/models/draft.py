@@ -20,16 +20,20 @@ from tasks.errors import RequestRefused
 from tasks.models.answers.derive import derive
 from tasks.models.answers.families import KNOWN
 from tasks.models.answers.format import AnswerFormat
-from tasks.models.base import Completion, FinishReason, Message, Request, Sampling, TokenLogprobs
+from tasks.models.answers.thinking import variables_of
+from tasks.models.base import Completion, FinishReason, Message, Request, Sampling, Thinking, TokenLogprobs
 from tasks.models.control_tokens import ControlTokens
 
 NAMED_TOKENS = ("eos_token", "bos_token", "pad_token", "unk_token", "sep_token", "cls_token")  # no text, anywhere
+MARK_TOKENS = 32  # at most, that a mark takes, each byte a token
 BROKEN = "\ufffd"  # how a decoder shows a character whose bytes are not all there
 
 
 @dataclass(slots=True, eq=False)
 class Draft:
     """One completion under way: the prompt's token ids, and those written so far, `limit` of them at most.
+
+    `room`: tokens that the context has left for them. `thinks`: the reasoning goes on, and has a limit of its own.
 
     `asked`: the text of a chat's prompt, None where raw text is continued.
     """
@@ -39,6 +43,8 @@ class Draft:
     limit: int
     age: tuple[int, int] = (0, 0)
     asked: str | None = None
+    room: int | None = None
+    thinks: bool = False
     written: list[int] = field(default_factory=list)
     logprobs: list[TokenLogprobs] = field(default_factory=list)
 
@@ -84,6 +90,7 @@ class Codec:
         self._tokenizer, self._context = tokenizer, context
         self._format = derive(tokenizer)
         self._ends = turn_tokens(tokenizer, self._format, ends)
+        self._switches: dict[Thinking, dict[str, Any]] = {}
         self._raw_ends = TurnTokens(ends | special_tokens(tokenizer))
         self._control = ControlTokens(tokenizer)
 
@@ -92,12 +99,13 @@ class Codec:
         text, prompt = self._prompt(request)
         if not prompt:
             raise RequestRefused("empty_prompt", "the prompt has no tokens")
-        room = request.sampling.max_new_tokens
-        if self._context is not None:
-            if len(prompt) >= self._context:
-                raise RequestRefused("context_too_long", f"{len(prompt)} tokens in a context of {self._context}")
-            room = min(room, self._context - len(prompt))
-        return Draft(request, prompt, room, age, None if request.messages is None else text)
+        if self._context is not None and len(prompt) >= self._context:
+            raise RequestRefused("context_too_long", f"{len(prompt)} tokens in a context of {self._context}")
+        room = None if self._context is None else self._context - len(prompt)
+        sampling, chat = request.sampling, request.messages is not None
+        thinks = chat and sampling.thinking == "on"
+        limit = sampling.max_reasoning_tokens if thinks else sampling.max_new_tokens
+        return Draft(request, prompt, _within(limit, room), age, text if chat else None, room, thinks)
 
     def extend(self, draft: Draft, token: int, likely: Likely | None = None) -> Completion | None:
         """Write one more token. The completion, if the text ends with it: at an end of turn, a stop text or the limit.
@@ -112,6 +120,9 @@ class Codec:
             draft.logprobs.append(self._logprobs(token, likely))
         if draft.sampling.stop and (text := self._stopped(draft)) is not None:
             return self._completion(draft, text, "stop", len(draft.written))
+        if draft.thinks and self._answers(draft):
+            draft.thinks = False
+            draft.limit = _within(len(draft.written) + draft.sampling.max_new_tokens, draft.room)
         if len(draft.written) >= draft.limit:
             return self._completion(draft, self._decode(draft.written), "length", len(draft.written))
         return None
@@ -124,17 +135,39 @@ class Codec:
             return token in self._ends.sure
         return self._format.parse(self._decode(draft.written), draft.asked).begun
 
+    def _answers(self, draft: Draft) -> bool:
+        """Whether the answer has begun. Once the reasoning is long, only the end of its block is looked for."""
+        tail = self._decode(draft.written[-MARK_TOKENS:])
+        if len(draft.written) > MARK_TOKENS and not any(block.closing in tail for block in self._format.blocks):
+            return False
+        text = tail if len(draft.written) <= MARK_TOKENS else self._decode(draft.written)
+        said = text.lstrip()
+        opening = not said or any(block.opening.startswith(said) for block in self._format.blocks)
+        return not opening and self._format.parse(text, draft.asked).begun
+
+    def _variables(self, thinking: Thinking) -> dict[str, Any]:
+        if thinking not in self._switches:
+            self._switches[thinking] = variables_of(self._tokenizer, thinking)
+        return self._switches[thinking]
+
     def _prompt(self, request: Request) -> tuple[str, list[int]]:
         """The prompt as text and as token ids. Only raw text may hold control tokens besides the template's."""
-        if request.messages is not None and self._control.spelled_in(request.messages):
-            text = self._rendered(self._control.hidden(request.messages))
+        messages = request.messages
+        if messages is None:
+            text = request.prompt or ""
+        elif self._control.spelled_in(messages):
+            text = self._rendered(self._control.hidden(messages), request.sampling.thinking)
             return self._control.shown(text), self._control.tokens(text)
-        text = (request.prompt or "") if request.messages is None else self._rendered(request.messages)
+        else:
+            text = self._rendered(messages, request.sampling.thinking)
         return text, list(self._tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
-    def _rendered(self, messages: Sequence[Message]) -> str:
+    def _rendered(self, messages: Sequence[Message], thinking: Thinking) -> str:
+        variables = self._variables(thinking)
         try:
-            text: str = self._tokenizer.apply_chat_template(list(messages), add_generation_prompt=True, tokenize=False)
+            text: str = self._tokenizer.apply_chat_template(
+                list(messages), add_generation_prompt=True, tokenize=False, **variables
+            )
         except TemplateError as error:
             raise RequestRefused("chat_template", str(error)) from error
         return text
@@ -203,6 +236,10 @@ def special_tokens(tokenizer: Any) -> frozenset[int]:
     flagged = {number for number, token in added if token.special} | set(tokenizer.all_special_ids)
     tags = {tag for block in KNOWN.blocks if block.closing not in KNOWN.ends for tag in (block.opening, block.closing)}
     return frozenset(flagged - {number for number, token in added if token.content in tags})
+
+
+def _within(limit: int, room: int | None) -> int:
+    return limit if room is None else min(limit, room)
 
 
 @lru_cache(maxsize=256)

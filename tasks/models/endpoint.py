@@ -17,14 +17,18 @@ import weakref
 from collections.abc import Sequence
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import orjson
 from yarl import URL
 
 from tasks.errors import ConfigError, PermanentError, RequestRefused
-from tasks.models.base import ChatTemplate, Completion, Request, Reshaped
+from tasks.models.answers.derive import derive
+from tasks.models.answers.families import KNOWN
+from tasks.models.answers.format import AnswerFormat
+from tasks.models.answers.thinking import served_as, variables_of
+from tasks.models.base import ChatTemplate, Completion, Request, Reshaped, Thinking
 from tasks.models.config import ModelConfig
 from tasks.models.deadlines import Deadlines
 from tasks.models.embeddings import Gathering, embeddings_body, embeddings_of, texts_of
@@ -33,7 +37,7 @@ from tasks.models.learnt import Learnt, Reworded
 from tasks.models.limits import rest_s
 from tasks.models.refusals import Refusals
 from tasks.models.window import Window
-from tasks.models.wire import BadAnswer, ErrorInAnswer, chat_body, completion_of, raw_body
+from tasks.models.wire import BadAnswer, ErrorInAnswer, chat_body, completion_of, merged, raw_body
 
 LONGEST_ANSWER = 64 * 1024 * 1024  # bytes, after decompression
 LONGEST_ERROR = 64 * 1024  # bytes that are read of an error's body
@@ -77,6 +81,8 @@ class EndpointModel:
         self._gathering = Gathering(config.embeddings_in_one, lambda: window.limit, self._answers)
         self._deadlines = Deadlines(config.timeout_s)
         self._session: aiohttp.ClientSession | None = None
+        self._format, self._deriving = KNOWN, cast("asyncio.Future[AnswerFormat] | None", None)
+        self._extra: dict[str, Any] = orjson.loads(config.extra_body or "{}")
 
     @property
     def left_out(self) -> frozenset[str]:
@@ -109,7 +115,15 @@ class EndpointModel:
         """
         if request.embed is not None:
             return await self._gathering.ask(request)
+        if request.messages is not None and self._config.tokenizer is not None and self._format is KNOWN:
+            await self._learn_the_format()
         return (await self._answers((request,)))[0]
+
+    async def _learn_the_format(self) -> None:
+        """Have the format of the answers read from the named tokenizer, once, outside of the event loop."""
+        if self._deriving is None:
+            self._deriving = asyncio.ensure_future(asyncio.to_thread(lambda: derive(self.template)))
+        self._format = await asyncio.shield(self._deriving)
 
     async def _answers(self, requests: Sequence[Request]) -> list[Completion]:
         """The completions of requests that go out as one: several embeddings, or one of anything else."""
@@ -152,8 +166,16 @@ class EndpointModel:
         if request.embed is not None:
             return self._embeddings, embeddings_body(self.name, texts_of(requests))
         if request.messages is not None:
-            return self._chat, chat_body(self.name, request, self._learnt, self._stop_ids(request))
-        return self._raw, raw_body(self.name, request, self._learnt, self._stop_ids(request), bos=self._bos)
+            extra = self._thinking(request.sampling.thinking)
+            return self._chat, chat_body(self.name, request, self._learnt, self._stop_ids(request), extra)
+        ids = self._stop_ids(request)
+        return self._raw, raw_body(self.name, request, self._learnt, ids, self._extra, bos=self._bos)
+
+    def _thinking(self, thinking: Thinking) -> dict[str, Any]:
+        """What a chat request says beside the protocol: whether to think, and the user's own fields."""
+        known = self._config.tokenizer is not None and thinking != "model"
+        variables = variables_of(self.template, thinking) if known else None
+        return merged(served_as(thinking, self._learnt.thinks_by, variables), self._extra)
 
     def _stop_ids(self, request: Request) -> Sequence[int]:
         """The tokens of stop texts, for a server that does not take all texts; only where the tokenizer is known."""
@@ -178,7 +200,7 @@ class EndpointModel:
 
     def _read(self, requests: Sequence[Request], content: bytes) -> list[Completion]:
         if requests[0].embed is None:
-            return [completion_of(content, requests[0], self.name)]
+            return [completion_of(content, requests[0], self.name, self._format)]
         completions = embeddings_of(content, texts_of(requests), self._dimensions)
         self._dimensions = len(completions[0].embedding or b"") // 4
         return completions
@@ -313,7 +335,7 @@ def _tokens(request: Request) -> float:
     if request.embed is not None:
         return len(request.embed) / CHARS_A_TOKEN
     texts = [request.prompt or ""] if request.messages is None else [m["content"] for m in request.messages]
-    return sum(map(len, texts)) / CHARS_A_TOKEN + request.sampling.max_new_tokens
+    return sum(map(len, texts)) / CHARS_A_TOKEN + request.sampling.most_tokens
 
 
 async def _body_of(response: aiohttp.ClientResponse, most: int) -> bytes:
@@ -369,4 +391,6 @@ def _key(variable: str | None) -> str | None:
 def _identity(config: ModelConfig, server: Server) -> str:
     """What shapes the answers (law 3): the model's name, where it is (or a name that survives a move), its revision."""
     parts = [server.model, config.identity or server.url, config.revision, config.bos]
+    if config.extra_body is not None:
+        parts.append(config.extra_body)
     return hashlib.blake2b(orjson.dumps(parts), digest_size=16).hexdigest()

@@ -12,11 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tasks.errors import RequestRefused
+from tasks.models.answers.thinking import Switch
 from tasks.models.base import Reshaped
 from tasks.models.faults import Fault
 from tasks.notices import tell
 
-MAY_BE_LEFT_OUT = ("temperature", "top_p", "presence_penalty", "seed")
+MAY_BE_LEFT_OUT = ("temperature", "top_p", "presence_penalty", "seed", "top_k", "min_p", "repetition_penalty")
 SCHEMA = "response_format"
 LEAVABLE = (*MAY_BE_LEFT_OUT, SCHEMA)
 OUTCOMES = {SCHEMA: "does not hold answers to a JSON schema, so they are only checked"}
@@ -40,7 +41,8 @@ class Learnt:
     """What is known of one server.
 
     `limit`: its field for the number of new tokens; `left_out`: what it is not sent; `stops`: how many stop texts it
-    takes, None for any number; `takes_stop_ids`: whether the tokens of the others may be sent.
+    takes, None for any number; `takes_stop_ids`: whether the tokens of the others may be sent; `thinks_by`: whether
+    thinking is set through the chat template's variables or as `reasoning_effort`.
     """
 
     server: str = ""
@@ -49,6 +51,7 @@ class Learnt:
     left_out: frozenset[str] = frozenset()
     stops: int | None = None
     takes_stop_ids: bool = True
+    thinks_by: Switch = "template"
 
     def leave_out(self, name: str, words: str = "") -> None:
         """Send this parameter no more, and say so, once."""
@@ -81,6 +84,9 @@ class Learnt:
             raise Reworded
         if "max_completion_tokens" in words and b'"max_tokens":' in sent:
             self.limit = "max_completion_tokens"  # OpenAI's reasoning models
+            raise Reworded
+        if "chat_template_kwargs" in raw and b'"chat_template_kwargs":' in sent:
+            self.thinks_by = "effort"  # OpenAI and those who take what it takes
             raise Reworded
         if b'"stop_token_ids":' in sent and "stop_token_ids" in raw:
             self.takes_stop_ids = False

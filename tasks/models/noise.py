@@ -10,7 +10,7 @@ largest `logit / temperature + gumbel` is distributed as the softmax.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -20,6 +20,7 @@ from tasks.models.base import Sampling
 CANDIDATES = 256  # the nucleus is looked for among this many tokens first,
 MORE = 16  # then among so many times more: sorting a whole vocabulary costs twenty times as much
 CPU_CHUNK = 1 << 18  # elements: a dozen passes over a block that stays in the processor's cache
+Narrowing = Literal["none", "nucleus", "few", "sorted"]
 GOLDEN = 0x9E3779B97F4A7C15
 MASK64 = (1 << 64) - 1
 MULTIPLIERS = (0x7FEB352D, 0x846CA68B - (1 << 32))  # lowbias32 (Wellons, hash-prospector), as signed integers
@@ -37,6 +38,10 @@ class Draw(Protocol):
         """Of the request."""
 
     @property
+    def prompt(self) -> Sequence[int]:
+        """Token ids that were read; asked for under a repetition penalty alone."""
+
+    @property
     def written(self) -> Sequence[int]:
         """Token ids, oldest first."""
 
@@ -45,24 +50,35 @@ def choose(logits: Tensor, draws: Sequence[Draw]) -> Tensor:
     """The next token of each row: int64 [rows], from float32 logits [rows, vocabulary]. Writes into `logits`."""
     _penalise(logits, draws)
     chosen = logits.argmax(-1)
-    warm = [row for row, draw in enumerate(draws) if draw.sampling.temperature > 0]
-    for nucleus in (False, True):
-        rows = [row for row in warm if (draws[row].sampling.top_p < 1) is nucleus]
-        if rows:
-            picked = logits if len(rows) == len(draws) else logits[rows]
-            chosen[rows] = _sample(picked, [draws[row] for row in rows], nucleus)
+    alike: dict[Narrowing, list[int]] = {}
+    for row, draw in enumerate(draws):
+        if draw.sampling.temperature > 0:
+            alike.setdefault(_narrowing(draw.sampling, logits.shape[-1]), []).append(row)
+    for narrowing, rows in alike.items():
+        picked = logits if len(rows) == len(draws) else logits[rows]
+        chosen[rows] = _sample(picked, [draws[row] for row in rows], narrowing)
     return chosen
 
 
-def _sample(logits: Tensor, draws: Sequence[Draw], nucleus: bool) -> Tensor:
+def _narrowing(sampling: Sampling, vocabulary: int) -> Narrowing:
+    """How a row's candidates are found. It follows from the row alone, so that its text does not depend on others."""
+    if sampling.top_k or sampling.min_p:
+        return "few" if 0 < sampling.top_k <= CANDIDATES < vocabulary else "sorted"
+    return "nucleus" if sampling.top_p < 1 else "none"
+
+
+def _sample(logits: Tensor, draws: Sequence[Draw], narrowing: Narrowing) -> Tensor:
     """One sampled token a row: int64 [rows], from logits [rows, vocabulary]."""
     device = logits.device
     temperature = torch.tensor([[draw.sampling.temperature] for draw in draws], device=device)
     keys = torch.tensor([_key(draw.seed, len(draw.written)) for draw in draws], dtype=torch.int32, device=device)
     scores = logits / temperature
-    if nucleus:
+    if narrowing != "none":
         top_p = torch.tensor([[draw.sampling.top_p] for draw in draws], device=device)
-        scores, tokens = _nucleus(scores, top_p)
+        if narrowing == "nucleus":
+            scores, tokens = _nucleus(scores, top_p)
+        else:
+            scores, tokens = _narrowed(scores, draws, top_p, narrowing)
         return tokens.gather(1, gumbel_max(scores, keys, tokens.int())[:, None])[:, 0]
     return gumbel_max(scores, keys, torch.arange(logits.shape[-1], dtype=torch.int32, device=device)[None])
 
@@ -114,8 +130,27 @@ def _nucleus(scores: Tensor, top_p: Tensor) -> tuple[Tensor, Tensor]:
     return best.masked_fill(before >= top_p, -torch.inf), tokens
 
 
+def _narrowed(scores: Tensor, draws: Sequence[Draw], top_p: Tensor, narrowing: Narrowing) -> tuple[Tensor, Tensor]:
+    """The likeliest tokens by `top_k`, then `top_p` of what is left, then `min_p`: scores (-inf outside) and ids, [rows, n]."""
+    best, tokens = scores.topk(CANDIDATES) if narrowing == "few" else scores.sort(descending=True, stable=True)
+    size = best.shape[-1]
+    top_k = torch.tensor([[draw.sampling.top_k or size] for draw in draws], device=scores.device)
+    min_p = torch.tensor([[draw.sampling.min_p] for draw in draws], device=scores.device)
+    best = best.masked_fill(torch.arange(size, device=scores.device) >= top_k, -torch.inf)
+    probabilities = best.softmax(-1)
+    before = probabilities.cumsum(-1) - probabilities
+    outside = ((before >= top_p) & (top_p < 1)) | (probabilities < min_p * probabilities[:, :1])
+    outside[:, 0] = False  # the likeliest token always stays, whatever the rounding
+    return best.masked_fill(outside, -torch.inf), tokens
+
+
 def _penalise(logits: Tensor, draws: Sequence[Draw]) -> None:
-    """Subtract the presence penalty from the logit of every token that a row has written, in place."""
+    """Apply the repetition penalty (Keskar et al. 2019, arXiv:1909.05858), then the presence penalty, in place."""
+    for row, draw in enumerate(draws):
+        if (penalty := draw.sampling.repetition_penalty) != 1:
+            seen_ids = torch.tensor(sorted({*draw.prompt, *draw.written}), device=logits.device)
+            own = logits[row, seen_ids]
+            logits[row, seen_ids] = torch.where(own > 0, own / penalty, own * penalty)
     rows: list[int] = []
     tokens: list[int] = []
     penalties: list[float] = []

@@ -6,9 +6,10 @@ that servers that know little understand it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import orjson
@@ -23,6 +24,7 @@ from tasks.models.faults import status_in
 from tasks.models.learnt import Learnt
 from tasks.models.streams import whole
 
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 SEED_BITS = 31  # what every server takes: llama.cpp reads 32, and all ones mean "random" to it
 MOST_TOKENS = 2**31
 
@@ -39,20 +41,37 @@ class ErrorInAnswer(Exception):
         self.status = status
 
 
-def chat_body(model: str, request: Request, learnt: Learnt, stop_ids: Sequence[int] = ()) -> bytes:
-    """The JSON body that asks for a chat completion, as far as the server is known to take it."""
+def chat_body(
+    model: str,
+    request: Request,
+    learnt: Learnt,
+    stop_ids: Sequence[int] = (),
+    extra: Mapping[str, Any] = NOTHING,
+) -> bytes:
+    """The JSON body that asks for a chat completion, as far as the server is known to take it.
+
+    `extra`: fields beside the protocol, laid over the others.
+    """
     sampling = request.sampling
     body: dict[str, Any] = {"model": model, "messages": request.messages, "stream": False}
-    body |= {learnt.limit: sampling.max_new_tokens, "seed": _seed(request)}
+    body |= {learnt.limit: sampling.most_tokens, "seed": _seed(request)}
     if sampling.logprobs:
         body |= {"logprobs": True, "top_logprobs": sampling.logprobs}
     if request.schema is not None:
         schema = {"name": "answer", "strict": True, "schema": orjson.Fragment(request.schema)}
         body["response_format"] = {"type": "json_schema", "json_schema": schema}
-    return _dumped(body | _sampled(sampling), learnt, stop_ids)
+    return _dumped(body | _sampled(sampling), learnt, stop_ids, extra)
 
 
-def raw_body(model: str, request: Request, learnt: Learnt, stop_ids: Sequence[int] = (), *, bos: str | None) -> bytes:
+def raw_body(
+    model: str,
+    request: Request,
+    learnt: Learnt,
+    stop_ids: Sequence[int] = (),
+    extra: Mapping[str, Any] = NOTHING,
+    *,
+    bos: str | None,
+) -> bytes:
     """The JSON body that asks for `request.prompt` to be continued.
 
     `bos` None: the server is told to add no special token (`add_special_tokens`, known to vLLM). A text: the server
@@ -67,15 +86,24 @@ def raw_body(model: str, request: Request, learnt: Learnt, stop_ids: Sequence[in
         body["prompt"] = prompt.removeprefix(bos)
     if sampling.logprobs:
         body["logprobs"] = sampling.logprobs
-    return _dumped(body | _sampled(sampling), learnt, stop_ids)
+    return _dumped(body | _sampled(sampling), learnt, stop_ids, extra)
 
 
-def _dumped(body: dict[str, Any], learnt: Learnt, stop_ids: Sequence[int]) -> bytes:
+def _dumped(body: dict[str, Any], learnt: Learnt, stop_ids: Sequence[int], extra: Mapping[str, Any]) -> bytes:
     """The body without what the server does not take; of the stop texts the first ones, which are the surest."""
     if learnt.stops is not None and "stop" in body:
         body["stop"] = body["stop"][: learnt.stops]
         body |= {"stop_token_ids": stop_ids} if stop_ids else {}
-    return orjson.dumps({name: value for name, value in body.items() if value != () and name not in learnt.left_out})
+    taken = {name: value for name, value in body.items() if value != () and name not in learnt.left_out}
+    return orjson.dumps(taken | dict(extra))
+
+
+def merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Two bodies, the second laid over the first, and the objects in them too."""
+    return dict(one) | {
+        name: merged(one[name], value) if isinstance(value, dict) and isinstance(one.get(name), dict) else value
+        for name, value in other.items()
+    }
 
 
 def parameters_of(sampling: Sampling) -> frozenset[str]:
@@ -94,6 +122,9 @@ def _sampled(sampling: Sampling) -> dict[str, Any]:
         fields["top_p"] = sampling.top_p
     if sampling.presence_penalty:
         fields["presence_penalty"] = sampling.presence_penalty
+    for name in ("top_k", "min_p", "repetition_penalty"):
+        if (value := getattr(sampling, name)) != Sampling.model_fields[name].default:
+            fields[name] = value
     if sampling.stop:
         fields["stop"] = sampling.stop
     return fields
@@ -179,7 +210,7 @@ def _completion(choice: _Choice, answer: Answer, request: Request, answer_format
     prompt_tokens, completion_tokens = _prompt_tokens(answer), answer.tokens("completion_tokens")
     text, reasoning = _said(choice, answer_format)
     word = finish_word(choice.finish_reason)
-    finish = finish_of(word) or _silent_finish(text, completion_tokens, request.sampling.max_new_tokens)
+    finish = finish_of(word) or _silent_finish(text, completion_tokens, request.sampling.most_tokens)
     turn = choice.message
     if turn is not None and turn.refusal and isinstance(turn.refusal, str) and not text:
         text, finish, word = turn.refusal, "content_filter", "refusal"

@@ -81,7 +81,8 @@ def _refuse_unended(completion: Completion, truncated_too: bool) -> None:
     """Law 4: a completion that did not end by itself is no answer."""
     finish, raw = completion.finish_reason, completion.text
     if finish == "length" and not truncated_too:
-        raise Unusable("truncated", f"stopped after {completion.completion_tokens} tokens", raw=raw)
+        which = "" if not completion.reasoning else "the answer " if raw.strip() else "the reasoning "
+        raise Unusable("truncated", f"{which}stopped after {completion.completion_tokens} tokens", raw=raw)
     if finish == "content_filter":
         raise Unusable("content_filter", completion.finish_word or "", raw=raw)
     if finish == "tool_calls":
