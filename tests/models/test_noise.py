@@ -21,6 +21,7 @@ class Draw:
     sampling: Sampling = field(default_factory=Sampling)
     seed: int = 0
     written: Sequence[int] = ()
+    prompt: Sequence[int] = ()
 
 
 def shares(chosen: Tensor, vocabulary: int = len(LOGITS)) -> Tensor:
@@ -73,8 +74,9 @@ def test_neighbouring_seeds_steps_and_tokens_are_not_alike() -> None:
 
 def test_a_draw_is_the_same_in_any_company_and_at_any_place() -> None:
     logits = torch.randn(60, 500, generator=torch.Generator().manual_seed(2))
-    kinds = [Sampling(temperature=0), Sampling(), Sampling(top_p=0.7), Sampling(presence_penalty=1.0)]
-    draws = [Draw(kinds[i % 4], seed=i // 3, written=[i, i + 1, i]) for i in range(60)]
+    kinds = [Sampling(temperature=0), Sampling(), Sampling(top_p=0.7), Sampling(presence_penalty=1.0),
+             Sampling(top_k=20, top_p=0.9), Sampling(min_p=0.1), Sampling(repetition_penalty=1.3)]  # fmt: skip
+    draws = [Draw(kinds[i % 7], seed=i // 3, written=[i, i + 1, i], prompt=[i]) for i in range(60)]
     together = choose(logits.clone(), draws)
     order = torch.randperm(60, generator=torch.Generator().manual_seed(3))
     assert torch.equal(choose(logits[order], [draws[i] for i in order.tolist()]), together[order])
@@ -126,6 +128,40 @@ def test_the_presence_penalty_is_taken_once_from_every_token_written() -> None:
     ])  # fmt: skip
     penalised = LOGITS.clone()
     penalised[[0, 6]] -= 1.5
+    assert misfit(chosen, shares_of(penalised / 0.7)) < 4
+
+
+@pytest.mark.parametrize("vocabulary", [len(LOGITS), 2 * CANDIDATES], ids=["small", "large"])
+@pytest.mark.parametrize(
+    ("sampling", "kept"),
+    [
+        (Sampling(top_k=3), 3),
+        (Sampling(top_k=1), 1),
+        (Sampling(min_p=0.3), 3),  # 2, 1.5 and 1 of LOGITS: e^-1 is 0.37, e^-1.5 is 0.22
+        (Sampling(top_k=3, top_p=0.55), 2),  # 0.51, 0.31 and 0.19 of what top_k leaves
+        (Sampling(top_k=8, min_p=0.3), 3),
+    ],
+    ids=["top_k", "top_k 1", "min_p", "top_k before top_p", "top_k before min_p"],
+)
+def test_only_the_likeliest_tokens_are_drawn(sampling: Sampling, kept: int, vocabulary: int) -> None:
+    logits = torch.full((vocabulary,), -30.0)
+    logits[: len(LOGITS)] = LOGITS
+    ranked = logits.softmax(-1).sort(descending=True)
+    expected = torch.zeros(vocabulary)
+    expected[ranked.indices[:kept]] = ranked.values[:kept] / ranked.values[:kept].sum()
+    chosen = choose(logits.repeat(DRAWS, 1), [Draw(sampling, seed=i) for i in range(DRAWS)])
+    assert set(chosen.tolist()) == set(ranked.indices[:kept].tolist())
+    if kept > 1:
+        assert misfit(chosen, expected) < 4
+
+
+def test_the_repetition_penalty_divides_what_speaks_for_tokens_of_prompt_and_text() -> None:
+    sampling = Sampling(repetition_penalty=2, temperature=0.7)
+    draws = [Draw(sampling, seed=i, written=[0, 0], prompt=[5, 6]) for i in range(DRAWS)]
+    chosen = choose(LOGITS.repeat(DRAWS, 1), draws)
+    penalised = LOGITS.clone()
+    penalised[[0, 6]] /= 2
+    penalised[5] *= 2  # a logit below 0
     assert misfit(chosen, shares_of(penalised / 0.7)) < 4
 
 
