@@ -130,7 +130,7 @@ def test_the_answers_of_a_server_are_parsed_by_the_named_tokenizers_format(tmp_p
         ({"content": "<think>\n2+2\n</think>\n\nfour", "reasoning": ""}, "four", "2+2"),
         ({"content": "<think>\n2+2\n</think>\n\nfour", "reasoning_content": " \n"}, "four", "2+2"),
         ({"content": "</think>\n\nfour", "reasoning_content": "2+2"}, "four", "2+2"),
-        ({"content": "four", "reasoning": {"summary": "2+2"}}, "four", None),
+        ({"content": "four", "reasoning": {"summary": "2+2"}}, "four", "2+2"),
         ({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "2+2"}]},
                       {"type": "text", "text": "four"}]}, "four", "2+2"),
         ({"content": [{"type": "thinking", "thinking": "2+2"}, {"type": "text", "text": "four"}]}, "four", "2+2"),
