@@ -134,9 +134,8 @@ class Run:
         """
         seeds = next(iter(self.steps.values()), [])
         handed = Handed(tables, shape, most, seeds, blank, self._tables())
-        summary = self._summary(
-            self.night.publish(self.settings.run, recipe, handed, self.steps, self.config.model_names())
-        )
+        models = [self._as_served(name) for name in self.config.model_names()]
+        summary = self._summary(self.night.publish(self.settings.run, recipe, handed, self.steps, models))
         self._write_manifest(summary)
         fault = too_many_rejects(self.steps, self.config.max_reject_fraction)
         if summary["published"]:
@@ -146,6 +145,11 @@ class Run:
         if fault is not None:
             raise fault
         return summary
+
+    def _as_served(self, name: str) -> str:
+        """A model's name, with what its server called it where that was another."""
+        served = self.context.served.get(name.split("@http")[0])
+        return name if served is None else f"{name} (served: {served})"
 
     def nothing_new(self) -> dict[str, Any]:
         """Leave the dataset as it is, since it has had all seeds that there are; the summary of the run, as `closing`."""

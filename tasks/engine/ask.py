@@ -152,11 +152,7 @@ class Models:
         ask = Ask(words_of(messages, prompt), sampling, seed, row.order, messages, prompt, held_to)
         limit = (row.epoch + 1) * context.max_attempts
         for attempt in range(limit):
-            bill = Bill(context, row, member.config)
-            request = ask.request(attempt, bill.admit)
-            trace = Asked(row.technique, row.row_id, by, name, sample, attempt + 1, member.model.name, request, bill)
-            if context.asked is not None:
-                context.asked.append(trace)
+            trace = self._traced(by, name, sample, ask, attempt, member)
             try:
                 made = await self._made(ask, attempt, member, trace)
                 completion = made.completion
@@ -183,10 +179,21 @@ class Models:
             return answer
         raise AssertionError("unreachable: the last attempt returns or raises")
 
+    def _traced(self, by: str, name: str, sample: int, ask: Ask, attempt: int, member: Member) -> Asked:
+        """A trace of an attempt that begins, kept where somebody looks."""
+        row, context = self._bound(), self._context
+        bill = Bill(context, row, member.config)
+        request = ask.request(attempt, bill.admit)
+        trace = Asked(row.technique, row.row_id, by, name, sample, attempt + 1, member.model.name, request, bill)
+        if context.asked is not None:
+            context.asked.append(trace)
+        return trace
+
     def _read(self, completion: Completion, trace: Asked, member: Member, truncated: Truncated,
               neutral: Neutral | None) -> Accepted:  # fmt: skip
         """The answer in a completion, in the user's own words where it repeats them. Raises Unusable where there is none."""
         if served := completion.served:
+            self._context.served[member.model.name] = served
             line = f"{member.model.name}: the server says that {served} has answered; provenance says so too"
             self._context.tell_once(line, f"{member.model.name} as {served}")
         said = accept(trace.request, completion, truncated_too=truncated == "keep", count=_counter(member))

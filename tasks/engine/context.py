@@ -105,6 +105,7 @@ class Context:
     refusals: dict[str, Refusals] = field(default_factory=dict)  # of each model, by its identity
     recalled: dict[str, asyncio.Future[None]] = field(default_factory=dict)  # of what each model leaves out
     shards_ended: Counter[str] = field(default_factory=Counter)  # by step
+    served: dict[str, str] = field(default_factory=dict)  # what a server called a model that it named otherwise
     told: set[str] = field(default_factory=set)  # what the user has been told about
     bills: set[Bill] = field(default_factory=set)  # of the requests that somebody waits for; touched by the loop alone
     _begun: int = 0

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import polars as pl
+
 from tests.engine.test_refusals import CREDIT, NOBODY_FORESAW, PARAMETER, WORDS, refusing
 from tests.flows.test_cli import questions, stillroom
+from tests.models.cases import played
 from tests.models.server import chat, serving
 
 
@@ -48,3 +51,13 @@ def test_what_is_left_out_is_one_line_on_the_terminal(tmp_path: Path, prefect_se
     assert ended.returncode == 0, ended.stderr
     assert [line for line in ended.stderr.splitlines() if "`temperature`" in line] == ended.stderr.strip().splitlines()
     assert json.loads(ended.stdout)["rows"] == 3
+
+
+def test_the_name_that_a_server_gives_the_model_is_in_card_and_provenance(tmp_path: Path, prefect_server: str) -> None:
+    with serving(played("other_model")) as server:
+        ended = stillroom(tmp_path, *respond(tmp_path, 2, server.name), server=prefect_server)
+    assert ended.returncode == 0, ended.stderr
+    assert len(ended.stderr.strip().splitlines()) == 1
+    assert f"Written by: {server.name} (served: some-other-model-1b)" in (tmp_path / "out" / "README.md").read_text()
+    names = pl.read_parquet(tmp_path / "out" / "provenance.parquet")["model"].drop_nulls().unique().to_list()
+    assert names == ["a-model (served: some-other-model-1b)"]
