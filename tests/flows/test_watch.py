@@ -198,7 +198,7 @@ def test_the_report_the_sample_and_the_rejects_hold_what_the_run_made(scripted: 
     for part in (
         "**960 rows** in `datasets/nightly_sft`",
         f"Run `{summary['run']}`",
-        "| `text_generation` | 1,200 | 960 | 240 | 20.0 % | 2 | 0 |",
+        "| `text_generation` | 1,200 | 960 | 240 | 20.0 % | 14 | 0 |",
         "| `text_generation` | 1,320 | 0 |",
         "| `text_generation` | `truncated` | 120 | 10.0 % |",
         f"240 failed: `stillroom retry {summary['run']}`",
