@@ -15,11 +15,11 @@ import polars as pl
 
 from tasks.engine.digest import canonical, digest
 from tasks.engine.process import Settings
-from tasks.engine.row import seed_row_id
+from tasks.engine.seed_batches import Batch, Refused, Source
 from tasks.engine.seen import SeenIds
 from tasks.engine.shard_sizes import shard_end, shard_sizes
-from tasks.engine.sources import Source
 from tasks.engine.tables import REJECTS, Table, sidecar, write_table
+from tasks.notices import tell
 from tasks.publish.settled import seen_seeds
 
 READ_AT_ONCE = 1000
@@ -38,7 +38,8 @@ class Candidates(Protocol):
 
 
 class SeedRows:
-    """Seeds from a source, each with the digest of its mapped columns as id; a repeated one is a reject.
+    """Seeds from a source, each with the digest of its mapped columns as id; a repeated one is a reject, and so is one
+    that the source refuses.
 
     `seen`: a file with the ids of seeds that are left out as if they were not there. `most`: of those that are not.
     """
@@ -50,15 +51,17 @@ class SeedRows:
         self._folder, self._shard_rows = f"{settings.tables}/seeds", shard_rows
         self._left, self._read = most, 0
         self._seen = SeenIds(settings.home)
+        if source.unused:
+            tell(f"{source.name} holds what is not used: {source.unused}")
 
     def take(self, count: int | None) -> list[Table]:
         """The next `count` seeds (all that are left where None), as tables."""
         limit = min((n for n in (count, self._left) if n is not None), default=None)
         tables = []
         if limit != 0:
-            for frame in self._frames(limit):
-                self._read += frame.height
-                tables.append(self._table(frame))
+            for batch in self._batches(limit):
+                self._read += batch.read
+                tables.append(self._table(batch))
         if self._left is not None:
             self._left -= sum(table.rows_in for table in tables)
         return tables
@@ -69,49 +72,62 @@ class SeedRows:
         if self._unseen is not None:
             self._unseen.close()
 
-    def _frames(self, limit: int | None) -> Iterator[pl.DataFrame]:
+    def _batches(self, limit: int | None) -> Iterator[Batch]:
         sizes = shard_sizes(self._read, self._shard_rows)
         if self._unseen is not None:
             return self._unseen.take(sizes, limit)
-        return self._source.batches(sizes, start=self._read, limit=limit)
+        return self._source.read(sizes, start=self._read, limit=limit)
 
-    def _table(self, frame: pl.DataFrame) -> Table:
-        rows = list(frame.iter_rows(named=True))
-        ids = seed_ids(rows)
+    def _table(self, batch: Batch) -> Table:
+        ids = batch.frame["row_id"].to_list()
         new = pl.Series(self._seen.new(ids), dtype=pl.Boolean)
-        frame = frame.select(pl.Series("row_id", ids, dtype=pl.String), *frame.columns)
         repeated = [
-            (row_id, "filtered", "duplicate_seed", "", "seeds", 0, None, canonical(row).decode())
-            for row_id, row, fresh in zip(ids, rows, new, strict=True)
-            if not fresh
+            (row["row_id"], "filtered", "duplicate_seed", "", "seeds", 0, None, _held(row))
+            for row in batch.frame.filter(~new).iter_rows(named=True)
         ]
-        rejects = pl.DataFrame(repeated, schema=REJECTS, orient="row")
-        place = f"{self._folder}/{digest(*ids, *map(int, new), *frame.columns)}.parquet"
+        refused = [
+            (one.row_id, "filtered", one.reason, one.detail, "seeds", 0, None, one.held) for one in batch.refused
+        ]
+        rejects = pl.DataFrame(repeated + refused, schema=REJECTS, orient="row")
+        parts = [self._source.composition, *(str(part) for one in batch.refused for part in (one.row_id, one.detail))]
+        place = f"{self._folder}/{digest(*ids, *map(int, new), *batch.frame.columns, *filter(None, parts))}.parquet"
+        rows_in = batch.frame.height + len(batch.refused)
         return sidecar(place) or write_table(
-            place, "seeds", frame.filter(new), {"rejects": rejects}, rows_in=frame.height
+            place, "seeds", batch.frame.filter(new), {"rejects": rejects}, rows_in=rows_in
         )
+
+
+def _held(row: Mapping[str, Any]) -> str:
+    return canonical({name: value for name, value in row.items() if name != "row_id"}).decode()
 
 
 class UnseenSeeds:
     """The seeds of a source without those whose ids are in a file, read in a stream."""
 
     def __init__(self, source: Source, seen: Path, folder: Path) -> None:
-        self._source, self._seen = source, seen_seeds(seen, folder)
-        self._frames, self._held = source.batches(READ_AT_ONCE), pl.DataFrame()
+        self._seen = seen_seeds(seen, folder)
+        self._batches, self._held, self._refused = source.read(READ_AT_ONCE), pl.DataFrame(), list[Refused]()
 
-    def take(self, sizes: Iterator[int], limit: int | None) -> Iterator[pl.DataFrame]:
-        """The next seeds, in frames of these sizes, `limit` rows in all."""
+    def take(self, sizes: Iterator[int], limit: int | None) -> Iterator[Batch]:
+        """The next seeds, in frames of these sizes, `limit` rows in all. Those refused go with the frame after them."""
         left = limit
         while left != 0:
             wanted = next(sizes) if left is None else min(next(sizes), left)
-            while self._held.height < wanted and (frame := next(self._frames, None)) is not None:
-                unseen = ~pl.Series(self._seen.known(seed_ids(frame.to_dicts())), dtype=pl.Boolean)
-                self._held = pl.concat([self._held, frame.filter(unseen)], how="diagonal")
-            if not self._held.height:
-                return
+            while self._held.height < wanted and (batch := next(self._batches, None)) is not None:
+                self._hold(batch)
+            refused, self._refused = self._refused, []
             taken, self._held = self._held[:wanted], self._held[wanted:]
+            if not taken.height and not refused:
+                return
             left = None if left is None else left - taken.height
-            yield taken
+            yield Batch(taken, refused, taken.height + len(refused))
+
+    def _hold(self, batch: Batch) -> None:
+        known = self._seen.known(batch.frame["row_id"].to_list())
+        unseen = batch.frame.filter(~pl.Series(known, dtype=pl.Boolean))
+        self._held = pl.concat([self._held, unseen]) if self._held.width else unseen
+        known = self._seen.known([one.row_id for one in batch.refused])
+        self._refused += [one for one, told in zip(batch.refused, known, strict=True) if not told]
 
     def close(self) -> None:
         """Forget which ids were seen."""
@@ -164,8 +180,3 @@ class BlankRows:
         records = [{"row_id": digest("blank", self._about, i), **self._fill[i % len(self._fill)]} for i in indices]
         place = f"{self._folder}/{digest(canonical(records))}.parquet"
         return sidecar(place) or write_table(place, "blank", pl.DataFrame(records), {}, rows_in=len(records))
-
-
-def seed_ids(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The ids of seeds: a column that a seed has nothing in does not count."""
-    return [seed_row_id({name: value for name, value in row.items() if value is not None}) for row in rows]

@@ -74,6 +74,10 @@ class RunConfig(BaseModel):
         0.3, ge=0, le=1, description="failed rows of a step above which the run ends Failed"
     )
 
+    bad_seeds: Literal["refuse", "reject"] = Field(
+        "refuse", description="a record that cannot be read ends the run before it begins, or is a reject of it"
+    )
+
     max_requests: int | None = Field(
         None, ge=0, description="requests after which no more are made; what is finished is published"
     )

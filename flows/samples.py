@@ -95,8 +95,14 @@ def _is_talk(value: Any) -> bool:
 def _talk(messages: Sequence[Mapping[str, Any]]) -> str:
     """Messages as text; of a single one its content alone."""
     if len(messages) == 1:
-        return str(messages[0]["content"])
-    return "\n\n".join(f"{message['role']}: {message['content']}" for message in messages)
+        return words_of(messages[0])
+    return "\n\n".join(f"{message['role']}: {words_of(message)}" for message in messages)
+
+
+def words_of(message: Mapping[str, Any]) -> str:
+    """What a message says, or which tools it calls with what."""
+    calls = (call["function"] for call in message.get("tool_calls") or ())
+    return "\n".join([*filter(None, [message["content"]]), *(f"{call['name']}({call['arguments']})" for call in calls)])
 
 
 def _plain(value: Any) -> Any:

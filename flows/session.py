@@ -105,10 +105,12 @@ def _duration(seconds: float) -> str:
 
 def _show_row(row: dict[str, Any]) -> None:
     """Conversations as they are; of a pair the prompt, then both sides."""
+    from flows.samples import words_of
+
     for column in ("messages", "prompt", "chosen", "rejected"):
         for message in row[column] if isinstance(row.get(column), list) else []:
             name = column if column in ("chosen", "rejected") else message["role"]
-            print(f"  {name}: {message['content']}")
+            print(f"  {name}: {words_of(message)}")
 
 
 def show_rejects(run: str, most: int) -> None:

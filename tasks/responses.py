@@ -99,14 +99,22 @@ def normalised(text: str) -> str:
 def prompt_of(row: Mapping[str, Any]) -> list[Message]:
     """The conversation to respond to, ending with the user's turn: the row's `messages` up to it, or its `instruction`.
 
-    Raises Filtered (no_prompt) where there is neither.
+    The row's column `system` is said first, in place of a system message that is there already. Raises Filtered
+    (no_prompt) where there is neither; tool_turns where tools are called, since pairs have no room for that.
     """
-    messages = [Message(role=m["role"], content=m["content"]) for m in row.get("messages") or []]
+    turns: Sequence[Mapping[str, Any]] = row.get("messages") or []
+    if any(turn.get("tool_calls") for turn in turns):
+        raise Filtered("tool_turns", "a pair has no room for calls of tools")
+    messages = [Message(role=turn["role"], content=turn["content"]) for turn in turns]
     while messages and messages[-1]["role"] != "user":
         messages.pop()
     if not messages and not row.get("instruction"):
         raise Filtered("no_prompt", "neither messages with a user's turn nor an instruction")
-    return messages or [Message(role="user", content=row["instruction"])]
+    messages = messages or [Message(role="user", content=row["instruction"])]
+    if row.get("system"):
+        system = Message(role="system", content=row["system"])
+        messages = [system, *(message for message in messages if message["role"] != "system")]
+    return messages
 
 
 def shown(prompt: Sequence[Message]) -> str:

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from functools import cache
+
 import pandera.polars as pa
 import polars as pl
 
 MESSAGE = pl.Struct({"role": pl.String, "content": pl.String})
+TOOL_CALL = pl.Struct(
+    {"id": pl.String, "type": pl.String, "function": pl.Struct({"name": pl.String, "arguments": pl.String})}
+)
+TOOL_FIELDS: dict[str, pl.DataType] = {
+    "tool_calls": pl.List(TOOL_CALL),
+    "tool_call_id": pl.String(),
+    "name": pl.String(),
+}
+"""What a turn has more where tools are called; `arguments` is JSON text."""
+TRAIN: dict[str, pl.DataType] = {"train": pl.Boolean()}
+"""Whether a turn is to be trained on, where some are not."""
 ROW_ID = r"^[0-9a-f]{32}$"
 MADE_FROM: dict[str, tuple[str, ...]] = {
     "instruction": ("messages",),
@@ -19,6 +33,7 @@ MADE_FROM: dict[str, tuple[str, ...]] = {
     "response": ("instruction", "messages", "system", "input"),
     "response_model": ("response",),
     "responses": ("instruction", "messages"),
+    "tools": ("messages",),
     "order_agreement": ("responses",),
     "prompt": ("instruction", "messages"),
     "chosen": ("prompt",),
@@ -68,6 +83,22 @@ class Conversations(Rows):
     @pa.check("messages", name="has_an_answer")
     def _has_an_answer(cls, data: pa.PolarsData) -> pl.LazyFrame:  # noqa: N805 - pandera calls it with the class
         return data.lazyframe.select(pl.col(data.key).list.len() >= 2)
+
+
+@cache
+def conversations_of(message: pl.DataType) -> type[Conversations]:
+    """The schema of conversations whose turns have more fields than role and content."""
+    if message == MESSAGE:
+        return Conversations
+    fields = {"messages": pa.Field(dtype_kwargs={"inner": message}), "__annotations__": {"messages": pl.List}}
+    return type("Conversations", (Conversations,), fields)
+
+
+def message_type(fields: Collection[str]) -> pl.Struct:
+    """The type of a turn in which some of these fields are there."""
+    tools = TOOL_FIELDS if TOOL_FIELDS.keys() & set(fields) else {}
+    train = TRAIN if TRAIN.keys() & set(fields) else {}
+    return pl.Struct({"role": pl.String(), "content": pl.String(), **tools, **train})
 
 
 class Topics(Rows):

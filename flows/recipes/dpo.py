@@ -14,7 +14,8 @@ from flows.config import PreferenceDPO
 from flows.recipes.steps import Steps
 from flows.runs.checks import open_models
 from tasks.curate.pair import pair
-from tasks.engine.sources import Source, open_source
+from tasks.engine.seed_batches import Source
+from tasks.engine.sources import open_source
 from tasks.engine.tables import Table
 from tasks.errors import ConfigError
 from tasks.generate.evol_quality import evol_quality
@@ -22,6 +23,7 @@ from tasks.generate.model_pool import model_pool
 from tasks.judge.critique import critique
 from tasks.judge.ultrafeedback import ultrafeedback
 from tasks.publish.dataset import check_folder
+from tasks.seeds.known_formats import Reading
 
 
 def pipeline(config: PreferenceDPO, run: Steps, instructions: Sequence[Table]) -> list[Table]:
@@ -61,4 +63,5 @@ def instructions_of(config: PreferenceDPO) -> Source:
     """The instructions."""
     if config.instructions is None:
         raise ConfigError("no instructions", None, "give --instructions FILE, or the folder of a dataset")
-    return open_source(config.instructions, columns=config.columns)
+    reading = Reading(config.model_pool.keep_responses, not config.model_pool.templates, bad=config.bad_seeds)
+    return open_source(config.instructions, columns=config.columns, reading=reading)

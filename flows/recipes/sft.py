@@ -14,7 +14,8 @@ from flows.candidates import BlankRows, Candidates, GivenRows, SeedRows
 from flows.config import InstructionSFT
 from flows.recipes.steps import Steps
 from flows.runs.checks import open_models
-from tasks.engine.sources import Source, open_source
+from tasks.engine.seed_batches import Source
+from tasks.engine.sources import open_source
 from tasks.engine.tables import Table
 from tasks.errors import ConfigError
 from tasks.generate.basic_prompting import TOPICS, basic_prompting
@@ -25,6 +26,7 @@ from tasks.generate.self_instruct import self_instruct
 from tasks.generate.text_generation import text_generation
 from tasks.models.open import DEMO
 from tasks.publish.dataset import check_folder
+from tasks.seeds.known_formats import Reading
 
 SPARE = 1.1  # a first wave asks for this much more than it needs, where a number of rows is wanted
 BLANKS_PER_ROW = 10  # recipe basic gives up on reaching `rows` after this many tries for each
@@ -92,7 +94,14 @@ def seeds_of(config: InstructionSFT) -> Source:
     if config.seeds is None and config.model.name != "demo":
         raise ConfigError("no seeds", None, "give --seeds FILE; only the demo model has seeds of its own")
     seeds = config.seeds if config.seeds is not None else str(DEMO_SEEDS)
-    return open_source(seeds, columns=config.columns)
+    return open_source(seeds, columns=config.columns, reading=reading_of(config))
+
+
+def reading_of(config: InstructionSFT) -> Reading:
+    """What the recipe takes of its seeds: given answers only where they are kept, and columns apart for a template."""
+    answers = config.recipe == "respond" and config.text_generation.keep_responses
+    joined = config.recipe != "respond" or not config.text_generation.template
+    return Reading(answers, joined, pools=False, bad=config.bad_seeds)
 
 
 def next_wave(config: InstructionSFT, taken: float, accepted: float) -> int | None:

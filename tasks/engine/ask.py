@@ -112,9 +112,13 @@ class Models:
 
     async def chat(self, messages: Sequence[Message], *, name: str, sampling: Sampling, by: str = "generator",
                    sample: int = 0, truncated: Truncated = "refuse", parse: Parse[Any] | None = None,
-                   schema: Schema | None = None) -> Any:  # fmt: skip
-        """Ask with these messages as they stand. `name` stands for the template in keys and provenance."""
-        return await self._answer(name, sampling, by, sample, truncated, parse, schema, messages=tuple(messages))
+                   schema: Schema | None = None, tools: str | None = None) -> Any:  # fmt: skip
+        """Ask with these messages as they stand. `name` stands for the template in keys and provenance.
+
+        `tools` is a JSON list of the tools that they may call.
+        """
+        asked = tuple(messages)
+        return await self._answer(name, sampling, by, sample, truncated, parse, schema, messages=asked, tools=tools)
 
     async def complete(self, prompt: str, *, name: str, sampling: Sampling, by: str = "generator", sample: int = 0,
                        truncated: Truncated = "refuse", parse: Parse[Any] | None = None) -> Any:  # fmt: skip
@@ -138,7 +142,7 @@ class Models:
 
     async def _answer(self, name: str, technique: Sampling, by: str, sample: int, truncated: Truncated,
                       parse: Parse[Any] | None, schema: Schema | None, *, messages: tuple[Message, ...] | None = None,
-                      prompt: str | None = None, check: Check | None = None) -> Any:  # fmt: skip
+                      prompt: str | None = None, tools: str | None = None, check: Check | None = None) -> Any:  # fmt: skip
         """One ask: attempts until an answer parses and passes the check, then a line of provenance on the row."""
         row, context, member = self._bound(), self._context, self._member(by)
         held_to = None
@@ -149,7 +153,7 @@ class Models:
         neutral = None if messages is None else self._neutral(messages, member)
         messages = None if neutral is None else neutral.messages
         sampling, seed = member.config.sampled(technique), number(context.run_seed, row.row_id, name, by, sample)
-        ask = Ask(words_of(messages, prompt), sampling, seed, row.order, messages, prompt, held_to)
+        ask = Ask(words_of(messages, prompt, tools), sampling, seed, row.order, messages, prompt, held_to, tools)
         limit = (row.epoch + 1) * context.max_attempts
         for attempt in range(limit):
             trace = self._traced(by, name, sample, ask, attempt, member)

@@ -25,7 +25,7 @@ class Ask:
     """What all attempts have in common. `words`: the digest of the messages, or of the raw prompt.
 
     `seed` is that of the ask, which each attempt draws its own from. `schema`: the JSON schema that the answer is held
-    to by the model, None where it is only checked.
+    to by the model, None where it is only checked. `tools`: what the messages may call, as JSON.
     """
 
     words: str
@@ -35,6 +35,7 @@ class Ask:
     messages: tuple[Message, ...] | None = None
     prompt: str | None = None
     schema: str | None = None
+    tools: str | None = None
 
     def without(self, left_out: Set[str]) -> Ask:
         """The same, for a model that does not take some of it."""
@@ -50,7 +51,15 @@ class Ask:
         sampling = _resampled(self.sampling) if attempt else self.sampling
         seed = number(self.seed, attempt)
         return Request(
-            sampling, seed, self.messages, self.prompt, self.order, self.schema, left_out=left_out, admit=admit
+            sampling,
+            seed,
+            self.messages,
+            self.prompt,
+            self.order,
+            self.schema,
+            tools=self.tools,
+            left_out=left_out,
+            admit=admit,
         )
 
     def key(self, identity: str, attempt: int, sampled: str) -> str:
@@ -58,9 +67,10 @@ class Ask:
         return digest(identity, self.digest, sampled, self.seed, attempt)
 
 
-def words_of(messages: tuple[Message, ...] | None, prompt: str | None) -> str:
-    """The digest of what is said to a model."""
-    return digest(orjson.dumps(messages) if prompt is None else prompt, int(prompt is None))
+def words_of(messages: tuple[Message, ...] | None, prompt: str | None, tools: str | None = None) -> str:
+    """The digest of what is said to a model, and of the tools that it is offered."""
+    words = digest(orjson.dumps(messages) if prompt is None else prompt, int(prompt is None))
+    return words if tools is None else digest(words, "tools", tools)
 
 
 def sampled_key(sampling: Sampling, left_out: Set[str]) -> str:

@@ -15,7 +15,7 @@ MARGIN = 16  # the decoder may stumble this far before the end over a word or an
 
 def items_of(text: IO[str], name: str) -> Iterator[Any]:
     """The items of the list that the text holds. Raises ConfigError with the line where it is malformed."""
-    decode = json.JSONDecoder(parse_constant=_refuse).raw_decode
+    decode = json.JSONDecoder(parse_constant=_nothing).raw_decode
     window, position, lines, before = text.read(CHUNK), 0, 0, "["
     while True:
         try:
@@ -56,8 +56,8 @@ def _after_space(window: str, position: int) -> int:
     return position
 
 
-def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is not JSON")
+def _nothing(constant: str) -> None:
+    """NaN and Infinity, as Python and pandas write them, are null."""
 
 
 def _certain(error: Exception, window: str) -> bool:

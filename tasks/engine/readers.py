@@ -9,6 +9,8 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import json
+import re
 import zlib
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -25,9 +27,21 @@ import yaml
 from tasks.engine.digest import canonical, digest
 from tasks.engine.json_list import items_of
 from tasks.errors import ConfigError
+from tasks.seeds.kinds import described
 
-Placed = Iterator[tuple[int, dict[str, Any]]]  # a record after its place, counted from 1
+
+@dataclass(frozen=True, slots=True)
+class BadRecord:
+    """A record that cannot be read while those after it can: what is wrong with it, and its text."""
+
+    error: ConfigError
+    raw: str
+
+
+Record = dict[str, Any] | BadRecord
+Placed = Iterator[tuple[int, Record]]  # a record after its place, counted from 1
 LONGEST_CELL = 1 << 24  # characters; more than that is a quote that was never closed
+NOT_NUMBERS = re.compile(rb"NaN|Infinity")
 BOM = b"\xef\xbb\xbf"
 
 
@@ -37,7 +51,7 @@ class Reader:
 
     `name`: as the user gave it. `place`: what a record is counted in: line, row or item. `size` in bytes, None where it
     is not known. `records(start, columns)`: the records after the first `start`, with these columns at least (all where
-    None). `content`: digest of what is read. `header`: the columns, None where they may differ between records.
+    None). `content`: digest of what is read. `header`: the columns, None where they may differ between records. `at_row`: the place in words, where several files are read as one.
     """
 
     name: str
@@ -46,10 +60,11 @@ class Reader:
     records: Callable[[int, Sequence[str] | None], Placed]
     content: Callable[[], str]
     header: Callable[[], Sequence[str]] | None = None
+    at_row: Callable[[int], str] | None = None
 
     def at(self, number: int) -> str:
         """The place in words: `seeds.jsonl line 17`."""
-        return f"{self.name} {self.place} {number}"
+        return self.at_row(number) if self.at_row else f"{self.name} {self.place} {number}"
 
 
 def text_reader(path: Path, name: str) -> Reader | None:
@@ -92,6 +107,12 @@ def bytes_of(path: Path, name: str) -> str:
         return file_digest(file, "blake2b").hexdigest()[:32]
 
 
+def one_line(error: BaseException) -> str:
+    """An error in one line that is not too long."""
+    line = " ".join(str(error).split()) or type(error).__name__
+    return line if len(line) <= 200 else f"{line[:199]}…"
+
+
 @contextmanager
 def _explained(name: str) -> Iterator[None]:
     try:
@@ -122,19 +143,23 @@ def _decoded(path: Path, name: str) -> Iterator[IO[str]]:
         try:
             yield text
         except UnicodeDecodeError as error:
-            raise _not_utf8(path, name) from error
+            raise _first_not_utf8(path, name) from error
 
 
-def _not_utf8(path: Path, name: str) -> ConfigError:
+def _first_not_utf8(path: Path, name: str) -> ConfigError:
     """Says where the first byte is that does not belong; a decoder of chunks cannot tell the line."""
     with _opened(path, name) as file:
         for number, line in enumerate(file, 1):
             try:
                 line.decode()
             except UnicodeDecodeError as error:
-                where = f"{name} line {number}: byte {error.start + 1} of the line is 0x{line[error.start]:02x}"
-                return ConfigError("not UTF-8", where, "save the file as UTF-8")
+                return _not_utf8(f"{name} line {number}", line, error)
     raise AssertionError(f"{name} was not UTF-8 a moment ago")
+
+
+def _not_utf8(where: str, line: bytes, error: UnicodeDecodeError) -> ConfigError:
+    what = f"{where}: byte {error.start + 1} of the line is 0x{line[error.start]:02x}"
+    return ConfigError("not UTF-8", what, "save the file as UTF-8")
 
 
 def _lines(path: Path, name: str, start: int) -> Placed:
@@ -145,7 +170,7 @@ def _lines(path: Path, name: str, start: int) -> Placed:
 
 
 def _json_lines(path: Path, name: str, start: int) -> Placed:
-    loads, skip = orjson.loads, start
+    skip = start
     with _opened(path, name) as file:
         for number, line in enumerate(file, 1):
             if line.isspace():
@@ -153,24 +178,38 @@ def _json_lines(path: Path, name: str, start: int) -> Placed:
             if skip:
                 skip -= 1
                 continue
-            try:
-                record = loads(line.removeprefix(BOM) if number == 1 else line)
-            except orjson.JSONDecodeError as error:
-                raise _malformed(path, name, number, line, error) from error
-            if type(record) is not dict:
-                raise _not_a_record(f"{name} line {number}", record, "{...} on each line; lists go into a .json file")
-            yield number, record
+            yield number, _json_record(line.removeprefix(BOM) if number == 1 else line, f"{name} line {number}")
 
 
-def _malformed(path: Path, name: str, number: int, line: bytes, error: orjson.JSONDecodeError) -> ConfigError:
+def _json_record(line: bytes, where: str) -> Record:
+    try:
+        record = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        try:
+            record = loose_json(line)
+        except ValueError:
+            return BadRecord(_malformed(where, line, error), line.decode(errors="replace"))
+    if type(record) is dict:
+        return record
+    return _not_a_record(where, record, "{...} on each line; lists go into a .json file")
+
+
+def loose_json(line: bytes) -> Any:
+    """JSON in which a number may be NaN or Infinity, as Python and pandas write it: null. Raises ValueError."""
+    if not NOT_NUMBERS.search(line):
+        raise ValueError("nothing loose in it")
+    return json.loads(line, parse_constant=lambda _: None)
+
+
+def _malformed(where: str, line: bytes, error: orjson.JSONDecodeError) -> ConfigError:
     try:
         line.decode()
-    except UnicodeDecodeError:
-        return _not_utf8(path, name)
+    except UnicodeDecodeError as undecodable:
+        return _not_utf8(where, line, undecodable)
     hint = "mend or delete that line"
     if line.strip() in (b"{", b"["):
         hint = "give each record one line, or put a list of records into a .json file"
-    return ConfigError("malformed JSON", f"{name} line {number}: {error.msg} at character {error.pos + 1}", hint)
+    return ConfigError("malformed JSON", f"{where}: {error.msg} at character {error.pos + 1}", hint)
 
 
 def _holds_a_list(path: Path, name: str) -> bool:
@@ -187,23 +226,13 @@ def _items(items: Iterator[tuple[int, Any]], name: str, start: int) -> Placed:
     for number, item in islice(items, start, None):
         record = {"instruction": item} if isinstance(item, str) else item
         if not isinstance(record, dict):
-            raise _not_a_record(f"{name} item {number}", record, "a text (in quotes) or a mapping")
+            record = _not_a_record(f"{name} item {number}", record, "a text (in quotes) or a mapping")
         yield number, record
 
 
-def _not_a_record(where: str, value: Any, expected: str) -> ConfigError:
-    return ConfigError("not a record", f"{where}: {described(value)}", f"expected {expected}")
-
-
-def described(value: Any) -> str:
-    """What kind of value it is, in words."""
-    return KINDS.get(type(value)) or f"a value of type {type(value).__name__}"
-
-
-KINDS: dict[type, str] = {
-    str: "text", bool: "true or false", int: "a whole number", float: "a number",
-    list: "a list", dict: "an object", type(None): "nothing",
-}  # fmt: skip
+def _not_a_record(where: str, value: Any, expected: str) -> BadRecord:
+    error = ConfigError("not a record", f"{where}: {described(value)}", f"expected {expected}")
+    return BadRecord(error, json.dumps(value, default=str))
 
 
 def _cells(path: Path, name: str, start: int) -> Placed:
@@ -216,7 +245,9 @@ def _cells(path: Path, name: str, start: int) -> Placed:
     for number, row in islice(rows, start, None):
         if len(row) != len(header):
             where = f"{name} line {number}: {len(row)} cells, the header has {len(header)}"
-            raise ConfigError("a ragged row", where, "put cells that hold the separator or a quote in quotes")
+            error = ConfigError("a ragged row", where, "put cells that hold the separator or a quote in quotes")
+            yield number, BadRecord(error, json.dumps(row, ensure_ascii=False))
+            continue
         yield number, dict(zip(header, row, strict=True))
 
 

@@ -8,29 +8,19 @@ from typing import Any
 
 import polars as pl
 
-from tasks.engine.readers import described
 from tasks.schemas import MESSAGE
+from tasks.seeds.kinds import described
+from tasks.seeds.known_formats import ASKING, JOIN, history_of
+from tasks.seeds.turns import Turn, marked_turns, tools_of, turns_of
 
-RECOGNISED = {  # our columns, and what files call them, the likeliest first
-    "instruction": ("instruction", "prompt", "question", "query", "text"),
-    "messages": ("messages", "conversations", "conversation"),
-    "system": ("system",),
-    "context": ("context",),
-    "topic": ("topic",),
-    "responses": ("responses",),
-}
-PAIR = ("chosen", "rejected")  # of a preference set: given responses, of which we forget which was chosen
 SEPARATOR = "\0"  # between the columns that a step joins
-JOIN = "+"  # responses=a+b: a list of what is in the columns a and b
 TEXTS = ("instruction", "system", "context", "topic")
-ROLES = {
-    "system": "system", "user": "user", "assistant": "assistant", "tool": "tool",
-    "human": "user", "gpt": "assistant", "developer": "system",
-}  # fmt: skip
 ANSWER = pl.Struct({"text": pl.String, "model": pl.String, "principle": pl.String})
 SHAPES: dict[str, pl.DataType] = {
     "messages": pl.List(MESSAGE), "responses": pl.List(ANSWER), **dict.fromkeys(TEXTS, pl.String()),
+    "response": pl.String(), "tools": pl.String(),
 }  # fmt: skip
+JOINED: dict[str, pl.DataType] = {"input": pl.String(), "history": pl.List(MESSAGE)}  # where a row is made of them
 SIMPLE: dict[type, pl.DataType] = {str: pl.String(), bool: pl.Boolean(), int: pl.Int64(), float: pl.Float64()}
 
 
@@ -40,15 +30,6 @@ class MisfitError(ValueError):
     def __init__(self, index: int, found: str, expected: str) -> None:
         super().__init__(found)
         self.index, self.found, self.expected = index, found, expected
-
-
-def recognised(names: Iterable[str]) -> dict[str, str]:
-    """Our columns that are there under a name we know, and that name."""
-    present = set(names)
-    found = {ours: next((name for name in known if name in present), None) for ours, known in RECOGNISED.items()}
-    if found["responses"] is None and present.issuperset(PAIR):
-        found["responses"] = JOIN.join(PAIR)
-    return {ours: theirs for ours, theirs in found.items() if theirs is not None}
 
 
 def near(wrong: str, known: Iterable[str], otherwise: str = "") -> str:
@@ -92,10 +73,11 @@ def _step(value: Any, step: str) -> Any:
     return None
 
 
-def shape_of(ours: str, values: Sequence[Any]) -> pl.DataType:
+def shape_of(ours: str, values: Sequence[Any], *, joined: bool = True) -> pl.DataType:
     """The type of a column: the house's own for the columns it knows, else that of the values. Raises MisfitError."""
-    if ours in SHAPES:
-        return SHAPES[ours]
+    known = SHAPES | (JOINED if joined else {})
+    if ours in known:
+        return known[ours]
     there = [(index, value) for index, value in enumerate(values) if value is not None]
     if not there:
         return pl.String()
@@ -122,10 +104,10 @@ def _found(value: Any) -> str:
 
 def shaped(ours: str, shape: pl.DataType, values: Sequence[Any]) -> Sequence[Any]:
     """The values as the shape wants them. Raises MisfitError at the first that does not fit."""
-    if ours == "messages":
-        return _each(values, messages_of, "a list of {role, content}")
-    if ours == "responses":
-        return _each(values, _answers_of, "a list of texts, or of objects with a text")
+    if ours in CONVERSIONS and shape == (SHAPES | JOINED)[ours]:
+        return _each(values, *CONVERSIONS[ours])
+    if ours == "instruction" and any(type(value) is list for value in values):
+        return _each(values, _text_or_turns, "text, or a list of {role, content}")
     if shape == pl.String:
         return _texts(values, "text" if ours in SHAPES else "text, as in the rows before")
     return _each(values, lambda value: _plain(value, shape), f"{_words(shape)}, as in the rows before")
@@ -148,34 +130,27 @@ def _each(values: Sequence[Any], convert: Callable[[Any], Any], expected: str) -
     return converted
 
 
-def messages_of(value: Any) -> list[dict[str, str]] | None:
-    """A conversation as role and content, from that form or ShareGPT's `from` and `value`; None where it is empty.
+def _text_or_turns(value: Any) -> Any:
+    if type(value) not in (str, list):
+        raise TypeError(described(value))
+    return value if type(value) is str else turns_of(value)
 
-    Other fields of a message are left out. Raises TypeError with what was found where it is no conversation.
-    """
+
+def _answers_of(value: Any) -> Any:
+    """Responses as objects; where they are conversations (a preference pair), `sides` holds them as they are."""
     if type(value) is not list:
         raise TypeError(described(value))
-    return [_message(turn) for turn in value] or None
-
-
-def _message(turn: Any) -> dict[str, str]:
-    if type(turn) is not dict:
-        raise TypeError(f"a list with {described(turn)} in it")
-    role, content = turn.get("role") or turn.get("from"), turn.get("content")
-    if content is None:
-        content = turn.get("value")
-    if type(content) is not str:
-        raise TypeError(f"a message with {described(content)} as content")
-    known = ROLES.get(role) if type(role) is str else None
-    if known is None:
-        raise TypeError(f"the role {role!r}" if role else "a message without a role")
-    return {"role": known, "content": content}
-
-
-def _answers_of(value: Any) -> list[dict[str, Any]] | None:
-    if type(value) is not list:
-        raise TypeError(described(value))
+    marked = [marked_turns(one) if type(one) is str else None for one in value]
+    if any(type(one) is list for one in value) or (marked and all(marked)):
+        return {"sides": [_side(one, turns) for one, turns in zip(value, marked, strict=True)]}
     return [_answer(one) for one in value] or None
+
+
+def _side(value: Any, turns: list[Turn] | None) -> list[Turn]:
+    said = turns or turns_of([{"role": "assistant", "content": value}] if type(value) is str else value)
+    if not said:
+        raise TypeError("an empty conversation")
+    return said
 
 
 def _answer(value: Any) -> dict[str, Any]:
@@ -187,6 +162,15 @@ def _answer(value: Any) -> dict[str, Any]:
         if type(text) is not str and (text is not None or field == "text"):
             raise TypeError(f"a response with {described(text)} as {field}")
     return kept
+
+
+CONVERSIONS: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "messages": (turns_of, "a list of {role, content}"),
+    "history": (history_of, "a list of pairs, of what was asked and answered"),
+    "tools": (tools_of, "a list of tools, or one as JSON"),
+    "response": (_text_or_turns, "text, or a list of {role, content}"),
+    "responses": (_answers_of, "a list of texts, or of objects with a text"),
+}
 
 
 def _plain(value: Any, shape: pl.DataType) -> Any:
@@ -215,7 +199,9 @@ def speechless(columns: Mapping[str, Sequence[Any]]) -> tuple[int, str] | None:
     """
     if all(map(_says_something, columns.get("instruction", [None]))):
         return None
-    asks = [columns[ours] for ours in ("instruction", "messages") if ours in columns]
+    asks = [columns[ours] for ours in (*ASKING, "input") if ours in columns]
+    if pairs := [value if type(value) is dict else None for value in columns.get("responses", ())]:
+        asks = [*asks, pairs] if asks or any(pairs) else asks  # conversations that hold their own question
     for index, values in enumerate(zip(*(asks or columns.values()), strict=True)):
         if not any(map(_says_something, values)):
             blank = any(value is not None for value in values)

@@ -2,42 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tasks.engine.templates import inline, render
 from tasks.errors import Filtered, Unusable
-from tasks.models.base import Message
+from tasks.models.base import Message, message_of
 
 
 def conversation_of(row: Mapping[str, Any], system: str, template: str = "") -> list[Message]:
     """The messages to answer: the template's, else the row's own conversation, else its instruction.
 
     `system` takes the place of a system message that is there already; empty leaves that one in. Raises Filtered where
-    there is no question, or where the last turn is not the user's.
+    there is no question, or where the last turn is not the user's, nor what a tool gave back.
     """
     turns = render(inline(template), dict(row)) if template else turns_of(row)
     if system:
         turns = [{"role": "system", "content": system}, *(turn for turn in turns if turn["role"] != "system")]
-    if turns[-1]["role"] != "user":
-        raise Filtered("already_answered", f"the conversation ends with the {turns[-1]['role']}'s turn")
-    if not turns[-1]["content"].strip():
+    last = turns[-1]
+    if last["role"] not in ("user", "tool"):
+        ending = "a call of a tool" if last.get("tool_calls") else f"the {last['role']}'s turn"
+        raise Filtered("already_answered", f"the conversation ends with {ending}")
+    if not asked_last(turns).strip():
         raise Filtered("no_instruction", "the user's last turn is empty")
     return turns
+
+
+def asked_last(turns: Sequence[Message]) -> str:
+    """The user's last turn, "" where there is none."""
+    return next((turn["content"] for turn in reversed(turns) if turn["role"] == "user"), "")
 
 
 def turns_of(row: Mapping[str, Any]) -> list[Message]:
     """The row's `messages`, or its `instruction` as the one turn. Raises Filtered where it has neither."""
     if row.get("messages"):
-        return [{"role": turn["role"], "content": turn["content"] or ""} for turn in row["messages"]]
+        return [message_of(turn) for turn in row["messages"]]
     if not isinstance(row.get("instruction"), str):
         raise Filtered("no_instruction", "the row has neither an instruction nor messages")
     return [{"role": "user", "content": row["instruction"]}]
 
 
 def with_last_turn(messages: list[Message] | None, instruction: str) -> list[Message] | None:
-    """A conversation whose last user turn is this instruction; None where there is no conversation."""
-    return [*messages[:-1], {"role": "user", "content": instruction}] if messages else None
+    """A conversation that ends with this instruction in place of its last user turn; None where there is none."""
+    if not messages:
+        return None
+    last = max((at for at, turn in enumerate(messages) if turn["role"] == "user"), default=len(messages) - 1)
+    return [*messages[:last], {"role": "user", "content": instruction}]
 
 
 def response_of(text: str) -> str:

@@ -12,7 +12,7 @@ from pydantic import Field
 from tasks.engine.ask import Models
 from tasks.engine.row import Row
 from tasks.engine.technique import Params, technique
-from tasks.generate.conversation import conversation_of, response_of, turns_of
+from tasks.generate.conversation import asked_last, conversation_of, response_of, turns_of
 from tasks.generate.system_prompts import SystemPrompts, system_of
 from tasks.models.base import Sampling
 from tasks.schemas import Responses, Rows
@@ -50,12 +50,13 @@ async def text_generation(row: Row, models: Models, params: TextGeneration) -> l
         system = system_of(row, params.system, params.systems, sample)
         messages = conversation_of(row, system, params.template)
         response = await models.chat(
-            messages, name="text_generation", by="responder", sample=sample, sampling=params.sampling, parse=response_of
-        )
+            messages, name="text_generation", by="responder", sample=sample, sampling=params.sampling, parse=response_of,
+            tools=row.get("tools") or None,
+        )  # fmt: skip
         children.append(
             row.child(
                 **({"messages": None} if params.template and row.get("messages") else {}),
-                instruction=messages[-1]["content"],
+                instruction=asked_last(messages),
                 response=response,
                 response_model=models.of("responder")[0].model.name,
                 system=messages[0]["content"] if messages[0]["role"] == "system" else "",
@@ -66,7 +67,7 @@ async def text_generation(row: Row, models: Models, params: TextGeneration) -> l
 
 def _kept(row: Row) -> Row:
     """A row whose response is there already: a model's, from an earlier step, or one that came with the seed."""
-    instruction = row.get("instruction") or turns_of(row)[-1]["content"]
+    instruction = row.get("instruction") or asked_last(turns_of(row))
     return row.child(
         instruction=instruction, response_model=row.get("response_model") or "", system=row.get("system") or ""
     )

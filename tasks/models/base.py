@@ -7,23 +7,38 @@ The request holds everything that shapes the answer, and nothing else: no timeou
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, Protocol, TypedDict
+from typing import Any, Literal, NotRequired, Protocol, TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Role = Literal["system", "user", "assistant"]
+Role = Literal["system", "user", "assistant", "tool"]
 FinishReason = Literal["stop", "length", "content_filter", "tool_calls", "cut_off"]
 Thinking = Literal["model", "on", "off"]
 
 
 class Message(TypedDict):
-    """One turn of a conversation."""
+    """One turn of a conversation. `content` is "" where a turn only calls tools.
+
+    `tool_calls`: as OpenAI writes them, their arguments as JSON text; `tool_call_id` and `name`: of what a tool gave back.
+    """
 
     role: Role
     content: str
+    tool_calls: NotRequired[list[dict[str, Any]]]
+    tool_call_id: NotRequired[str]
+    name: NotRequired[str]
+
+
+def message_of(turn: Mapping[str, Any]) -> Message:
+    """A message from a turn of a row; fields that are not there, or null, are left out."""
+    message = Message(role=turn["role"], content=turn["content"] or "")
+    for field_ in ("tool_calls", "tool_call_id", "name"):
+        if turn.get(field_):
+            message[field_] = turn[field_]
+    return message
 
 
 FIRST_FIELDS = frozenset({"temperature", "top_p", "max_new_tokens", "presence_penalty", "stop", "logprobs"})
@@ -91,7 +106,8 @@ class Request:
     `seed` is a non-negative 63-bit integer drawn from (run seed, row, template, sample, attempt); `order` is the age
     of the row that asks, smaller is older. `order` only schedules: it is not part of the key. `schema` is JSON schema,
     as JSON: the answer has to be JSON that fits it. `embed` is a text to be embedded; nothing of `sampling` and `seed`
-    shapes that. `left_out`: what the model was known not to take when the request got its key; None where it has none. The model calls `admit` when it is the request's turn, before anything is sent or computed for it;
+    shapes that. `tools` is a JSON list of the tools that `messages` may call. `left_out`: what the model was known not
+    to take when the request got its key; None where it has none. The model calls `admit` when it is the request's turn, before anything is sent or computed for it;
     `admit` raises Interrupted where the run may pay no more, and shapes nothing either.
     """
 
@@ -102,6 +118,7 @@ class Request:
     order: int = 0
     schema: str | None = None
     embed: str | None = None
+    tools: str | None = None
     left_out: frozenset[str] | None = None
     admit: Callable[[], None] = field(default=_unasked, compare=False, repr=False)
 

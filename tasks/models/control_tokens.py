@@ -14,14 +14,14 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from tasks.errors import RequestRefused
 from tasks.models.answers.families import KNOWN
-from tasks.models.base import Message
 
+T = TypeVar("T")
 SECRET = secrets.token_hex(8)  # nobody can have written it into a text; the token ids do not depend on it
 THOUGHTS = {tag for block in KNOWN.blocks if block.closing not in KNOWN.ends for tag in (block.opening, block.closing)}
 STAND_IN = re.compile(rf"s{SECRET}u(\d+)s")
@@ -38,19 +38,16 @@ class ControlTokens:
         self._secret = {name: f"s{SECRET}t{number}s" for number, name in enumerate(self._names)}
         self._aside = {name: f"s{SECRET}u{number}s" for number, name in enumerate(self._names)}
 
-    def spelled_in(self, messages: Iterable[Message]) -> bool:
-        """Whether the text of a message would become a control token."""
-        return any(self._spelled.search(self._normalised(message["content"])) for message in messages)
+    def spelled_in(self, said: Any) -> bool:
+        """Whether a text in messages, in a call of a tool or in tools would become a control token."""
+        return any(self._spelled.search(self._normalised(text)) for text in _texts(said))
 
-    def hidden(self, messages: Iterable[Message]) -> list[Message]:
-        """The messages with stand-ins for what they spell: no template takes them for tokens either."""
-        return [
-            {
-                "role": message["role"],
-                "content": self._spelled.sub(lambda found: self._aside[found[0]], message["content"]),
-            }
-            for message in messages
-        ]
+    def hidden(self, said: T) -> T:
+        """Messages, or tools, with stand-ins for what they spell: no template takes them for tokens either."""
+        return cast(T, _changed(said, self._put_aside))
+
+    def _put_aside(self, text: str) -> str:
+        return self._spelled.sub(lambda found: self._aside[found[0]], text)
 
     def shown(self, text: str) -> str:
         """A rendered text without the stand-ins."""
@@ -87,6 +84,27 @@ class ControlTokens:
         known = self._tokenizer.added_tokens_decoder.items()
         ids = {copy.token_to_id(self._secret.get(token.content, token.content)): number for number, token in known}
         return copy, ids
+
+
+def _texts(said: Any) -> Iterator[str]:
+    """Every text in a value that JSON can hold, the keys of objects left out."""
+    if isinstance(said, str):
+        yield said
+    elif isinstance(said, Mapping):
+        for value in said.values():
+            yield from _texts(value)
+    elif isinstance(said, Sequence):
+        for value in said:
+            yield from _texts(value)
+
+
+def _changed(said: Any, change: Callable[[str], str]) -> Any:
+    """The value with every text in it changed."""
+    if isinstance(said, str):
+        return change(said)
+    if isinstance(said, Mapping):
+        return {key: _changed(value, change) for key, value in said.items()}
+    return [_changed(value, change) for value in said] if isinstance(said, Sequence) else said
 
 
 def control_tokens(tokenizer: Any) -> tuple[str, ...]:

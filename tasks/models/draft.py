@@ -9,6 +9,7 @@ Knows the tokenizer and no model; needs no torch.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -152,21 +153,27 @@ class Codec:
 
     def _prompt(self, request: Request) -> tuple[str, list[int]]:
         """The prompt as text and as token ids. Only raw text may hold control tokens besides the template's."""
-        messages = request.messages
+        messages, tools = request.messages, request.tools or ""
         if messages is None:
             text = request.prompt or ""
-        elif self._control.spelled_in(messages):
-            text = self._rendered(self._control.hidden(messages), request.sampling.thinking)
+        elif self._control.spelled_in((messages, tools)):
+            hidden = self._control.hidden(messages), self._control.hidden(tools)
+            text = self._rendered(*hidden, request.sampling.thinking)
             return self._control.shown(text), self._control.tokens(text)
         else:
-            text = self._rendered(messages, request.sampling.thinking)
+            text = self._rendered(messages, tools, request.sampling.thinking)
         return text, list(self._tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
-    def _rendered(self, messages: Sequence[Message], thinking: Thinking) -> str:
+    def _rendered(self, messages: Sequence[Message], tools: str, thinking: Thinking) -> str:
         variables = self._variables(thinking)
+        if tools:
+            variables = {**variables, "tools": json.loads(tools)}
         try:
             text: str = self._tokenizer.apply_chat_template(
-                list(messages), add_generation_prompt=True, tokenize=False, **variables
+                [_with_arguments(message) for message in messages],
+                add_generation_prompt=True,
+                tokenize=False,
+                **variables,
             )
         except TemplateError as error:
             raise RequestRefused("chat_template", str(error)) from error
@@ -240,6 +247,25 @@ def special_tokens(tokenizer: Any) -> frozenset[int]:
 
 def _within(limit: int, room: int | None) -> int:
     return limit if room is None else min(limit, room)
+
+
+def _with_arguments(message: Message) -> dict[str, Any]:
+    """A message as chat templates take it: the arguments of a call are an object, where their text is one as JSON."""
+    made: dict[str, Any] = dict(message)
+    if calls := message.get("tool_calls"):
+        made["tool_calls"] = [
+            {**call, "function": {**call["function"], "arguments": _object(call["function"]["arguments"])}}
+            for call in calls
+        ]
+    return made
+
+
+def _object(text: str) -> Any:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return value if isinstance(value, dict) else text
 
 
 @lru_cache(maxsize=256)

@@ -54,6 +54,8 @@ def chat_body(
     """
     sampling = request.sampling
     body: dict[str, Any] = {"model": model, "messages": request.messages, "stream": False}
+    if request.tools is not None:
+        body["tools"] = orjson.Fragment(request.tools)
     body |= {learnt.limit: sampling.most_tokens, "seed": _seed(request)}
     if sampling.logprobs:
         body |= {"logprobs": True, "top_logprobs": sampling.logprobs}

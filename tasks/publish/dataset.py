@@ -22,10 +22,11 @@ from tasks.publish.changes import Changes, changes_between
 from tasks.publish.merge import merged, places_of
 from tasks.publish.revisions import SEEDS, TRAIN
 from tasks.publish.settled import unsettled, write_seeds
-from tasks.schemas import MESSAGE, Conversations
+from tasks.publish.turns import as_messages
+from tasks.schemas import conversations_of
 
 BESIDE = {"rejects": REJECTS, "losses": REJECTS, "provenance": PROVENANCE}
-KEPT = ("row_id", "messages", "response_model", "operations")
+KEPT = ("row_id", "messages", "tools", "response_model", "operations")
 
 
 def check_folder(out: Path) -> Path:
@@ -52,29 +53,11 @@ def _left_behind(out: Path) -> str | None:
 def conversations(responses: pl.DataFrame) -> pl.DataFrame:
     """Responses as conversations: `messages` with the system prompt, the user's turns and the answer."""
     shaped = as_messages(responses)
-    good, faults = validate(shaped.select([c for c in KEPT if c in shaped.columns]), Conversations)
+    schema = conversations_of(shaped.schema["messages"].inner)  # type: ignore[attr-defined]
+    good, faults = validate(shaped.select([c for c in KEPT if c in shaped.columns]), schema)
     if faults:
         raise AssertionError(f"responses that are no conversations: {faults}")  # their own schema passed them
     return good
-
-
-def as_messages(frame: pl.DataFrame) -> pl.DataFrame:
-    """The frame with `messages`: (system), the turns given or the one instruction, and the response."""
-    turns = pl.concat_list(_turn("user", pl.col("instruction")))
-    if "messages" in frame.columns:
-        turns = pl.coalesce(pl.col("messages"), turns)
-    opens_with_system = turns.list.first().struct.field("role") == "system"
-    system: pl.Expr = (
-        pl.when((pl.col("system") != "") & ~opens_with_system)
-        .then(pl.concat_list(_turn("system", pl.col("system"))))
-        .otherwise(pl.lit([], dtype=pl.List(MESSAGE)))
-    )
-    answer = pl.concat_list(_turn("assistant", pl.col("response")))
-    return frame.with_columns(pl.concat_list(system, turns, answer).alias("messages"))
-
-
-def _turn(role: str, content: pl.Expr) -> pl.Expr:
-    return pl.struct(pl.lit(role).alias("role"), content.alias("content"))
 
 
 @dataclass(frozen=True)

@@ -6,16 +6,17 @@ dataset is read through once for all tables of a wave; what is held in memory is
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
-from tasks.engine.digest import digest
+from tasks.engine.digest import canonical, digest
 from tasks.engine.tables import REJECTS, Table, read_stream, sidecar, write_table
 from tasks.publish.changes import IDS
-from tasks.publish.dataset import as_messages
+from tasks.publish.turns import as_messages
 from tasks.responses import normalised
 
 STEP = "earlier_rows"
@@ -58,9 +59,15 @@ def _before_the_answer(conversations: pl.Series) -> pl.Series:
     return turns.select(pl.col("turns").list.head(pl.col("turns").list.len() - 1)).to_series()
 
 
-def _prompt(turns: Sequence[dict[str, str]]) -> str:
-    said = [f"{turn['role']}: {normalised(turn['content'])}" for turn in turns if turn["role"] != "system"]
+def _prompt(turns: Sequence[Mapping[str, Any]]) -> str:
+    said = [f"{turn['role']}: {_words(turn)}" for turn in turns if turn["role"] != "system"]
     return blake2b("\n".join(said).encode(errors="surrogatepass"), digest_size=16).hexdigest()
+
+
+def _words(turn: Mapping[str, Any]) -> str:
+    """What a turn says, and what it calls."""
+    words = normalised(turn["content"] or "")
+    return words + canonical(turn["tool_calls"]).decode() if turn.get("tool_calls") else words
 
 
 def _first_with(wanted: set[str], earlier: Path) -> dict[str, str]:

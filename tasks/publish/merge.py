@@ -16,7 +16,9 @@ import polars as pl
 from tasks.engine.tables import read_stream
 from tasks.errors import ConfigError
 from tasks.publish.changes import keys_of
+from tasks.publish.turns import widened, wider
 
+OPTIONAL = {"tools", "operations"}  # of conversations: some rows have them, others do not
 Slice = tuple[int, int]  # of the run's rows: the first, and the one after the last
 
 
@@ -77,18 +79,31 @@ def merged(earlier: Path, own: Path, places: Places) -> Iterator[pl.DataFrame]:
 
 
 def _columns(earlier: Mapping[str, pl.DataType], own: Mapping[str, pl.DataType]) -> dict[str, pl.DataType]:
-    """The columns of both: those of the dataset first. One side may lack some that the other has, where all is null."""
-    one_way = set(earlier) <= set(own) or set(own) <= set(earlier)
-    if not one_way or any(earlier[name] != own[name] for name in set(earlier) & set(own)):
+    """The columns of both: those of the dataset first. One side may lack some that the other has, where all is null, and
+    so may the turns of its conversations."""
+    one_way = set(earlier) <= set(own) | OPTIONAL or set(own) <= set(earlier) | OPTIONAL
+    columns = {**own, **earlier}
+    for name in set(earlier) & set(own):
+        kind = earlier[name] if earlier[name] == own[name] else wider(earlier[name], own[name])
+        if kind is None or not one_way:
+            one_way = False
+        else:
+            columns[name] = kind
+    if not one_way:
         raise ConfigError(
             "the dataset has other columns than the rows that this run adds",
             f"{', '.join(earlier)}; not {', '.join(own)}",
             "give the same `format`, or another --out",
         )
-    return {**earlier, **own}
+    return {name: columns[name] for name in [*earlier, *own]}
 
 
 def _aligned(frame: pl.DataFrame, columns: Mapping[str, pl.DataType]) -> pl.DataFrame:
-    return frame.select(
-        pl.col(name) if name in frame.columns else pl.lit(None, dtype).alias(name) for name, dtype in columns.items()
-    )
+    return frame.select(_as(frame, name, dtype) for name, dtype in columns.items())
+
+
+def _as(frame: pl.DataFrame, name: str, dtype: pl.DataType) -> pl.Expr:
+    if name not in frame.columns:
+        return pl.lit(None, dtype).alias(name)
+    has = frame.schema[name]
+    return pl.col(name) if has == dtype else widened(name, dtype.inner, has)  # type: ignore[attr-defined]

@@ -40,17 +40,24 @@ def unsettled(
 
 
 def write_seeds(path: Path, seeds: Sequence[Table], without: Collection[str], earlier: Path | None) -> None:
-    """Write the ids of the seeds, and those that the dataset has `earlier`, sorted.
+    """Write the ids of the seeds, of those refused too, and those that the dataset has `earlier`, sorted.
 
     Memory is that of `IDS_AT_ONCE` ids: they are laid out by their first digits in files beside `path`, and sorted there.
     """
     left_out = pl.Series(list(without), dtype=pl.String)
-    mine = (_minus(table.read(["row_id"])["row_id"], left_out) for table in seeds)
+    mine = (_minus(ids, left_out) for table in seeds for ids in _met(table))
     before = (frame["row_id"] for frame in read_stream(earlier)) if earlier else ()
-    rows = sum(table.rows for table in seeds) + (height_of(earlier) if earlier else 0)
+    rows = sum(table.rows_in or table.rows for table in seeds) + (height_of(earlier) if earlier else 0)
     with TemporaryDirectory(dir=path.parent) as folder:
         _lay_out(chain(before, mine), _digits(rows), Path(folder))
         write_stream(path, chain([pl.DataFrame(schema=SCHEMA)], _sorted_parts(Path(folder))))
+
+
+def _met(table: Table) -> Iterator[pl.Series]:
+    """The ids of a table of seeds: of its rows, and of those that were refused."""
+    yield table.read(["row_id"])["row_id"]
+    if (refused := table.read_beside("rejects")) is not None:
+        yield refused["row_id"]
 
 
 def _digits(rows: int) -> int:

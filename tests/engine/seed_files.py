@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tasks.engine.sources import Source, open_source
+from tasks.engine.seed_batches import Source
+from tasks.engine.sources import open_source
 from tasks.errors import ConfigError
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from tasks.engine.sources import open_source
 from tasks.errors import ConfigError
+from tasks.seeds.known_formats import Reading
 from tests.engine.seed_files import fault, instructions, rows, written
 
 ROOT = Path(__file__).parents[2]
@@ -48,7 +49,13 @@ def test_the_seed_tasks_of_self_instruct_are_175_instructions() -> None:
 
 def test_a_dotted_path_leads_into_lists_and_objects() -> None:
     first = rows(open_source(SEEDS, columns={"instruction": "instruction", "input": "instances.0.input"}), limit=2)[1]
-    assert first["input"].startswith("Night : Day :: Right : Left")
+    assert first["instruction"].startswith(
+        "What is the relation between the given pairs?\n\nNight : Day :: Right : Left"
+    )
+    apart = open_source(
+        SEEDS, columns={"instruction": "instruction", "input": "instances.0.input"}, reading=Reading(joined=False)
+    )
+    assert rows(apart, limit=2)[1]["input"].startswith("Night : Day :: Right : Left")
 
 
 def test_parquet_gives_the_same_rows(tmp_path: Path) -> None:
@@ -169,8 +176,9 @@ def test_sharegpt_conversations_become_messages(form: str, tmp_path: Path) -> No
         pl.DataFrame(spec).write_parquet(tmp_path / "s.parquet")
         spec = tmp_path / "s.parquet"
     source = open_source(spec)
-    turns = [{"role": "system", "content": "Be brief."}, *MESSAGES]
+    turns = [{"role": "system", "content": "Be brief."}, *MESSAGES[:1]]
     assert [row["messages"] for row in rows(source)] == [turns, turns[1:2]]
+    assert [row["response"] for row in rows(source)] == ["Hello", None]
 
 
 def test_responses_may_be_texts_or_objects() -> None:
@@ -187,7 +195,8 @@ def test_responses_may_be_texts_or_objects() -> None:
 def test_messages_stand_in_for_an_instruction() -> None:
     source = open_source([{"instruction": "a"}, {"messages": MESSAGES}, {"instruction": "", "messages": MESSAGES}])
     source.check()
-    assert [row["messages"] for row in rows(source)] == [None, MESSAGES, MESSAGES]
+    assert [row["messages"] for row in rows(source)] == [None, MESSAGES[:1], MESSAGES[:1]]
+    assert [row["instruction"] for row in rows(source)] == ["a", "Hi", "Hi"]
 
 
 @pytest.mark.parametrize(
@@ -260,7 +269,7 @@ def test_a_dataset_with_a_card_gives_what_the_card_names(tmp_path: Path) -> None
     (tmp_path / "data").mkdir()
     pl.DataFrame({"row_id": ["0" * 32], "messages": [MESSAGES]}).write_parquet(tmp_path / "data/train.parquet")
     pl.DataFrame({"row_id": ["1" * 32], "reason": ["tie"]}).write_parquet(tmp_path / "rejects.parquet")
-    assert rows(open_source(tmp_path)) == [{"messages": MESSAGES}]
+    assert rows(open_source(tmp_path)) == [{"messages": MESSAGES[:1], "instruction": "Hi", "response": "Hello"}]
 
 
 def test_a_dataset_saved_to_disk_is_opened(tmp_path: Path) -> None:
@@ -273,8 +282,8 @@ def test_a_dataset_saved_to_disk_is_opened(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "said"),
     [({}, "the folder is empty"), ({"a.py": "x = 1\n"}, "not a dataset that can be opened"),
-     ({"a.jsonl": '{"prompt": "a"}\n{"prompt" "b"}\n'}, "cannot read the dataset"), ({"a.jsonl": '{"body": "a"}\n'}, "has body"),
-     ({"a.csv": "id,prompt\n1,a\n2,\n"}, "row 2, column prompt")],
+     ({"a.jsonl": '{"prompt": "a"}\n{"prompt" "b"}\n'}, "a.jsonl line 2"), ({"a.jsonl": '{"body": "a"}\n'}, "has body"),
+     ({"a.csv": "id,prompt\n1,a\n2,\n"}, "a.csv line 3, column prompt")],
     ids=["empty", "no-data", "malformed", "unrecognised", "blank"],
 )  # fmt: skip
 def test_a_folder_without_seeds_is_told_in_one_line(files: dict[str, str], said: str, tmp_path: Path) -> None:

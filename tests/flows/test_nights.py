@@ -80,14 +80,15 @@ def test_a_night_takes_only_new_seeds_and_publishes_the_union(scripted: Scripted
 
 
 def test_seeds_that_are_left_fill_shards_of_fixed_borders_up_to_the_most_of_a_night(home: Path) -> None:
-    from flows.candidates import SeedRows, seed_ids
+    from flows.candidates import SeedRows
     from tasks.engine.process import Settings
+    from tasks.engine.row import seed_row_id
     from tasks.engine.sources import open_source
     from tasks.engine.tables import write_stream
 
     home.mkdir()
     settings = Settings(run="sft-1", home=home, ledger="", tables=str(home / "tables"))
-    seen = sorted(seed_ids([{"instruction": text} for text in QUESTIONS[::2]]))
+    seen = sorted(seed_row_id({"instruction": text}) for text in QUESTIONS[::2])
     write_stream(Path("seeds.parquet"), [pl.DataFrame({"row_id": seen})])
     rows = SeedRows(open_source(QUESTIONS + QUESTIONS[1:4]), settings, 4, 12, Path("seeds.parquet"))
     waves = [rows.take(6), rows.take(None), rows.take(None)]

@@ -1,0 +1,201 @@
+"""The formats that seeds are known to come in: which columns of a file are read, and what a row is made of them.
+
+    Alpaca           instruction, input, output, history, system     Dolly        instruction, context, response
+    ShareGPT, TRL    messages or conversations, tools                plain QA     question, answer
+    TRL preference   prompt, chosen, rejected                        OpenOrca     system_prompt, question, response
+    TRL completion   prompt, completion                              HH-RLHF      chosen, rejected as marked texts
+
+A column of a known format is used, or its file is refused. A row has what is to be asked in `instruction` (the user's
+last turn) and, where it is a conversation, `messages`; an answer that came with it is `response`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from tasks.errors import ConfigError, Filtered
+from tasks.seeds.turns import Turn, last_question, marked_turns, split_answer, turns_of
+
+COLUMNS = {  # our columns, and what files call them, the likeliest first
+    "instruction": ("instruction", "prompt", "question", "query", "text"),
+    "messages": ("messages", "conversations", "conversation"),
+    "system": ("system", "system_prompt", "system_message"),
+    "context": ("context",),
+    "topic": ("topic",),
+    "responses": ("responses",),
+}
+BESIDE_A_QUESTION = {  # read where there is something to ask
+    "input": ("input",),
+    "history": ("history",),
+    "tools": ("tools",),
+    "response": ("response", "output", "completion", "answer"),
+}
+PAIR = ("chosen", "rejected")  # of a preference set: given responses
+JOIN = "+"  # responses=a+b: a list of what is in the columns a and b
+ASKING = ("instruction", "messages")
+TREE = {"message_id", "parent_id", "role", "text"}  # OpenAssistant/oasst1: a turn a row
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a run takes of its seeds.
+
+    `answers`: those given are kept, else they are left out. `joined`: the user's turn is made of instruction, input and
+    context, and follows the history; else a template makes it, of the columns as they are. `pools`: several responses
+    to one question are of use. `bad`: whether a record that cannot be read ends the run or is a reject.
+    """
+
+    answers: bool = True
+    joined: bool = True
+    pools: bool = True
+    bad: Literal["refuse", "reject"] = "refuse"
+
+    @property
+    def wanted(self) -> dict[str, tuple[str, ...]]:
+        """Our columns that may be read, and their names in files."""
+        beside = {
+            ours: names
+            for ours, names in BESIDE_A_QUESTION.items()
+            if (self.answers or ours != "response") and (self.joined or ours not in ("input", "history"))
+        }
+        return {**COLUMNS, **beside}
+
+
+def recognised(names: Sequence[str], samples: Callable[[str], Sequence[Any]], reading: Reading) -> dict[str, str]:
+    """Our columns that are there under a name we know, and that name. `samples`: the first values of a column.
+
+    Raises ConfigError for a format that no row can be made of.
+    """
+    present = set(names)
+    if present >= TREE:
+        fix = "give one conversation a row, as `messages`"
+        raise ConfigError("a tree of messages, a turn a row", ", ".join(sorted(TREE)), fix)
+    found = {ours: next((n for n in known if n in present), None) for ours, known in reading.wanted.items()}
+    if found["responses"] is None and present.issuperset(PAIR):
+        found["responses"] = JOIN.join(PAIR)
+    if not (found["instruction"] or found["messages"]):
+        if found.get("input") and present.intersection(BESIDE_A_QUESTION["response"]):
+            found["instruction"] = found["input"]
+        found = {ours: None if ours in BESIDE_A_QUESTION and ours != "response" else n for ours, n in found.items()}
+        if not found["instruction"]:
+            found["response"] = None
+    if found["messages"]:
+        found["response"] = None  # a conversation holds its own answer
+    for ours in ("response", "tools"):
+        theirs = found.get(ours)
+        if theirs and not all(isinstance(value, str | list | None) for value in samples(theirs)):
+            found[ours] = None  # a number that marks a choice, say: no text to keep
+    return {ours: theirs for ours, theirs in found.items() if theirs is not None}
+
+
+def unused(names: Iterable[str], read: Container[str], columns: Mapping[str, str], reading: Reading) -> list[str]:
+    """The columns of a file that no answer depends on: those not read, and those that the run has no use for."""
+    left = [name for name in names if name not in read]
+    if reading.joined and "topic" in columns:
+        left.append(columns["topic"])
+    if not reading.pools and "responses" in columns:
+        chosen, _, others = columns["responses"].partition(JOIN)
+        left += [name for name in (chosen, *others.split(JOIN)) if name and not (reading.answers and name == PAIR[0])]
+    return left
+
+
+def blank_is_nothing(ours: str, theirs: str) -> bool:
+    """Whether a recognised column that is blank counts as one that is not there, also in the row's id."""
+    return ours in BESIDE_A_QUESTION or (ours == "system" and theirs != "system")
+
+
+def is_composed(columns: Mapping[str, str]) -> bool:
+    """Whether a row is made of more than its columns as they stand."""
+    if {"instruction", "context"} <= columns.keys() or columns.get("instruction") == "text":
+        return True
+    return bool(columns.keys() & {"messages", "input", "history", "tools", "responses"})
+
+
+def settled(seed: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, Any]:
+    """A record's values under our names, each where it belongs: what its id is made of.
+
+    A prompt that is a list is a conversation; so is a text with marks. A preference pair without a prompt begins alike
+    on both sides. Raises Filtered for one that we do not take.
+    """
+    values = {ours: value for ours, value in seed.items() if value is not None}
+    if type(prompt := values.get("instruction")) is list:
+        values["messages"] = values.pop("instruction")
+    elif type(prompt) is str and columns.get("instruction") == "text" and (turns := marked_turns(prompt)):
+        values["messages"] = values.pop("instruction") and turns
+    if type(completion := values.get("response")) is list:
+        *before, last = completion
+        if last["role"] != "assistant" or not last["content"]:
+            raise Filtered("unsupported_content", "a completion that does not end with the assistant's text")
+        if before:
+            values["messages"] = [*(values.get("messages") or [_said(values.pop("instruction"))]), *before]
+        values["response"] = last["content"]
+    if type(values.get("responses")) is dict:
+        _settle_pair(values)
+    return values
+
+
+def _settle_pair(values: dict[str, Any]) -> None:
+    """Replace a pair of conversations by what both begin with, and the answer that ends each."""
+    sides: list[list[Turn]] = values["responses"]["sides"]
+    shared = 0
+    while shared < min(map(len, sides)) - 1 and all(turns[shared] == sides[0][shared] for turns in sides):
+        shared += 1
+    if any(len(turns) != shared + 1 or turns[-1]["role"] != "assistant" for turns in sides):
+        raise Filtered("unsupported_content", "chosen and rejected differ in more than the last answer")
+    if (shared and not values.get("messages")) or (shared and len(values["messages"]) < shared):
+        values["messages"] = sides[0][:shared]
+    values["responses"] = [{"text": turns[-1]["content"], "model": None, "principle": None} for turns in sides]
+
+
+def _said(text: str) -> Turn:
+    return {"role": "user", "content": text}
+
+
+def row_of(values: Mapping[str, Any], reading: Reading, *, pair: bool = False) -> dict[str, Any]:
+    """The row that a settled record becomes. `pair`: its responses are a chosen and a rejected one."""
+    row = dict(values)
+    question = row.get("instruction")
+    if reading.joined:
+        question = "\n\n".join(_parts(row)) if _holds(row.get("instruction")) or _holds(row.get("input")) else question
+        row.pop("input", None)
+        if (history := row.pop("history", None)) and not row.get("messages"):
+            row["messages"] = [*history, _said(question or "")]
+    if turns := row.get("messages"):
+        row["messages"], answer = split_answer(turns)
+        if answer is not None and not _holds(row.get("response")):
+            row["response"] = answer["content"]
+            if answer.get("train") is False:
+                raise Filtered("not_to_train_on", "the answer is marked as not to be trained on", raw=answer["content"])
+        if not _holds(question):
+            question = last_question(turns)
+    if question is not None:
+        row["instruction"] = question
+    if pair and not _holds(row.get("response")):
+        row["response"] = row["responses"][0]["text"]
+    if not reading.answers:
+        row.pop("response", None)
+    return row
+
+
+def _parts(row: Mapping[str, Any]) -> list[str]:
+    """What the user's turn is made of. One part alone is left as it is."""
+    parts = [row[ours] for ours in ("instruction", "input", "context") if _holds(row.get(ours))]
+    return parts if len(parts) == 1 else [part.strip() for part in parts]
+
+
+def _holds(value: Any) -> bool:
+    return type(value) is str and value.strip() != ""
+
+
+def history_of(value: Any) -> list[Turn] | None:
+    """Alpaca's earlier turns, pairs of what was asked and answered. Raises TypeError with what was found."""
+    if type(value) is list and all(type(pair) is list and len(pair) == 2 for pair in value):
+        asked = [
+            {"role": role, "content": text}
+            for pair in value
+            for role, text in zip(("user", "assistant"), pair, strict=True)
+        ]
+        return turns_of(asked)
+    return turns_of(value)
