@@ -10,13 +10,16 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, NotRequired, Protocol, TypedDict
+from typing import Annotated, Any, Literal, NotRequired, Protocol, TypedDict
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 Role = Literal["system", "user", "assistant", "tool"]
 FinishReason = Literal["stop", "length", "content_filter", "tool_calls", "cut_off"]
-Thinking = Literal["model", "on", "off"]
+YAML_SWITCH = {True: "on", False: "off"}  # what YAML makes of `on` and `off`
+Thinking = Annotated[
+    Literal["model", "on", "off"], BeforeValidator(lambda said: YAML_SWITCH[said] if isinstance(said, bool) else said)
+]
 
 
 class Message(TypedDict):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from tasks.engine.attempts import sampled_key
@@ -48,6 +49,13 @@ def test_a_model_has_its_own_values_for_the_newer_fields() -> None:
     assert sampling == Sampling(
         temperature=0.7, top_k=20, min_p=0.1, repetition_penalty=1.1, thinking="on", max_reasoning_tokens=9
     )
+
+
+@pytest.mark.parametrize("said", ["on", "off"])
+def test_thinking_is_on_or_off_as_yaml_reads_it(said: str) -> None:
+    value = yaml.safe_load(f"thinking: {said}")["thinking"]
+    assert isinstance(value, bool)
+    assert ModelConfig(name="m", thinking=value).thinking == Sampling(thinking=value).thinking == said
 
 
 def test_a_server_is_sent_what_is_set_and_nothing_else() -> None:

@@ -13,6 +13,8 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from tasks.models.answers.thinking import variables_of
+from tasks.models.base import Message
 from tests.models.answers.templates import TEMPLATES
 
 FOUR, SUM = "It is four.", "2 + 2 is 4."
@@ -88,6 +90,13 @@ def family_tokenizer(family: Family) -> PreTrainedTokenizerFast:
         extra_special_tokens=special[2:],
         chat_template=template,
     )
+
+
+def prompt_of(family: Family, messages: Sequence[Message]) -> str:
+    """What a model of this family reads before it answers, today."""
+    tokenizer = family_tokenizer(family)
+    variables = variables_of(tokenizer, family.thinking)
+    return str(tokenizer.apply_chat_template(list(messages), add_generation_prompt=True, tokenize=False, **variables))
 
 
 def save_family(folder: Path, family: Family, prompts: Sequence[str]) -> Path:

@@ -128,3 +128,18 @@ def test_what_another_attempt_would_not_change_is_final(reason: str, final: list
     loss = Unusable(reason)
     cases = [(True, False), (True, True), (False, False), (False, True)]  # paid now, of before a retry
     assert [is_final(loss, paid, earlier) for paid, earlier in cases] == final
+
+
+@pytest.mark.parametrize(
+    ("text", "reasoning", "detail"),
+    [("", "2 + 2", "the reasoning stopped after 9 tokens"), ("It is", "2 + 2", "the answer stopped after 9 tokens"),
+     ("It is", None, "stopped after 9 tokens")],
+    ids=["reasoning", "answer", "no reasoning"],
+)  # fmt: skip
+def test_a_truncated_answer_says_whether_reasoning_or_answer_ran_out(
+    text: str, reasoning: str | None, detail: str
+) -> None:
+    request = Request(Sampling(thinking="on"), 1, ({"role": "user", "content": "2 + 2?"},))
+    with pytest.raises(Unusable, match=detail) as refused:
+        accept(request, Completion(text, "length", 9, 9, reasoning=reasoning))
+    assert (refused.value.reason, refused.value.detail) == ("truncated", detail)

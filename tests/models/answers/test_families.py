@@ -7,10 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.models.answers.rendering import rendered
-from tasks.models.answers.thinking import variables_of
 from tasks.models.base import Message, Request, Sampling
-from tests.models.answers.families import FAMILIES, FOUR, SUM, family_tokenizer, save_family
+from tests.models.answers.families import FAMILIES, FOUR, SUM, prompt_of, save_family
 from tests.models.tiny import ask, one_thread
 
 QUESTION: tuple[Message, ...] = ({"role": "user", "content": "What is 2 + 2?"},)
@@ -25,8 +23,7 @@ def threads() -> Iterator[None]:
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_model_of_every_family_says_that_it_is_four(name: str, tmp_path: Path) -> None:
     family = FAMILIES[name]
-    tokenizer = family_tokenizer(family)
-    prompt = rendered(tokenizer, QUESTION, variables=variables_of(tokenizer, family.thinking))
+    prompt = prompt_of(family, QUESTION)
     folder = save_family(tmp_path / "model", family, [prompt])
     sampling = Sampling(temperature=0, max_new_tokens=120, thinking=family.thinking)
     (completion,) = ask(folder, [Request(sampling, 0, messages=QUESTION)])
