@@ -77,7 +77,10 @@ def test_a_run_killed_in_the_middle_pays_again_only_for_what_was_in_flight(tmp_p
     assert summary["rows"] == 200
     twice = [line for line in log(tmp_path) if line.startswith("asked") and before[line]]
     assert len(twice) <= 2 * IN_FLIGHT  # those that waited for their commit count as in flight
-    assert 0 < summary["ledger_hits"] == 200 - summary["requests"]
+    assert (
+        summary["ledger_hits"] <= 200 - summary["requests"]
+    )  # shards that had ended come as tables, without a look at the ledger
+    assert summary["requests"] < 200
 
 
 def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(tmp_path: Path, prefect_server: str) -> None:
@@ -113,7 +116,7 @@ def test_a_full_disk_is_one_clear_line_and_what_was_paid_for_is_kept(tmp_path: P
         finished = stillroom(tmp_path, *arguments, "--set", "model.max_in_flight=256", server=prefect_server)
         summary = json.loads(finished.stdout.splitlines()[-1])
         assert summary["rows"] == 1000
-        assert summary["ledger_hits"] > 0
+        assert summary["requests"] < 1000
     finally:
         subprocess.run(["umount", str(home)], check=True)
 
