@@ -102,7 +102,7 @@ def test_a_full_disk_is_one_clear_line_and_what_was_paid_for_is_kept(tmp_path: P
     home = tmp_path / "home"
     home.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=160k", "tmpfs", str(home)], capture_output=True, text=True
+        ["mount", "-t", "tmpfs", "-o", "size=280k", "tmpfs", str(home)], capture_output=True, text=True
     )
     if mounted.returncode:
         pytest.skip(f"needs a small file system of its own: {mounted.stderr.strip()}")
@@ -116,7 +116,7 @@ def test_a_full_disk_is_one_clear_line_and_what_was_paid_for_is_kept(tmp_path: P
         finished = stillroom(tmp_path, *arguments, "--set", "model.max_in_flight=256", server=prefect_server)
         summary = json.loads(finished.stdout.splitlines()[-1])
         assert summary["rows"] == 1000
-        assert summary["requests"] < 1000
+        assert summary["requests"] < 1000  # what was committed before the disk was full was not asked for again
     finally:
         subprocess.run(["umount", str(home)], check=True)
 
