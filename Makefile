@@ -18,7 +18,7 @@ real-servers: install  ## both pipelines on vLLM, llama.cpp and transformers ser
 
 check: install  ## style, types, import rules
 	$(BIN)/ruff check .
-	$(BIN)/ruff format --check flows tasks tests
+	$(BIN)/ruff format --check flows tasks tests stillroom.py
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/test_imports.py
 

@@ -1,5 +1,28 @@
-"""What a person starts. Importing this package settles where Prefect keeps its things, before Prefect is imported."""
+"""What a person starts. Importing this package settles which `tasks` is ours, and where Prefect keeps its things.
 
-from tasks.engine.home import prepare_environment
+Both come before anything else is imported. Another package called `tasks` may come first on Python's path: in the folder
+where `python -m` is run, on PYTHONPATH, or because Prefect and Ray put the folder of a run on the path of its processes.
+"""
+
+import sys
+from pathlib import Path
+
+
+def _settle_tasks() -> None:
+    """Import the `tasks` that lies beside this package. Raises ImportError where another has been imported already."""
+    root = Path(__file__).parents[1]
+    sys.path.insert(0, str(root))
+    try:
+        import tasks
+    finally:
+        sys.path.remove(str(root))
+    where = tasks.__file__ or next(iter(tasks.__path__))
+    if Path(where).resolve() != (root / "tasks" / "__init__.py").resolve():
+        raise ImportError(f"another package of the name `tasks` is imported already: {where}")
+
+
+_settle_tasks()
+
+from tasks.engine.home import prepare_environment  # noqa: E402 - of the package that has just been settled
 
 prepare_environment()

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +35,7 @@ from prefect.workers.process import ProcessWorker
 from pydantic import SecretStr
 
 from flows.config import InstructionSFT, PreferenceDPO, load_config
+from flows.service.child_command import child_command
 from flows.service.untold import tell_untold
 from tasks.errors import ConfigError
 
@@ -96,7 +96,7 @@ def _take_up_again(client: SyncPrefectClient) -> list[str]:
 
 def _engine() -> str:
     """Starts a flow run in the worker's own process group, and without the supervisor that workers else put before it."""
-    return shlex.join([sys.executable, "-m", "prefect.engine"])
+    return shlex.join(child_command("prefect.engine"))
 
 
 def _put_pool(client: SyncPrefectClient, command: str | None) -> None:
@@ -114,7 +114,7 @@ def _put_pool(client: SyncPrefectClient, command: str | None) -> None:
 def _put_deployments() -> list[str]:
     """By Prefect's own command, so that what `stillroom deploy` does and what prefect.yaml says cannot differ."""
     file = DEPLOYMENTS / "prefect.yaml"
-    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(file)]
+    command = child_command("prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(file))
     said = subprocess.run(command, capture_output=True, text=True, check=False)
     names = [deployment["name"] for deployment in yaml.safe_load(file.read_text())["deployments"]]
     if said.returncode or said.stdout.count("successfully created") != len(names):

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from ipaddress import ip_address
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -26,6 +27,7 @@ from tasks.models.open import is_remote
 if TYPE_CHECKING:  # a run is checked before Prefect is needed
     from prefect.task_runners import TaskRunner
 
+ROOT = Path(__file__).parents[1]
 LOST_WORKERS = 3
 """How often Ray runs a shard again whose worker was lost. The ledger answers what the lost one had paid for."""
 ANSWER_S = 5.0
@@ -53,7 +55,10 @@ def ray_runner(ray: RayWorkers, api_url: str) -> TaskRunner[Any]:
     options: dict[str, Any] = {
         "log_to_driver": False,
         "logging_level": "ERROR",
-        "runtime_env": {"env_vars": {"PREFECT_API_URL": api_url}},
+        "runtime_env": {
+            "env_vars": {"PREFECT_API_URL": api_url},
+            "worker_process_setup_hook": _importing_ours(str(ROOT)),
+        },
     }
     if where == "local":
         # Ray listens on all interfaces: nobody gets in who does not have the token of this run
@@ -66,6 +71,25 @@ def ray_runner(ray: RayWorkers, api_url: str) -> TaskRunner[Any]:
 
     runner: TaskRunner[Any] = RayTaskRunner(where, options)
     return runner
+
+
+def _importing_ours(root: str) -> Callable[[], None]:
+    """What a worker does first: it imports our packages, if they lie where they do here.
+
+    Ray puts the folder of the run on its path, before everything else, and a `tasks/` there would be taken for ours.
+    """
+
+    def import_ours() -> None:  # a function in a function travels whole; one with a name is looked for on that path
+        import sys
+        from pathlib import Path
+
+        if Path(root, "flows", "__init__.py").exists():
+            sys.path.insert(0, root)
+            import flows  # noqa: F401 - it imports `tasks`
+
+            sys.path.remove(root)
+
+    return import_ours
 
 
 def resources(ray: RayWorkers) -> Callable[[], AbstractContextManager[Any]]:

@@ -15,7 +15,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -26,6 +25,7 @@ from typing import IO
 
 from flows.children import Children
 from flows.service.app import ALLOWED_HOSTS
+from flows.service.child_command import child_command
 from tasks.engine.home import SERVE_LOCK, check_home, home, served_url
 from tasks.errors import ConfigError
 
@@ -110,12 +110,7 @@ def _environment(ui: str, host: str) -> dict[str, str]:
 
 def _server(host: str, port: int) -> list[str]:
     """Prefect's server, by our app: Prefect's own command answers under any name."""
-    app = ["--factory", "flows.service.app:create_app", "--log-level", "warning"]
-    return [sys.executable, "-m", "uvicorn", *app, "--host", host, "--port", str(port)]
-
-
-def _prefect(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "prefect", *arguments]
+    return child_command("flows.service.app", host, str(port))
 
 
 def _wait_until_up(server: subprocess.Popen[bytes], health: str, log: Path) -> None:
@@ -131,7 +126,7 @@ def _wait_until_up(server: subprocess.Popen[bytes], health: str, log: Path) -> N
 
 def _deploy(children: Children, environment: dict[str, str]) -> None:
     """In a process of its own, so that this one stays small. Raises ConfigError with what it said."""
-    deploy = children.start("deploy", [sys.executable, "-m", "flows.cli", "deploy", "--here"], environment)
+    deploy = children.start("deploy", child_command("flows.cli", "deploy", "--here"), environment)
     deploy.wait()
     said = children.log("deploy").read_text().strip()
     if deploy.returncode:
@@ -141,8 +136,8 @@ def _deploy(children: Children, environment: dict[str, str]) -> None:
 
 
 def _start_worker(children: Children, environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    worker = _prefect("worker", "start", "--pool", "stillroom", "--type", "process", "--name", f"worker-{os.getpid()}")
-    return children.start("worker", worker, environment)
+    options = ["--pool", "stillroom", "--type", "process", "--name", f"worker-{os.getpid()}"]
+    return children.start("worker", child_command("prefect", "worker", "start", *options), environment)
 
 
 @contextmanager

@@ -117,7 +117,7 @@ class Served(Api):
         self.output = folder / "serve.out"
         with self.output.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "flows.cli", "serve", "--port", str(port)],
+                [sys.executable, "-P", str(ROOT / "stillroom.py"), "flows.cli", "serve", "--port", str(port)],
                 cwd=folder, env=self.environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
             )  # fmt: skip
         try:

@@ -10,6 +10,7 @@ Kubernetes ask.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Awaitable, Callable, MutableMapping
 from ipaddress import ip_address
 from typing import Any
@@ -81,3 +82,15 @@ def _is_address(name: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def main() -> None:
+    """Serve at the host and the port that the arguments name. uvicorn's command would look for packages here, first."""
+    import uvicorn
+
+    host, port = sys.argv[1:]
+    uvicorn.run(create_app, factory=True, host=host, port=int(port), log_level="warning")
+
+
+if __name__ == "__main__":
+    main()

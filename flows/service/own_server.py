@@ -15,18 +15,16 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-PROGRAM = "import sys; sys.path.append(sys.argv.pop(1)); from flows.service.server_process import main; main()"
-"""With `-P` and where this package lies: a folder of the same name where the user is does not get in between."""
+from flows.service.child_command import child_command
+
 BEGIN = b"b"
 BACKLOG = 128
 SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
@@ -99,8 +97,7 @@ def server_environment(given: Mapping[str, str]) -> dict[str, str]:
 
 def _start(listening: socket.socket, output: IO[bytes]) -> subprocess.Popen[bytes]:
     """Start the process. It hears no signal from its birth on: what is blocked here stays blocked there."""
-    package = str(Path(__file__).parents[2])
-    command = [sys.executable, "-P", "-c", PROGRAM, package, str(listening.fileno())]
+    command = child_command("flows.service.server_process", str(listening.fileno()))
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         return subprocess.Popen(

@@ -124,3 +124,7 @@ async def _settle(server: Any) -> None:
         await asyncio.sleep(TOLD_POLL_S)
     while any(not s._queue.empty() or not s._retry.empty() for t in Topic._topics.values() for s in t._subscriptions):
         await asyncio.sleep(TOLD_POLL_S)
+
+
+if __name__ == "__main__":
+    main()

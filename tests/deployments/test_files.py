@@ -159,11 +159,9 @@ def test_server_address_pool_and_image_are_the_same_everywhere() -> None:
 def test_the_image_holds_what_the_package_is_made_of() -> None:
     import tomllib
 
-    packages = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"][
-        "packages"
-    ]
+    wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
     dockerfile, kept = (DEPLOYMENTS / "Dockerfile").read_text(), (DEPLOYMENTS / "Dockerfile.dockerignore").read_text()
-    for name in (*packages, "pyproject.toml", "requirements.lock"):
+    for name in (*wheel["packages"], *wheel["force-include"], "pyproject.toml", "requirements.lock"):
         assert re.search(rf"^COPY .*\b{re.escape(name)}\b", dockerfile, re.MULTILINE)
         assert f"!{name}\n" in kept
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import urllib.error
@@ -69,6 +70,33 @@ def test_a_server_refuses_a_name_that_is_not_its_own(path: str, url: str) -> Non
     assert _status(url + path, Host="evil.example") == 421
     assert _status(url + path, Host="stillroom.example") == 200
     assert _status(url + path) == 200
+
+
+@pytest.mark.parametrize("path", ["/api/events/in", "/api/events/out", "/api/logs/out"])
+def test_a_websocket_is_refused_under_a_name_that_is_not_the_servers_own(path: str, url: str) -> None:
+    port = url.rpartition(":")[2]
+    assert _upgraded(url, path, "evil.example") == 403
+    assert _upgraded(url, path, f"evil.example:{port}") == 403
+    assert _upgraded(url, path, f"localhost:{port}") == 101
+    assert _upgraded(url, path, "stillroom.example") == 101
+
+
+def _upgraded(url: str, path: str, host: str) -> int:
+    """The status that answers the opening handshake of a websocket."""
+    handshake = [
+        f"GET {path} HTTP/1.1",
+        f"Host: {host}",
+        "Connection: Upgrade",
+        "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
+        "Sec-WebSocket-Protocol: prefect",
+        "",
+        "",
+    ]
+    with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=30) as connection:
+        connection.sendall("\r\n".join(handshake).encode())
+        return int(connection.makefile("rb").readline().split()[1])
 
 
 def test_no_web_origin_is_let_in(url: str) -> None:
