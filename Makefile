@@ -31,6 +31,7 @@ bench: install  ## speed and memory, side by side with a reference in one run
 	$(BIN)/python -m tests.benchmarks.orchestration
 	$(BIN)/python -m tests.benchmarks.pipeline
 	$(BIN)/python -m tests.benchmarks.preview
+	$(BIN)/python -m tests.benchmarks.start
 
 demo-model: install  ## train the built-in model again
 	$(BIN)/python -m tasks.models.demo.train

@@ -31,6 +31,7 @@ from flows.report import Ending, progress_text, report_line, report_text, start_
 from flows.run import Run
 from flows.runs.verdict import TooManyRejects
 from flows.samples import reject_rows, sample_rows
+from flows.service.heartbeat import heartbeats
 from tasks.engine.process import process
 from tasks.notices import heard
 from tasks.publish.revisions import TRAIN
@@ -52,7 +53,7 @@ def watched(run: Run) -> Iterator[None]:
         watch = Watch(run, Board(client, UUID(str(flow_run.id)), log), log)
         error: BaseException | None = None
         try:
-            with heard(lambda line: log.warning("%s", line)):
+            with heartbeats(), heard(lambda line: log.warning("%s", line)):
                 yield
         except BaseException as raised:
             error = raised

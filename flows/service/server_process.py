@@ -1,8 +1,9 @@
 """What the process of a command's own Prefect server does, from its first import to its last write.
 
-Started by own_server.py with a socket that listens. It runs Prefect's API with the services that write down what a run tells (its task runs and events), and the automations;
-no UI, no schedules, and none of what looks after deployments. Its standard input says how far it may go: nothing is
-touched before the first byte, and its end is the end of the process, once all that was told is written down.
+Started by own_server.py with a socket that listens. It runs Prefect's API with the services that write down what a run
+tells (its task runs and events), and the automations; no UI, no schedules, and none of what looks after deployments. Its
+standard input says how far it may go: nothing is touched before the first byte, and its end is the end of the process,
+once all that was told is written down.
 """
 
 from __future__ import annotations

@@ -336,3 +336,24 @@ def test_a_dpo_run_shows_each_technique_and_pairs(scripted: Scripted) -> None:
         f"progress-pairs-{step}" for step in ("model-pool", "ultrafeedback", "pair")
     }
     assert {"row_id", "prompt", "chosen", "rejected"} <= set(shown.rows("sample-pairs")[0])
+
+
+def test_a_run_gives_a_sign_of_life_that_names_its_flow(scripted: Scripted) -> None:
+    from prefect.client.orchestration import get_client
+    from prefect.events.filters import EventFilter, EventNameFilter, EventResourceFilter
+
+    scripted(lambda _request: "An answer that is long enough.")
+    sft(seeds=questions(1))
+    run = Shown().run
+
+    def beats() -> list[Any]:
+        of_run = EventResourceFilter(id=[f"prefect.flow-run.{run.id}"])
+        wanted = EventFilter(event=EventNameFilter(name=["prefect.flow-run.heartbeat"]), resource=of_run)
+        with get_client(sync_client=True) as client:
+            found = client._client.post("/events/filter", json={"filter": wanted.model_dump(mode="json")})
+        return list(found.json()["events"])
+
+    related = [
+        (about["prefect.resource.role"], about.get("prefect.resource.name")) for about in patiently(beats)[0]["related"]
+    ]
+    assert ("flow", "instruction-sft") in related
