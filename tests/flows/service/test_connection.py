@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import sqlite3
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from uuid import uuid4
 
 import psutil
 import pytest
 
 from flows.service.own_server import SIGNALS, OwnServer, ServerFailed
 from tests.flows.service.test_ends import Command, respond
+from tests.flows.test_cli import questions
 from tests.models.server import chat, serving
-from tests.serving import Api, until
+from tests.serving import Api, environment, until
 
 
 @pytest.fixture
@@ -52,6 +59,26 @@ def test_it_touches_nothing_before_it_may_and_hears_no_signal(user: Path) -> Non
     assert [path.name for path in files(user)] == ["prefect.db"]
 
 
+def test_what_it_was_told_in_its_last_moment_is_written_down(user: Path) -> None:
+    told = [
+        {
+            "id": str(uuid4()),
+            "occurred": "2026-01-01T00:00:00Z",
+            "event": "told",
+            "resource": {"prefect.resource.id": "it"},
+        }
+        for _ in range(2000)
+    ]
+    with OwnServer() as server:
+        server.begin(90)
+        body = json.dumps(told).encode()
+        request = urllib.request.Request(f"{server.api_url}/events", body, {"Content-Type": "application/json"})
+        urllib.request.urlopen(request, timeout=60).close()
+        server.end(60)
+    with closing(sqlite3.connect(user / "home" / "prefect" / "prefect.db")) as database:
+        assert database.execute("SELECT count(*) FROM events WHERE event = 'told'").fetchone() == (2000,)
+
+
 def test_one_that_cannot_come_up_says_why(user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREFECT_API_DATABASE_CONNECTION_URL", "sqlite+aiosqlite:////proc/none/prefect.db")
     with OwnServer() as server, pytest.raises(ServerFailed, match="/proc/none"):
@@ -68,3 +95,34 @@ def test_a_server_named_in_a_file_of_prefects_is_used(tmp_path: Path, prefect_se
     found = Api(prefect_server.removesuffix("/api")).ask("flow_runs/filter", {})
     assert [flow_run["state_type"] for flow_run in found if flow_run["id"].startswith(run)] == ["COMPLETED"]
     assert not (tmp_path / "home" / "prefect" / "prefect.db").exists()
+
+
+@pytest.mark.slow
+def test_a_local_model_whose_answers_are_on_record_is_not_loaded(tmp_path: Path) -> None:
+    program = (
+        "import os, sys, flows.cli; end = os._exit; "
+        "os._exit = lambda code: (print(*(m for m in ('torch', 'transformers') if m in sys.modules), file=sys.stderr), end(code)); "
+        "flows.cli.main()"
+    )
+    options = [
+        "sft",
+        "--recipe",
+        "respond",
+        "--seeds",
+        questions(tmp_path, 2),
+        "--model",
+        "demo",
+        "--out",
+        "out",
+        "--json",
+    ]
+
+    def run() -> tuple[int, str]:
+        done = subprocess.run([sys.executable, "-c", program, *options], env=environment(tmp_path), cwd=tmp_path,
+                              capture_output=True, text=True, timeout=250)  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)["requests"], done.stderr.strip().splitlines()[-1] if done.stderr.strip() else ""
+
+    assert run() == (2, "torch transformers")
+    shutil.rmtree(tmp_path / "home" / "tables")  # the ledger alone has them
+    assert run() == (0, "")
