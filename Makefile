@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-slow real-servers check bench demo-model demo-eval install lock
+.PHONY: demo test test-slow real-servers check mutants bench demo-model demo-eval install lock
 
 demo: install  ## make both kinds of dataset with the built-in model
 	$(BIN)/stillroom sft --recipe evolved --out datasets/demo-sft
@@ -21,6 +21,9 @@ check: install  ## style, types, import rules
 	$(BIN)/ruff format --check flows tasks tests stillroom.py
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/test_imports.py
+
+mutants: install  ## break each law in a copy of the tree; its tests have to notice
+	$(BIN)/python -m tests.mutants
 
 bench: install  ## speed and memory, side by side with a reference in one run
 	$(BIN)/python -m tests.benchmarks.overhead

@@ -74,3 +74,36 @@ def test_epochs_are_those_of_the_rows_at_hand() -> None:
     frame = pl.DataFrame({"row_id": ["a", "b"], "epoch": [1, 2]})
     assert epochs_of(frame, ["b", "c"]) == {"b": 2}
     assert epochs_of(None, ["a"]) == {}
+
+
+def test_changed_prompts_are_another_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tasks.engine import keys
+
+    function = evol_instruct.function
+    before = step_key("evol_instruct", function, "en")
+    monkeypatch.setattr(keys, "digest_of", lambda name, language: f"{name} in {language}, reworded")
+    assert step_key("evol_instruct", function, "en") != before
+    assert step_key("evol_instruct", function, "en") != step_key("evol_instruct", function, "de")
+
+
+@pytest.mark.parametrize("change", [{"language": "de"}, {"seed": 1}, {"max_attempts": 9}], ids=str)
+def test_a_setting_that_shapes_a_table_puts_it_in_another_place(
+    change: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tasks.engine import orchestrate
+    from tasks.engine.process import Settings
+    from tasks.engine.tables import write_table
+
+    monkeypatch.setattr(orchestrate, "step_key", lambda *_: "the same code and prompts")
+    table = write_table(tmp_path / "seeds.parquet", "seeds", pl.DataFrame({"row_id": ["a"]}), {})
+    settings = Settings(run="sft-1", home=tmp_path, ledger="", tables="tables")
+    places = [
+        orchestrate._place(text_generation, [table], orchestrate.Common({}, TextGeneration(), one))[0]
+        for one in (
+            settings,
+            settings,
+            settings.model_copy(update={"run": "sft-2"}),
+            settings.model_copy(update=change),
+        )
+    ]
+    assert places[0] == places[1] == places[2] != places[3]

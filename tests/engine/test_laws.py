@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from tasks.engine.ask import Models
 from tasks.engine.digest import uniform
+from tasks.engine.gate import WINDOWS_BEGUN, Gate
 from tasks.engine.row import Row
 from tasks.engine.tables import encoded
 from tasks.engine.technique import Params, technique
@@ -23,6 +24,7 @@ from tasks.engine.validate import TableError
 from tasks.errors import Filtered, PermanentError, RequestRefused, Unusable
 from tasks.generate.text_generation import TextGeneration
 from tasks.models.base import Completion, Request, Sampling
+from tasks.models.config import ModelConfig
 from tasks.schemas import Instructions, Rows
 from tests.engine.world import Run, seeds, world
 
@@ -149,7 +151,7 @@ def test_the_same_request_at_the_same_moment_is_made_once(tmp_path: Path) -> Non
         await asyncio.sleep(0.05)
         return "done"
 
-    with world(tmp_path) as w, pytest.MonkeyPatch.context():
+    with world(tmp_path) as w:
         runs: list[Run] = []
         threads = [threading.Thread(target=lambda: runs.append(w.run(["a", "b"], slow))) for _ in range(4)]
         for thread in threads:
@@ -197,6 +199,8 @@ def test_what_does_not_shape_the_answer_makes_no_request(tmp_path: Path) -> None
     with world(tmp_path) as w:
         w.run(instructions, echo)
         assert w.run(instructions, echo, in_flight=3, shard_rows=4, max_attempts=9).requests == 0
+        patient = ModelConfig(name="scripted", timeout_s=7, patience_s=8, max_tries=9, max_in_flight=2, price_prompt=1)
+        assert w.run(instructions, echo, config=patient).requests == 0
 
 
 # 4. A failure is never stored as a success.
@@ -244,12 +248,29 @@ def test_another_epoch_asks_only_for_the_rows_that_failed(tmp_path: Path) -> Non
     assert healed.frame()["instruction"].to_list() == instructions
 
 
-def test_a_permanent_error_stops_the_shard_at_once(tmp_path: Path) -> None:
-    def refuses(request: Request) -> str:
-        raise PermanentError("the key is not accepted (401)")
+@pytest.mark.parametrize(
+    "error", [PermanentError("the key is not accepted (401)"), ZeroDivisionError("a bug")], ids=["permanent", "bug"]
+)
+def test_an_error_that_is_no_rows_own_stops_the_shard_at_once(error: Exception, tmp_path: Path) -> None:
+    begun: list[str] = []
+    requests: list[Request] = []
 
-    with world(tmp_path) as w, pytest.raises(PermanentError, match="401"):
-        w.run([f"question {i}" for i in range(1000)], refuses, in_flight=4)
+    @technique(reads=Instructions, writes=Rows)
+    async def begins(row: Row, models: Models, params: Split) -> list[Row]:
+        begun.append(row.row_id)
+        await models.chat([{"role": "user", "content": row["instruction"]}], name="b", sampling=Sampling())
+        return [row.child()]
+
+    async def refuses(request: Request) -> str:
+        requests.append(request)
+        await asyncio.sleep(0.01)
+        raise error
+
+    with world(tmp_path) as w, pytest.raises(type(error), match=str(error)[-4:-1]):
+        w.run([f"question {i}" for i in range(1000)], refuses, technique=begins, params=Split(), in_flight=4)
+    assert len(begun) <= 4 * WINDOWS_BEGUN, "rows were admitted after the error"
+    if isinstance(error, PermanentError):
+        assert len(requests) <= 4, "requests were made after the server had refused all"
 
 
 # 5. Same inputs, same ledger, same bytes out.
@@ -329,4 +350,24 @@ def test_no_more_requests_are_under_way_than_the_window_and_the_oldest_shard_goe
         w.run([f"question {i}" for i in range(300)], count, in_flight=5, shard_rows=50)
     assert most == 5
     late = [position for position, shard in enumerate(order) if shard == 0]
+    assert len(late) == 50
     assert max(late) < 50 + 6 * 20  # nobody of the oldest waits behind more than what had begun: four windows a shard
+
+
+def test_of_the_rows_that_wait_to_begin_those_of_the_oldest_shard_are_admitted_first() -> None:
+    async def admitted() -> list[int]:
+        gate, order = Gate(1), list[int]()
+
+        async def row(shard: int) -> None:
+            await gate.enter(shard)
+            order.append(shard)
+            gate.leave()
+
+        await gate.enter(0)
+        rows = [asyncio.create_task(row(shard)) for shard in (5, 1, 3, 1)]
+        await asyncio.sleep(0)
+        gate.leave()
+        await asyncio.gather(*rows)
+        return order
+
+    assert asyncio.run(admitted()) == [1, 1, 3, 5]

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import datasets
@@ -210,17 +211,20 @@ def test_a_wrong_path_gets_the_name_that_was_meant(wrong: str, said: tuple[str, 
     assert [part for part in said if part not in line] == [], line
 
 
-def test_a_file_that_may_not_be_read_is_told_in_one_line(tmp_path: Path) -> None:
-    path = written(tmp_path, "s.jsonl", '{"prompt": "a"}\n')
-    path.chmod(0)
+def test_a_file_that_may_not_be_read_is_told_in_one_line() -> None:
     root = os.geteuid() == 0
-    if root:
-        os.seteuid(65534)
-    try:
-        assert "ermission" in fault(path)
-    finally:
+    with TemporaryDirectory() as folder:  # not pytest's, which is closed to nobody as a whole
+        path = written(Path(folder), "s.jsonl", '{"prompt": "a"}\n')
+        Path(folder).chmod(0o755)
+        path.chmod(0)
         if root:
-            os.seteuid(0)
+            os.seteuid(65534)
+        try:
+            assert path.exists(), "it is the file that is closed, not its folder"
+            assert "ermission" in fault(path)
+        finally:
+            if root:
+                os.seteuid(0)
 
 
 def test_a_parquet_seed_of_the_wrong_type_is_told_by_its_row(tmp_path: Path) -> None:

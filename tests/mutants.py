@@ -1,0 +1,116 @@
+"""Break the laws one by one, each in a copy of the tree, and expect its tests to fail.
+
+    python -m tests.mutants [WORD]      # all, or those with a word in their name
+
+Ends with 1 where a change goes unnoticed, where the text that it replaces is no longer there, and where the tests fail
+without any change: they would notice nothing then.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+COPIED = ("flows", "tasks", "tests", "prompts", "pyproject.toml")
+LAWS = "tests/engine/test_laws.py"
+KEYS = "tests/engine/test_keys.py"
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A change that breaks a law: each `old` in a file becomes its `new`; `tests` are those that have to notice."""
+
+    name: str
+    file: str
+    changes: tuple[tuple[str, str], ...]
+    tests: str
+
+
+MUTANTS = (
+    Mutant("1: a reject is not written", "tasks/engine/shard.py",
+           (("_rejects([(fate.row, fate.reject) for fate in fates if fate.reject], technique)", "_rejects([], technique)"),), LAWS),
+    Mutant("2: the ledger is not asked", "tasks/engine/ledger.py",
+           (("            if completion is not None:\n                purse", "            if False:\n                purse"),), LAWS),
+    Mutant("3: prompts out of the task key", "tasks/engine/keys.py",
+           ((", digest_of(name, language))", ")"),), KEYS),
+    Mutant("3: the language out of the task key", "tasks/engine/orchestrate.py",
+           (('"language": settings.language, ', ""),), KEYS),
+    Mutant("3: timeout_s into the request key", "tasks/engine/ask.py",
+           (("taken.key(model.identity, attempt, sampled)", "taken.key(f'{model.identity}{member.config.timeout_s}', attempt, sampled)"),), LAWS),
+    Mutant("4: a truncated answer is a response", "tasks/models/answers/accept.py",
+           (('if finish == "length" and not truncated_too:', "if False:"),), LAWS),
+    Mutant("4: requests are made after a permanent error", "tasks/engine/ask.py",
+           (("            self._context.failed = error\n", ""),), LAWS),
+    Mutant("4: a permanent error does not stop admission", "tasks/engine/shard.py",
+           (("            if errors or context.stop", "            if context.stop"), ("            if errors:  # the place", "            if False:  # the place")), LAWS),
+    Mutant("5: a draw depends on the moment", "tasks/engine/row.py",
+           (("return uniform(self.run_seed, self.row_id, *purpose)", "return random.random()"),), "tests/engine/test_laws.py tests/generate/test_tables.py"),
+    Mutant("6: a bad row is let in", "tasks/engine/shard.py",
+           (("faults[position]) if position in faults else None", "faults[position]) if False else None"),), LAWS),
+    Mutant("7: admission is not oldest first", "tasks/engine/gate.py",
+           (("heapq.heappush(self._waiting, (order,", "heapq.heappush(self._waiting, (0,"),), LAWS),
+    Mutant("7: a slot does not go to the oldest row", "tasks/models/window.py",
+           (("heapq.heappush(self._waiting, (order,", "heapq.heappush(self._waiting, (0,"),), "tests/models/test_window.py"),
+    Mutant("8: an empty dataset replaces a good one", "flows/nights.py",
+           (("if not (written.rows or self.config.allow_empty):", "if False:"),), "tests/flows/test_no_rows.py"),
+    Mutant("9: a child keeps what is stale", "tasks/engine/row.py",
+           (("changes = dict.fromkeys(stale_columns(self.columns, changes)) | changes", "pass"),), "tests/engine/test_stale.py"),
+    Mutant("10: an answer that was cut off is a response", "tasks/models/answers/accept.py",
+           (('if finish == "cut_off":', "if False:"),), "tests/models/answers"),
+    Mutant("10: the next turn is taken for a part of the answer", "tasks/models/answers/accept.py",
+           (('if "assistant" in text and (found', 'if "no such word" in text and (found'),), "tests/models/answers"),
+    Mutant("10: words of the prompt are taken for an answer", "tasks/engine/leaks.py", (("    if said:", "    if False:"),), "tests/engine/test_leaks.py"),
+)  # fmt: skip
+
+
+def main() -> None:
+    word = sys.argv[1] if len(sys.argv) > 1 else ""
+    chosen = [mutant for mutant in MUTANTS if word in mutant.name]
+    tests = sorted({path for mutant in chosen for path in mutant.tests.split()})
+    if not tests or _pytest(tests, ROOT).returncode:
+        sys.exit(f"no mutant is called {word}" if not tests else f"they fail as it is: {' '.join(tests)}")
+    sys.exit(1 if [fault for mutant in chosen if (fault := _fault(mutant))] else 0)
+
+
+def _fault(mutant: Mutant) -> str | None:
+    """What is wrong: None where the tests caught the mutant."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name in COPIED:
+            copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+            copy(ROOT / name, Path(folder) / name)
+        told = _mutated(mutant, Path(folder) / mutant.file) or _noticed(mutant, Path(folder))
+    print(f"{mutant.name}: {told or 'caught'}", flush=True)
+    return told
+
+
+def _mutated(mutant: Mutant, path: Path) -> str | None:
+    text = path.read_text()
+    for old, new in mutant.changes:
+        if text.count(old) != 1:
+            return f"{text.count(old)} places in {mutant.file} have the text to replace: {old.strip()}"
+        text = text.replace(old, new)
+    path.write_text(text)
+    return None
+
+
+def _noticed(mutant: Mutant, tree: Path) -> str | None:
+    done = _pytest(mutant.tests.split(), tree)
+    if done.returncode == 1:  # a test failed; 2 and more: it could not even be run
+        return None
+    return "SURVIVED" if done.returncode == 0 else f"the tests do not run: {done.stdout[-500:]}{done.stderr[-500:]}"
+
+
+def _pytest(tests: list[str], tree: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pytest", "-qx", "-p", "no:cacheprovider", *tests]
+    environment = os.environ | {"PYTHONPATH": str(tree)}
+    return subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
+
+
+if __name__ == "__main__":
+    main()
