@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from tests.flows.test_instruction_sft import Scripted, rule, sft
 from tests.flows.test_preference_dpo import dpo, judged
 
+CASES = Path(__file__).parents[1] / "data" / "cases"
 pytest.importorskip("trl", reason="needs the extra trl")
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
 
@@ -45,6 +47,25 @@ def test_sft_trainer_takes_the_sft_dataset(scripted: Scripted, tmp_path: Path) -
     model, tokenizer = tiny(tmp_path)
     trainer = SFTTrainer(model, SFTConfig(**arguments(tmp_path)), train_dataset=rows, processing_class=tokenizer)
     assert len(trainer.train_dataset) == rows.num_rows == summary["rows"] == 8
+    assert trainer.train().global_step == 1
+
+
+def test_sft_trainer_takes_conversations_with_tools(scripted: Scripted, tmp_path: Path) -> None:
+    from trl import SFTConfig, SFTTrainer
+
+    scripted(rule)
+    tools = [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}]
+    talks = [json.loads(line) for line in (CASES / "tool_turns.jsonl").read_text().splitlines()]
+    sft(recipe="respond", seeds=[talks[0] | {"tools": tools}, talks[1]])
+    rows = loaded("out", tmp_path)
+    model, tokenizer = tiny(tmp_path)
+    tokenizer.chat_template = (
+        "{{ tools | tojson if tools }}{% for m in messages %}{{ m.role }}:{{ m.content or '' }}"
+        "{% for c in m.tool_calls or [] %}{{ c.function.name }}({{ c.function.arguments }}){% endfor %}|{% endfor %}"
+    )
+    trainer = SFTTrainer(model, SFTConfig(**arguments(tmp_path)), train_dataset=rows, processing_class=tokenizer)
+    text = tokenizer.decode(trainer.train_dataset[0]["input_ids"])
+    assert text.startswith("[{") and 'weather({"city":"Hue"})|tool:31 C|' in text
     assert trainer.train().global_step == 1
 
 
