@@ -242,9 +242,10 @@ def test_permuting_given_responses_changes_nothing(texts: list[str]) -> None:
 
 
 def test_a_permanent_error_stops_the_row_and_cancels_its_other_asks() -> None:
-    ended = []
+    ended, began = [], asyncio.Event()
 
     async def slow(_: Request) -> str:
+        began.set()
         try:
             await asyncio.sleep(60)
         except asyncio.CancelledError:
@@ -252,7 +253,8 @@ def test_a_permanent_error_stops_the_row_and_cancels_its_other_asks() -> None:
             raise
         return "late"
 
-    def refused(_: Request) -> str:
+    async def refused(_: Request) -> str:
+        await began.wait()
         raise PermanentError("no such key", "401")
 
     async def main() -> None:
