@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 
+from flows.command.running import FAILED, end_with_mistake, say, show_preview, start_flow, telling_mistakes
 from flows.command.streams import prepare_streams
 from flows.ledger_cli import ledger_app
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 app.add_typer(ledger_app, name="ledger")
-
-FAILED, MISTAKE, REJECTED = 1, 2, 3
-
-RunFlow = Callable[[Callable[[], None]], dict[str, Any]]
-"""Checks what was asked, calls what it is given to have Prefect's server at hand, and runs the flow; its summary."""
 
 MaxRequests = Annotated[int | None, typer.Option(help="make no more requests than this, and publish what is finished")]
 MaxTotalTokens = Annotated[int | None, typer.Option(help="begin no request after so many tokens, prompts and all")]
@@ -84,7 +78,7 @@ def sft(
     if preview is not None:
         from flows.config import InstructionSFT, load_config
 
-        _preview(lambda: load_config(InstructionSFT, config, _given(options, model, set_ or [])), preview, json_)
+        show_preview(lambda: load_config(InstructionSFT, config, _given(options, model, set_ or [])), preview, json_)
         return
 
     def run(open_server: Callable[[], None]) -> dict[str, Any]:
@@ -99,7 +93,7 @@ def sft(
         open_server()
         return (estimate_sft if estimate else instruction_sft)(settings)
 
-    _start(run, json_, estimate=estimate)
+    start_flow(run, json_, estimate=estimate)
 
 
 @app.command()
@@ -140,7 +134,7 @@ def dpo(
         from flows.config import PreferenceDPO, load_config
 
         one = model[0] if model else None
-        _preview(lambda: load_config(PreferenceDPO, config, _given(options, one, set_ or [])), preview, json_)
+        show_preview(lambda: load_config(PreferenceDPO, config, _given(options, one, set_ or [])), preview, json_)
         return
 
     def run(open_server: Callable[[], None]) -> dict[str, Any]:
@@ -155,7 +149,7 @@ def dpo(
         open_server()
         return (estimate_dpo if estimate else preference_dpo)(settings)
 
-    _start(run, json_, estimate=estimate)
+    start_flow(run, json_, estimate=estimate)
 
 
 @app.command()
@@ -181,7 +175,7 @@ def rejects(
     """Show the rows that a run rejected, with the reason and the last raw text."""
     from flows.session import show_rejects
 
-    _told(lambda: show_rejects(run, most))
+    telling_mistakes(lambda: show_rejects(run, most))
 
 
 @app.command()
@@ -200,7 +194,7 @@ def retry(
         open_server()
         return retry_failed(run)
 
-    _start(again, json_)
+    start_flow(again, json_)
 
 
 @app.command()
@@ -211,7 +205,7 @@ def explain(
     """Show where a row came from: its parents, and each request behind it."""
     from flows.session import show_origin
 
-    _told(lambda: show_origin(dataset, row_id))
+    telling_mistakes(lambda: show_origin(dataset, row_id))
 
 
 @app.command()
@@ -228,10 +222,10 @@ def doctor(
         from flows.command.doctor import run_doctor
         from tasks.notices import heard
 
-        with heard(_say):
+        with heard(say):
             run_doctor(_model_config(model, set_ or []), json_)
 
-    _told(examine)
+    telling_mistakes(examine)
 
 
 def _model_config(name: str, sets: list[str]) -> Any:
@@ -254,9 +248,9 @@ def serve(
     from flows.serve import serve as keep_serving
 
     try:
-        _told(lambda: keep_serving(host, port))
+        telling_mistakes(lambda: keep_serving(host, port))
     except ServerEnded as error:
-        _say(str(error))
+        say(str(error))
         raise typer.Exit(FAILED) from None
 
 
@@ -274,16 +268,7 @@ def deploy(
 
         print("\n".join(bring_up_to_date(here)))
 
-    _told(put)
-
-
-def _told(tell: Callable[[], None]) -> None:
-    from tasks.errors import ConfigError
-
-    try:
-        tell()
-    except ConfigError as error:
-        _mistake(error)
+    telling_mistakes(put)
 
 
 def _given(options: dict[str, Any], model: str | None, sets: list[str]) -> dict[str, Any]:
@@ -307,93 +292,8 @@ def _pairs(texts: list[str], option: str) -> dict[str, str]:
 
     wrong = next((text for text in texts if "=" not in text), None)
     if wrong is not None:
-        _mistake(ConfigError(f"{option} takes NAME=VALUE", wrong, "put an equals sign in it"))
+        end_with_mistake(ConfigError(f"{option} takes NAME=VALUE", wrong, "put an equals sign in it"))
     return dict(text.split("=", 1) for text in texts)
-
-
-def _start(run: RunFlow, as_json: bool, *, estimate: bool = False) -> None:
-    """Run a flow with progress, and end with the exit code that tells how it went."""
-    from flows.service.connection import Connection
-    from tasks.engine.home import keep_prefect_off_the_terminal
-
-    keep_prefect_off_the_terminal()
-    prefect = Connection(_say)  # a server of our own imports while we do
-    from flows import session
-    from flows.runs.verdict import NoRows, TooManyRejects
-    from flows.service.own_server import ServerFailed
-    from flows.stopping import GO_ON, heeding_signals
-    from tasks.errors import ConfigError, Interrupted
-    from tasks.notices import heard
-
-    try:
-        with heeding_signals(session.console) as run_is_over, prefect:
-            _check_places()
-            with session.progress(shown=not as_json), run_is_over, heard(_say):
-                summary = prefect.run(run)
-            _tell(summary, as_json, estimate)
-    except ConfigError as error:
-        _mistake(error)
-    except (Interrupted, KeyboardInterrupt):
-        _say(GO_ON)
-        raise typer.Exit(FAILED) from None
-    except ServerFailed as error:
-        _say(str(error))
-        raise typer.Exit(FAILED) from None
-    except NoRows as error:
-        _say(str(error))
-        raise typer.Exit(REJECTED) from None
-    except TooManyRejects as error:
-        _say(f"the dataset is written, but too many rows failed: {error}")
-        raise typer.Exit(REJECTED) from None
-
-
-def _check_places() -> None:
-    """Raise ConfigError where the home, the ledger or the server that the user names cannot be used."""
-    from flows.server import check_server
-    from tasks.engine.home import check_home
-    from tasks.engine.ledger_database import reach_ledger
-
-    check_home()
-    reach_ledger()
-    check_server()
-
-
-def _tell(summary: dict[str, Any], as_json: bool, estimate: bool) -> None:
-    from flows import session
-    from flows.run import about_the_budget
-
-    if as_json:
-        print(json.dumps(summary))
-    elif estimate:
-        session.show_estimate(summary)
-    else:
-        session.show(summary)
-    if not estimate and (line := about_the_budget(summary)):
-        _say(line)
-
-
-def _preview(load: Callable[[], Any], rows: int, as_json: bool) -> None:
-    """Show a few rows of a run, in this process."""
-    from flows.command.preview import run_preview
-    from flows.stopping import GO_ON
-    from tasks.errors import ConfigError, Interrupted
-
-    try:
-        run_preview(load, rows, as_json)
-    except ConfigError as error:
-        _mistake(error)
-    except (Interrupted, KeyboardInterrupt):
-        _say(GO_ON)
-        raise typer.Exit(FAILED) from None
-
-
-def _say(text: str) -> None:
-    print(f"stillroom: {text}", file=sys.stderr)
-
-
-def _mistake(error: Exception) -> NoReturn:
-    _say(" ".join(str(error).split()))
-    raise typer.Exit(MISTAKE)
 
 
 def main() -> None:
