@@ -16,7 +16,7 @@ from prefect import flow
 
 from flows.candidates import Candidates
 from flows.config import InstructionSFT, PreferenceDPO, RunConfig
-from flows.forecast import COVERED, Range, Stage, forecast
+from flows.forecast import COVERED, Range, Stage, forecast, spanned
 from flows.recipes import dpo, sft
 from flows.runners import ShardRunner
 from flows.sampling import SAMPLE, Latencies, Sampling, Unit, windows_of
@@ -30,6 +30,11 @@ HOUSE_ROWS_PER_S = 5000
 """What the house does by itself (`make bench`, `overhead`). What Prefect takes for a shard is measured on the sample."""
 TOLD = ("rows_in", "rows", "requests", "prompt_tokens", "completion_tokens", "cost", "seconds")
 
+NOT_KNOWN = (
+    "later rounds of the bootstrap accept less than the first, and how much less is not known before: expected is what it "
+    "takes if they go on like the first, the range reaches to all of `max_rounds`"
+)
+
 Count = Callable[[float, float], float]
 Sampled = tuple[list[Unit], Count]
 
@@ -42,7 +47,8 @@ def estimate_sft(config: InstructionSFT) -> dict[str, Any]:
         candidates = sft.candidates_of(config, sampling.run)
         try:
             if config.mode == "bootstrap" and config.recipe in ("seeded", "evolved"):
-                return told(config, sampling, _bootstrapped(config, sampling, candidates), most=config.rows)
+                first, *others = _bootstrapped(config, sampling, candidates)
+                return told(config, sampling, first, most=config.rows, others=others)
             wave = sft.next_wave(config, 0, 0)
             streams = config.recipe != "basic" and sft.seeds_of(config).reader.size is None
             endless = streams and wave is None and config.max_seeds is None
@@ -74,8 +80,13 @@ def _of(rows: float) -> Count:
     return lambda _yield, _before: rows
 
 
-def _bootstrapped(config: InstructionSFT, sampling: Sampling, candidates: Candidates) -> list[Sampled]:
-    """The first prompts of the first round, which draw from the seeds alone; then a sample of what came of them."""
+def _bootstrapped(config: InstructionSFT, sampling: Sampling, candidates: Candidates) -> list[list[Sampled]]:
+    """The first prompts of the first round, which draw from the seeds alone; then a sample of what came of them.
+
+    Later rounds accept less, since what is like the pool is refused, and no sample of a few prompts shows how much less.
+    So there are three courses: all rounds are like the first; all rounds are needed, for as many instructions as wanted; and
+    for none beyond those that the sample has made.
+    """
     params, run = config.bootstrap, sampling.run
     a_few = {"prompts_per_round": min(SAMPLE, params.prompts_per_round), "max_rounds": 1}
     seeds = candidates.take(None)
@@ -86,8 +97,13 @@ def _bootstrapped(config: InstructionSFT, sampling: Sampling, candidates: Candid
         rounds = math.ceil(params.target / max(accepted * params.prompts_per_round, 1e-9))
         return params.prompts_per_round * min(params.max_rounds, rounds)
 
-    instructions: Count = lambda _yield, before: min(params.target, before)  # noqa: E731  # beside its brother
-    return [(asked, prompts), (units, instructions)] if units else [(asked, prompts)]
+    def wanted(_yield: float, before: float) -> float:
+        return min(params.target, before)
+
+    accepted = sum(unit.rows for unit in asked)
+    most = _of(params.prompts_per_round * (1 if accepted >= params.target else params.max_rounds))
+    courses = ((prompts, wanted), (most, _of(params.target)), (most, _of(min(params.target, accepted))))
+    return [[(asked, rounds), (units, made_of)] if units else [(asked, rounds)] for rounds, made_of in courses]
 
 
 def _needed(config: InstructionSFT, first: Sequence[Table], rest: Candidates, countable: bool) -> Count:
@@ -114,10 +130,17 @@ def _needed(config: InstructionSFT, first: Sequence[Table], rest: Candidates, co
 
 
 def told(config: RunConfig, sampling: Sampling, sampled: Sequence[Sampled], *, most: int | None = None,
-         endless: bool = False) -> dict[str, Any]:  # fmt: skip
-    """The estimate as plain JSON. `most`: rows that are published at most; `endless`: figures are of PER rows."""
+         endless: bool = False, others: Sequence[Sequence[Sampled]] = ()) -> dict[str, Any]:  # fmt: skip
+    """The estimate as plain JSON. `most`: rows that are published at most; `endless`: figures are of PER rows.
+
+    `others`: courses that the run may take instead of the expected one; the ranges hold them too.
+    """
     latencies, windows = Latencies(sampling.receipts), windows_of(config)
-    stages = [Stage([latencies.usage(unit) for unit in units], count) for units, count in sampled if units]
+
+    def stages_of(course: Sequence[Sampled]) -> list[Stage]:
+        return [Stage([latencies.usage(unit) for unit in units], count) for units, count in course if units]
+
+    stages = stages_of(sampled)
     shards = [len(tables) for tables in sampling.run.steps.values()]
     shard_s = max(0.0, sampling.seconds - latencies.span_s) / max(1, sum(shards))
 
@@ -125,6 +148,8 @@ def told(config: RunConfig, sampling: Sampling, sampled: Sequence[Sampled], *, m
         return len(shards) * (shard_s * shard_count(math.ceil(rows), config.shard_rows) + rows / HOUSE_ROWS_PER_S)
 
     ranges = forecast(stages, windows, own_s) if stages else {}
+    for course in others if stages else ():
+        ranges = spanned(ranges, forecast(stages_of(course), windows, own_s))
     if most is not None and "rows" in ranges:
         rows = ranges["rows"]
         ranges["rows"] = Range(*(min(most, value) for value in (rows.expected, rows.low, rows.high)))
@@ -137,6 +162,7 @@ def told(config: RunConfig, sampling: Sampling, sampled: Sequence[Sampled], *, m
         "estimate": {name: _rounded(name, ranges[name]) for name in TOLD if name in ranges},
         "per_rows": PER if endless else None,
         "covered": COVERED,
+        "note": NOT_KNOWN if others else None,
         "sample": _sample(sampling, latencies),
         "mean_request_s": round(latencies.busy_s / latencies.paid, 3) if latencies.paid else None,
         "in_flight": {name: window.in_flight for name, window in windows.items()},

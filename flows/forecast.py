@@ -74,6 +74,14 @@ def forecast(
     return ranges
 
 
+def spanned(expected: Mapping[str, Range], other: Mapping[str, Range]) -> dict[str, Range]:
+    """The ranges widened by those of another course that the run may take."""
+    return {
+        name: Range(values.expected, min(values.low, other[name].low), max(values.high, other[name].high))
+        for name, values in expected.items()
+    }
+
+
 def seconds_of(totals: Usage, windows: Mapping[str, Window], chain_s: float, late: float) -> float:
     """How long the requests take: the slowest model's, or one row's from its first to its last.
 

@@ -92,6 +92,8 @@ def show_estimate(told: dict[str, Any]) -> None:
         windows = ", ".join(f"{most} ({name})" for name, most in told["in_flight"].items())
         print(f"the time holds if a request takes {told['mean_request_s']:g} s with {windows} in flight as it did with {sample['in_flight']:g}; "
               f"if it goes no faster than the sample went, {_duration(told['seconds_at_sample_pace'])}")  # fmt: skip
+    if told["note"] is not None:
+        print(told["note"])
     print("the sample's answers are in the ledger: the run does not pay for them again")
 
 

@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 from flows.forecast import Range, Stage, Window, forecast, seconds_of
+from tasks.engine.digest import digest
 from tasks.models.base import Completion, Request
 from tests.flows.test_budgets import everything
 from tests.flows.test_cli import stillroom
@@ -82,6 +83,29 @@ def test_what_was_sampled_is_a_part_of_the_run(name: str, scripted: Scripted) ->
     requests = told["estimate"]["requests"]
     assert requests["low"] * 0.95 <= run["requests"] + sampled <= requests["high"] * 1.05  # 90 % is not always
     assert inside(told["estimate"]["rows"], run["rows"]) or abs(told["estimate"]["rows"]["expected"] - run["rows"]) < 10
+
+
+def test_a_bootstrap_that_tires_stays_within_its_range_and_is_not_told_with_confidence(scripted: Scripted) -> None:
+    def tiring(request: Request) -> str:
+        """The prompts of the first round get new tasks, the later ones all the same."""
+        if "Continue this list" not in (request.messages or ())[-1]["content"]:
+            return "It is so."
+        words = digest(request.order) if request.order < 20 else "0123456789abcdef"
+        return "Describe " + " ".join(words[at : at + 2] for at in range(0, 16, 2))
+
+    scripted(tiring)
+    options: dict[str, Any] = {
+        "recipe": "seeded", "mode": "bootstrap", "seeds": QUESTIONS[:5],
+        "bootstrap": {"target": 60, "prompts_per_round": 20, "max_rounds": 12},
+    }  # fmt: skip
+    told = estimate("sft", **options)
+    assert "not known" in told["note"]
+    run = sft(**options)
+    taken = run["requests"] + told["sample"]["requests"]
+    assert run["rows"] < 60, "the target is not reached"
+    assert taken > 1.5 * told["estimate"]["requests"]["expected"], "rounds like the first would have been enough"
+    assert inside(told["estimate"]["requests"], taken)
+    assert inside(told["estimate"]["rows"], run["rows"])
 
 
 def test_a_second_estimate_costs_nothing_and_says_that_it_knows_nothing_of_the_time(scripted: Scripted) -> None:
