@@ -118,11 +118,11 @@ def test_a_kill_leaves_no_process(kill: Callable[[Command], None], tmp_path: Pat
 @pytest.mark.slow
 def test_timeout_which_tells_its_child_twice_still_lets_what_is_in_flight_finish(tmp_path: Path) -> None:
     with serving(chat(delay_s=2)) as server:
-        command = Command(tmp_path, respond(tmp_path, server), "timeout", "25")
+        command = Command(tmp_path, respond(tmp_path, server, rows=10 * ROWS), "timeout", "25")
         command.has_requests(server, 1)
         _, told = command.ended()
         assert GO_ON in told
-        assert len(server.bodies) < ROWS
+        assert len(server.bodies) < 10 * ROWS
     assert command.process.returncode == 124
 
 
