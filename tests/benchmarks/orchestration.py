@@ -1,6 +1,6 @@
 """What Prefect costs when the model costs nothing: per shard and technique, beside the plain engine on the same shards.
 
-    python -m tests.benchmarks.orchestration [SHARDS]     # default: 200, of 100 rows each
+    python -m tests.benchmarks.orchestration [SHARDS]     # default: 200, of 100 rows each but the first eight
 
 The client's CPU time per task run (bar: 10 ms more than the plain engine takes; what Prefect takes for tasks that do
 nothing is told beside it), the server's, and how long the queries behind the pages of the UI take meanwhile. Client and
@@ -24,8 +24,11 @@ import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
+
+from tasks.engine.shard_sizes import shard_sizes
 
 RULE = f"scripted:{Path(__file__).with_name('rules.py')}:at_once"
 SHARD_ROWS, AT_ONCE, BAR_MS = 100, 16, 10.0
@@ -165,7 +168,7 @@ def _one(side: str, shards: int, folder: Path) -> None:
     keep_prefect_off_the_terminal()
     seeds = folder / "seeds.jsonl"
     with seeds.open("w") as file:
-        for i in range(shards * SHARD_ROWS):
+        for i in range(sum(islice(shard_sizes(0, SHARD_ROWS), shards))):
             file.write(json.dumps({"instruction": f"What is {i} plus two, and why is that so?"}) + "\n")
     sides = {"plain": _plain, "nothing": lambda _seeds, _folder: _nothing(shards), "prefect": _prefect}
     print(json.dumps(sides[side](str(seeds), folder)))
@@ -202,7 +205,7 @@ def _plain(seeds: str, folder: Path) -> dict[str, float]:
 
     wall_s, cpu_s = time.perf_counter(), time.process_time()
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        assert sum(table.rows for table in pool.map(run, range(len(tables)))) == len(tables) * SHARD_ROWS
+        assert sum(table.rows for table in pool.map(run, range(len(tables)))) == sum(table.rows for table in tables)
     return {"wall_s": time.perf_counter() - wall_s, "cpu_s": time.process_time() - cpu_s}
 
 
