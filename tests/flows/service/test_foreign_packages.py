@@ -39,6 +39,13 @@ def sft(*options: str) -> list[str]:
     return ["sft", "--recipe", "respond", "--seeds", "seeds.txt", "--model", SLOW_RULES, "--json", *options]
 
 
+def test_the_installed_command_finds_its_packages(tmp_path: Path) -> None:
+    script = Path(sys.executable).with_name("stillroom")  # as `make install` leaves it, with no path to help it
+    environ = {name: value for name, value in environment(tmp_path).items() if name != "PYTHONPATH"}
+    done = subprocess.run([script, "runs"], cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize(
     ("start", "names", "options"),
     [
