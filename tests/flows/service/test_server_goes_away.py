@@ -14,6 +14,7 @@ import polars as pl
 import pytest
 
 from tests.models.server import body, serving
+from tasks.engine.shard_sizes import shard_count
 from tests.serving import SLOW_RULES, Api, environment, free_port, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -138,7 +139,7 @@ def test_a_restarted_server_is_told_all_that_happened_meanwhile(machine: Machine
     machine.start()
     assert ended(command, machine) == []
     assert machine.runs() == ["COMPLETED"]
-    until(lambda: machine.shards() == ["COMPLETED"] * (ROWS // SHARD), 60, "the states of the shards")
+    until(lambda: machine.shards() == ["COMPLETED"] * shard_count(ROWS, SHARD), 60, "the states of the shards")
     assert "Finished in state Completed()" in machine.log_lines()
     assert {"report-out", "sample-out"} <= {artifact["key"] for artifact in machine.ask("artifacts/filter", {})}
 
@@ -158,7 +159,7 @@ def test_a_server_that_freezes_holds_up_nobody_for_longer_than_it_is_waited_for(
     if wakes:
         assert said == []
         assert machine.runs() == ["COMPLETED"]
-        until(lambda: machine.shards() == ["COMPLETED"] * (ROWS // SHARD), 60, "the states of the shards")
+        until(lambda: machine.shards() == ["COMPLETED"] * shard_count(ROWS, SHARD), 60, "the states of the shards")
     else:
         assert UNTOLD in said[-1]
 
