@@ -13,8 +13,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tests.models.server import body, serving
 from tasks.engine.shard_sizes import shard_count
+from tests.models.server import body, serving
 from tests.serving import SLOW_RULES, Api, environment, free_port, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
