@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tasks.engine.tables import Table
+if TYPE_CHECKING:
+    from tasks.engine.tables import Table
 
-Steps = Mapping[str, Sequence[Table]]
+Steps = Mapping[str, Sequence["Table"]]
 
 
 class TooManyRejects(RuntimeError):

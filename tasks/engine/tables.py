@@ -2,7 +2,8 @@
 
 Beside `<key>.parquet` lie `<key>.rejects.parquet`, `.losses.parquet` and `.provenance.parquet` where there are any, and
 `<key>.json`, the sidecar, written last: a table without it was never finished. Writes are atomic and, for equal rows,
-byte-identical. A table lies in a place: a path, or a URL that fsspec opens.
+byte-identical. A table lies in a place: a path, or a URL that fsspec opens. PyArrow is imported where it is needed: a
+mistake in a command is told sooner.
 """
 
 from __future__ import annotations
@@ -14,8 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
 from tasks.engine import places
@@ -132,6 +131,8 @@ def encoded(frame: pl.DataFrame) -> bytes:
 def column_of(name: str, values: Sequence[Any], dtype: Any) -> pl.Series:
     """A column of Python values; its type is inferred where `dtype` is None. Raises TypeError for a value of another."""
     if dtype is not None and pl.Series(name, [], dtype=dtype).dtype.is_nested():
+        import pyarrow as pa
+
         arrow = pl.Series(name, [], dtype=dtype).to_arrow().type
         return pl.Series(name, pa.array(values, type=arrow), dtype=dtype)  # ten times faster than from Python objects
     return pl.Series(name, values, dtype=dtype, strict=True)
@@ -142,6 +143,8 @@ def write_stream(path: Path, frames: Iterable[pl.DataFrame]) -> int:
 
     Where there are no frames there is no file afterwards. Memory is that of a row group, whatever the number of frames.
     """
+    import pyarrow.parquet as pq
+
     rows, writer = 0, None
     with atomically(path) as temporary:
         try:
@@ -163,6 +166,8 @@ def read_stream(path: Path) -> Iterator[pl.DataFrame]:
 
     Memory is that of one of them.
     """
+    import pyarrow.parquet as pq
+
     with pq.ParquetFile(path, pre_buffer=False) as file:  # else it fetches all row groups ahead
         if not file.metadata.num_rows:
             yield pl.DataFrame(file.schema_arrow.empty_table())
@@ -173,6 +178,8 @@ def read_stream(path: Path) -> Iterator[pl.DataFrame]:
 
 def height_of(path: Path) -> int:
     """How many rows a Parquet file holds; one that is not there holds none."""
+    import pyarrow.parquet as pq
+
     rows: int = pq.read_metadata(path).num_rows if path.exists() else 0
     return rows
 

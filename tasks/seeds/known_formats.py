@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from tasks.errors import ConfigError, Filtered
+from tasks.schemas import MADE_FROM
 from tasks.seeds.turns import Turn, last_question, marked_turns, split_answer, turns_of
 
 COLUMNS = {  # our columns, and what files call them, the likeliest first
@@ -91,8 +92,13 @@ def recognised(names: Sequence[str], samples: Callable[[str], Sequence[Any]], re
 
 
 def unused(names: Iterable[str], read: Container[str], columns: Mapping[str, str], reading: Reading) -> list[str]:
-    """The columns of a file that no answer depends on: those not read, and those that the run has no use for."""
-    left = [name for name in names if name not in read]
+    """The columns of a file that no answer depends on: those not read, and those that the run has no use for.
+
+    What a dataset of ours tells about its rows is no news to its maker.
+    """
+    names = list(names)
+    told = {"row_id", *MADE_FROM} if "row_id" in names else set()
+    left = [name for name in names if name not in read and name not in told]
     if reading.joined and "topic" in columns:
         left.append(columns["topic"])
     if not reading.pools and "responses" in columns:

@@ -9,7 +9,7 @@ import pytest
 from tasks.engine.seed_batches import Source
 from tasks.engine.sources import open_source
 from tasks.errors import ConfigError
-from tasks.seeds.known_formats import Reading
+from tasks.seeds.known_formats import Reading, unused
 
 USER = {"role": "user", "content": "Name a river."}
 NILE = {"role": "assistant", "content": "The Nile."}
@@ -183,3 +183,10 @@ def test_a_bad_record_ends_the_run_or_is_a_reject(record: Any) -> None:
 )
 def test_what_no_row_holds_is_named(record: dict[str, Any], reading: dict[str, Any], names: str) -> None:
     assert opened(record, **reading).unused == names
+
+
+def test_a_dataset_of_ours_holds_nothing_that_is_news() -> None:
+    read = {"messages"}
+    ours = ["row_id", "messages", "response_model", "operations", "score_chosen", "license"]
+    assert unused(ours, read, {"messages": "messages"}, Reading()) == ["license"]
+    assert unused(["messages", "operations"], read, {"messages": "messages"}, Reading()) == ["operations"]
