@@ -161,7 +161,7 @@ def test_the_image_holds_what_the_package_is_made_of() -> None:
 
     wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
     dockerfile, kept = (DEPLOYMENTS / "Dockerfile").read_text(), (DEPLOYMENTS / "Dockerfile.dockerignore").read_text()
-    for name in (*wheel["packages"], *wheel["force-include"], "pyproject.toml", "requirements.lock"):
+    for name in (*wheel["only-include"], "pyproject.toml", "requirements.lock"):
         assert re.search(rf"^COPY .*\b{re.escape(name)}\b", dockerfile, re.MULTILINE)
         assert f"!{name}\n" in kept
 
