@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flows.command.running import FAILED, end_with_mistake
+
 if TYPE_CHECKING:
     from tasks.engine.ledger_check import Health
 
-FAILED, MISTAKE = 1, 2
 SHOWN_FAULTS = 10
 LedgerUrl = Annotated[
     str | None,
@@ -74,5 +75,4 @@ def _mistakes() -> Iterator[None]:
     try:
         yield
     except ConfigError as error:
-        typer.echo(f"stillroom: {' '.join(str(error).split())}", err=True)
-        raise typer.Exit(MISTAKE) from None
+        end_with_mistake(error)
