@@ -21,7 +21,7 @@ MISTAKE = 2
 def main() -> None:
     """Entry point of the command."""
     settle_packages()
-    from flows.cli import main as run_command
+    from flows.command.main import main as run_command
 
     run_command()
 
@@ -29,6 +29,9 @@ def main() -> None:
 def run_module() -> None:
     """Run the module that the first argument names, with the others."""
     settle_packages()
+    from flows.command.streams import outlive_readers
+
+    outlive_readers()
     runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
 
 

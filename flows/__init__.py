@@ -1,4 +1,4 @@
-"""What a person starts. Importing this package settles which `tasks` is ours, and where Prefect keeps its things.
+"""What a person starts, from Python too: `flows.sft(...)`, `flows.dpo(...)`, `flows.at(DIR)`. Importing this package settles which `tasks` is ours, and where Prefect keeps its things.
 
 Both come before anything else is imported. Another package called `tasks` may come first on Python's path: in the folder
 where `python -m` is run, on PYTHONPATH, or because Prefect and Ray put the folder of a run on the path of its processes.
@@ -6,6 +6,7 @@ where `python -m` is run, on PYTHONPATH, or because Prefect and Ray put the fold
 
 import sys
 from pathlib import Path
+from typing import Any
 
 
 def _settle_tasks() -> None:
@@ -23,6 +24,27 @@ def _settle_tasks() -> None:
 
 _settle_tasks()
 
-from tasks.engine.home import prepare_environment  # noqa: E402 - of the package that has just been settled
+from tasks.storage.home import prepare_environment  # noqa: E402 - of the package that has just been settled
 
 prepare_environment()
+
+
+def sft(**options: Any) -> Any:
+    """Make an instruction dataset; see `flows.notebook.sft`."""
+    from flows.notebook import sft as made
+
+    return made(**options)
+
+
+def dpo(**options: Any) -> Any:
+    """Make a preference dataset; see `flows.notebook.dpo`."""
+    from flows.notebook import dpo as made
+
+    return made(**options)
+
+
+def at(folder: str | Path) -> Any:
+    """A dataset that is there; see `flows.notebook.Distilled`."""
+    from flows.notebook import Distilled
+
+    return Distilled.at(folder)

@@ -14,15 +14,17 @@ from typing import Any
 
 from prefect import flow
 
-from flows.candidates import Candidates
-from flows.config import InstructionSFT, PreferenceDPO, RunConfig
-from flows.forecast import COVERED, Range, Stage, forecast, spanned
-from flows.recipes import dpo, sft
-from flows.runners import ShardRunner
-from flows.sampling import SAMPLE, Latencies, Sampling, Unit, windows_of
-from tasks.engine.shard_sizes import shard_count
-from tasks.engine.tables import Table
-from tasks.generate.bootstrap import bootstrap
+from flows.config import InstructionSFT, PreferenceDPO
+from flows.runs.candidates import Candidates, candidates_of
+from flows.runs.forecast import COVERED, Range, Stage, forecast, spanned
+from flows.runs.plan import RunPlan, plan_of
+from flows.runs.runners.shard_runner import ShardRunner
+from flows.runs.sampling import SAMPLE, Latencies, SampledRun, Unit, rounds_of, windows_of
+from tasks.engine.table_step import TableStep
+from tasks.errors import ConfigError
+from tasks.generate.bootstrap import Bootstrap, bootstrap
+from tasks.storage.shard_sizes import shard_count
+from tasks.storage.tables import Table
 
 PER = 1000
 """Where nobody knows how many rows there are, figures are of so many."""
@@ -42,56 +44,55 @@ Sampled = tuple[list[Unit], Count]
 @flow(name="estimate-sft", flow_run_name="estimate of {config.title}", task_runner=ShardRunner())
 def estimate_sft(config: InstructionSFT) -> dict[str, Any]:
     """What `instruction_sft` would take with this config. Raises ConfigError as that does, for a stream too short."""
-    sft.check(config)
-    with Sampling.of(config, sft.folder_of(config)) as sampling:
-        candidates = sft.candidates_of(config, sampling.run)
-        try:
-            if config.mode == "bootstrap" and config.recipe in ("seeded", "evolved"):
-                first, *others = _bootstrapped(config, sampling, candidates)
-                return told(config, sampling, first, most=config.rows, others=others)
-            wave = sft.next_wave(config, 0, 0)
-            streams = config.recipe != "basic" and sft.seeds_of(config).reader.size is None
-            endless = streams and wave is None and config.max_seeds is None
-            tables = candidates.take(SAMPLE if endless else wave)
-            units = sampling.through(tables, lambda sample: sft.pipeline(config, sampling.run, sample))
-            count = _needed(config, tables, candidates, countable=config.recipe != "basic" and not streams)
-            return told(config, sampling, [(units, _of(PER) if endless else count)], most=config.rows, endless=endless)
-        finally:
-            candidates.close()
+    return estimate(plan_of(config))
 
 
 @flow(name="estimate-dpo", flow_run_name="estimate of {config.title}", task_runner=ShardRunner())
 def estimate_dpo(config: PreferenceDPO) -> dict[str, Any]:
     """What `preference_dpo` would take with this config. Raises ConfigError as that does."""
-    dpo.check(config)
-    endless = config.max_instructions is None and dpo.instructions_of(config).reader.size is None
-    with Sampling.of(config, dpo.folder_of(config)) as sampling:
-        candidates = dpo.candidates_of(config, sampling.run)
+    return estimate(plan_of(config))
+
+
+def estimate(plan: RunPlan) -> dict[str, Any]:
+    """What a run would take."""
+    plan.check()
+    with SampledRun.of(plan) as sampling:
+        candidates = candidates_of(sampling.run.plan, sampling.run.settings, sampling.run.lineage)
         try:
-            tables = candidates.take(SAMPLE if endless else None)
+            if plan.takes_all_at_once:
+                first, *others = _bootstrapped(plan, sampling, candidates)
+                return told(plan, sampling, first, others=others)
+            wave = plan.next_wave(0, 0)
+            streams = not plan.recipe.blank and plan.source().reader.size is None
+            endless = streams and wave is None and plan.max_seeds is None
+            tables = candidates.take(SAMPLE if endless else wave)
+            units = sampling.through(tables)
+            count = _needed(plan, tables, candidates, countable=not plan.recipe.blank and not streams)
+            return told(plan, sampling, [(units, _of(PER) if endless else count)], endless=endless)
         finally:
             candidates.close()
-        units = sampling.through(tables, lambda sample: dpo.pipeline(config, sampling.run, sample))
-        rows = PER if endless else sum(table.rows for table in tables)
-        return told(config, sampling, [(units, _of(rows))], endless=endless)
 
 
 def _of(rows: float) -> Count:
     return lambda _yield, _before: rows
 
 
-def _bootstrapped(config: InstructionSFT, sampling: Sampling, candidates: Candidates) -> list[list[Sampled]]:
+def _bootstrapped(plan: RunPlan, sampling: SampledRun, candidates: Candidates) -> list[list[Sampled]]:
     """The first prompts of the first round, which draw from the seeds alone; then a sample of what came of them.
 
     Later rounds accept less, since what is like the pool is refused, and no sample of a few prompts shows how much less.
     So there are three courses: all rounds are like the first; all rounds are needed, for as many instructions as wanted; and
     for none beyond those that the sample has made.
     """
-    params, run = config.bootstrap, sampling.run
+    params = plan.params_of(bootstrap)
+    assert isinstance(params, Bootstrap)
+    if [step.name for step, _ in plan.outline() if isinstance(step, TableStep)] != [bootstrap.name]:
+        raise ConfigError("what this recipe takes cannot be estimated", plan.recipe.name, "try it with --max-seeds 20")
     a_few = {"prompts_per_round": min(SAMPLE, params.prompts_per_round), "max_rounds": 1}
     seeds = candidates.take(None)
-    asked, made = sampling.prompts(bootstrap.name, lambda: run.whole(bootstrap, seeds, params.model_copy(update=a_few)))
-    units = sampling.through(made, lambda sample: sft.responses_to(config, run, sample))
+    one_round = params.model_copy(update=a_few)
+    asked, made = sampling.prompts(bootstrap.name, lambda: sampling.run.whole_with(bootstrap, seeds, one_round))
+    units = sampling.through_the_rest(made, bootstrap.name)
 
     def prompts(accepted: float, _before: float) -> float:
         rounds = math.ceil(params.target / max(accepted * params.prompts_per_round, 1e-9))
@@ -106,36 +107,42 @@ def _bootstrapped(config: InstructionSFT, sampling: Sampling, candidates: Candid
     return [[(asked, rounds), (units, made_of)] if units else [(asked, rounds)] for rounds, made_of in courses]
 
 
-def _needed(config: InstructionSFT, first: Sequence[Table], rest: Candidates, countable: bool) -> Count:
+def _needed(plan: RunPlan, first: Sequence[Table], rest: Candidates, countable: bool) -> Count:
     """How many rows the run begins with, by how many come of one: all, or wave after wave until there are enough.
 
     `countable`: where the first wave may not do, those that are left can be counted.
     """
     taken, rows = (sum(getattr(table, name) for table in first) for name in ("rows_in", "rows"))
-    wave = sft.next_wave(config, 0, 0)
-    if config.rows is None or wave is None:
+    wave = plan.next_wave(0, 0)
+    if plan.pool is None or wave is None:
         return _of(rows)
-    wanted, there = config.rows, taken if taken < wave else math.inf
+    wanted, there = plan.pool, taken if taken < wave else math.inf
     if countable and there > taken:
         there = taken + sum(table.rows_in for table in rest.take(None))
 
     def needed(of_one: float, _before: float) -> float:
         of_one = max(of_one, 0.5 / SAMPLE) * rows / taken  # none of twenty is not none at all
         begun = float(taken)
-        while begun * of_one < wanted and begun < there and not sft.is_hopeless(config, begun):
-            begun = min(there, begun + (sft.next_wave(config, begun, begun * of_one) or 0))
+        while begun * of_one < wanted and begun < there and (wave := plan.next_wave(begun, begun * of_one)):
+            begun = min(there, begun + wave)
         return float(begun * rows / taken)
 
     return needed
 
 
-def told(config: RunConfig, sampling: Sampling, sampled: Sequence[Sampled], *, most: int | None = None,
-         endless: bool = False, others: Sequence[Sequence[Sampled]] = ()) -> dict[str, Any]:  # fmt: skip
-    """The estimate as plain JSON. `most`: rows that are published at most; `endless`: figures are of PER rows.
+def told(
+    plan: RunPlan,
+    sampling: SampledRun,
+    sampled: Sequence[Sampled],
+    *,
+    endless: bool = False,
+    others: Sequence[Sequence[Sampled]] = (),
+) -> dict[str, Any]:
+    """The estimate as plain JSON. `endless`: figures are of PER rows.
 
     `others`: courses that the run may take instead of the expected one; the ranges hold them too.
     """
-    latencies, windows = Latencies(sampling.receipts), windows_of(config)
+    latencies, windows = Latencies(sampling.records), windows_of(plan)
 
     def stages_of(course: Sequence[Sampled]) -> list[Stage]:
         return [Stage([latencies.usage(unit) for unit in units], count) for units, count in course if units]
@@ -145,24 +152,26 @@ def told(config: RunConfig, sampling: Sampling, sampled: Sequence[Sampled], *, m
     shard_s = max(0.0, sampling.seconds - latencies.span_s) / max(1, sum(shards))
 
     def own_s(rows: float) -> float:
-        return len(shards) * (shard_s * shard_count(math.ceil(rows), config.shard_rows) + rows / HOUSE_ROWS_PER_S)
+        return len(shards) * (shard_s * shard_count(math.ceil(rows), plan.shard_rows) + rows / HOUSE_ROWS_PER_S)
 
     ranges = forecast(stages, windows, own_s) if stages else {}
     for course in others if stages else ():
         ranges = spanned(ranges, forecast(stages_of(course), windows, own_s))
-    if most is not None and "rows" in ranges:
+    if plan.rows is not None and "rows" in ranges:
         rows = ranges["rows"]
-        ranges["rows"] = Range(*(min(most, value) for value in (rows.expected, rows.low, rows.high)))
-    if not sampling.run.has_a_price():
+        ranges["rows"] = Range(*(min(plan.rows, value) for value in (rows.expected, rows.low, rows.high)))
+    if not plan.is_priced:
         ranges.pop("cost", None)
-    if not latencies.are_known:
-        ranges.pop("seconds", None)
+    rounds = rounds_of(sampling.units)
+    if rounds or not latencies.are_known:
+        ranges.pop("seconds", None)  # of a batch nobody knows how long it takes, but that it is a day at most
     busy_s = latencies.busy_s / max(1, latencies.paid) * ranges["requests"].expected if latencies.paid else None
     return {
         "estimate": {name: _rounded(name, ranges[name]) for name in TOLD if name in ranges},
         "per_rows": PER if endless else None,
         "covered": COVERED,
         "note": NOT_KNOWN if others else None,
+        "rounds": rounds,
         "sample": _sample(sampling, latencies),
         "mean_request_s": round(latencies.busy_s / latencies.paid, 3) if latencies.paid else None,
         "in_flight": {name: window.in_flight for name, window in windows.items()},
@@ -170,8 +179,8 @@ def told(config: RunConfig, sampling: Sampling, sampled: Sequence[Sampled], *, m
     }
 
 
-def _sample(sampling: Sampling, latencies: Latencies) -> dict[str, Any]:
-    tally = sampling.run.context.tally
+def _sample(sampling: SampledRun, latencies: Latencies) -> dict[str, Any]:
+    tally = sampling.run.context.accounting.tally
     return {
         "rows_in": len(sampling.units),
         "rows": sum(unit.rows for unit in sampling.units),
@@ -179,7 +188,7 @@ def _sample(sampling: Sampling, latencies: Latencies) -> dict[str, Any]:
         "ledger_hits": tally.ledger_hits,
         "prompt_tokens": tally.prompt_tokens,
         "completion_tokens": tally.completion_tokens,
-        "cost": round(tally.cost, 6) if sampling.run.has_a_price() else None,
+        "cost": round(tally.cost, 6) if sampling.run.plan.is_priced else None,
         "seconds": round(sampling.seconds, 2),
         "in_flight": round(latencies.in_flight, 1),
     }

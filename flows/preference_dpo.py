@@ -5,38 +5,34 @@ stillroom dpo --recipe basic --instructions datasets/demo-sft
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from prefect import flow
+from pydantic import Field
 
 from flows.config import PreferenceDPO
-from flows.recipes.dpo import candidates_of, check, folder_of, pipeline
-from flows.run import Run, closing
-from flows.runners import ShardRunner
-from flows.watch import watched
-from tasks.publish.formats import FORMATS
+from flows.runs.make import make
+from flows.runs.plan import plan_of
+from flows.runs.run import Run
+from flows.runs.runners.shard_runner import ShardRunner
+from flows.watch.hooks import watched
 
 
 @flow(name="preference-dpo", flow_run_name="{config.title}", task_runner=ShardRunner())
-def preference_dpo(config: PreferenceDPO) -> dict[str, Any]:
+def preference_dpo(
+    config: PreferenceDPO,
+    published: Annotated[
+        str | None,
+        Field(description="a dataset that was just published, to take the instructions of in place of the config's"),
+    ] = None,
+) -> dict[str, Any]:
     """Make a preference dataset by a recipe. Returns the summary of the run.
 
+    Of a published dataset that is not the config's own it makes a dataset of its own name, so that no two are mixed.
     Raises ConfigError for the user's mistakes; with everything published, TooManyRejects; NoRows where no row is left.
     """
-    check(config)
-    run = Run.start("dpo", config, folder_of(config))
+    plan = plan_of(config if published is None else config.of_published(published))
+    plan.check()
+    run = Run.start(plan)
     with watched(run):
-        return make(config, run)
-
-
-def make(config: PreferenceDPO, run: Run) -> dict[str, Any]:
-    """Instructions through the pipeline, then publish. The summary."""
-    instructions = candidates_of(config, run)
-    try:
-        run.steps["instructions"] = instructions.take(None)
-    finally:
-        instructions.close()
-    if config.incremental and not run.steps["instructions"]:
-        return run.nothing_new()
-    pairs = run.new_rows(pipeline(config, run, run.steps["instructions"]))
-    return closing(run.publish(config.recipe, pairs, FORMATS[config.format]))
+        return make(run)

@@ -9,77 +9,65 @@ Nothing is published.
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import orjson
 import polars as pl
 
-from flows.config import InstructionSFT, PreferenceDPO, RunConfig
-from flows.nights import Night
-from flows.recipes import dpo, sft
+from flows.config import RunConfig
+from flows.runs.candidates import candidates_of
+from flows.runs.lineage import Lineage
+from flows.runs.plan import RunPlan, plan_of
+from flows.runs.prompt_set import tell_of_prompts
 from flows.runs.timing import span_s
 from tasks.engine.context import Context
-from tasks.engine.home import check_home, home, ledger_url
 from tasks.engine.keys import epochs_of
-from tasks.engine.process import Roles, Settings, process
-from tasks.engine.shard import Outcome, run_shard
-from tasks.engine.table_step import TableStep, run_table_step
-from tasks.engine.tables import Table, write_table
-from tasks.engine.technique import Technique
-from tasks.engine.trace import Asked
+from tasks.engine.process import Settings, process
+from tasks.engine.requests.trace import Asked
+from tasks.engine.shard import Outcome, Place, run_shard, run_table_step
+from tasks.engine.table_step import TableStep
+from tasks.engine.technique import Params, Technique
 from tasks.errors import ConfigError, Interrupted
+from tasks.generate.bootstrap import bootstrap
+from tasks.models.config import Roles
+from tasks.storage.home import check_home, home
+from tasks.storage.tables import Table, write_table
 
 RUN = "preview"
 THREADS = 16  # which only wait
+See = Callable[[str, dict[str, Any]], None]
+"""Is shown what became of a row at a step, as `told` has it, as soon as it is known; one call at a time."""
 
 
-def preview(config: RunConfig, rows: int) -> dict[str, Any]:
+def preview(config: RunConfig, rows: int, see: See | None = None) -> dict[str, Any]:
     """Send the first `rows` rows of a run through its recipe; what became of them at each step, as plain JSON.
 
     Raises ConfigError as the run would, and Interrupted where it is told to stop.
     """
-    config = config.model_copy(update={"runner": "threads", "retry": None})
-    if isinstance(config, InstructionSFT):
-        return _preview_sft(config, rows)
-    assert isinstance(config, PreferenceDPO)
-    return _preview_dpo(config, rows)
-
-
-def _preview_sft(config: InstructionSFT, rows: int) -> dict[str, Any]:
-    bootstraps = config.mode == "bootstrap" and config.recipe in ("seeded", "evolved")
-    a_few = {"prompts_per_round": min(rows, config.bootstrap.prompts_per_round), "max_rounds": 1}
-    config = config.model_copy(
-        update={"rows": config.rows or rows, "bootstrap": config.bootstrap.model_copy(update=a_few)}
-    )
-    sft.check(config)
+    plan = replace(plan_of(config), runner="threads", retry=None)
+    plan = replace(plan, rows=plan.rows or rows if plan.kind == "sft" else None)
     # the prompts of a bootstrap show tasks drawn from all seeds
-    lanes = config if bootstraps else config.model_copy(update={"shard_rows": 1})
-    with Preview.of("sft", config, sft.folder_of(config), rows) as shown:
-        candidates = sft.candidates_of(lanes, shown)
+    bootstraps = plan.takes_all_at_once
+    if any(step.name == bootstrap.name for step, _ in plan.outline()):
+        most = plan.params_of(bootstrap).prompts_per_round  # type: ignore[attr-defined]
+        plan = plan.with_params(bootstrap.name, prompts_per_round=min(rows, most), max_rounds=1)
+    plan.check()
+    with Preview.of(plan, rows, see) as shown:
+        lanes = plan if bootstraps else replace(plan, shard_rows=1)
+        candidates = candidates_of(lanes, shown.settings, shown.lineage)
         try:
             first = shown.begin(candidates.take(None if bootstraps else rows), silent=bootstraps)
         finally:
             candidates.close()
-        sft.pipeline(config, shown, first)
-        return shown.told()
-
-
-def _preview_dpo(config: PreferenceDPO, rows: int) -> dict[str, Any]:
-    dpo.check(config)
-    with Preview.of("dpo", config, dpo.folder_of(config), rows) as shown:
-        candidates = dpo.candidates_of(config.model_copy(update={"shard_rows": 1}), shown)
-        try:
-            first = shown.begin(candidates.take(rows))
-        finally:
-            candidates.close()
-        dpo.pipeline(config, shown, first)
+        plan.recipe.function(shown, first)
+        shown.settled()
         return shown.told()
 
 
@@ -98,36 +86,45 @@ class Preview:
     `passages`: by step, in the order of the recipe, and within it by lane; lane None is a step over the whole table.
     """
 
-    config: RunConfig
+    plan: RunPlan
     rows: int
     settings: Settings
-    night: Night
+    lineage: Lineage
     context: Context
     pool: ThreadPoolExecutor
+    see: See | None = None
     started: float = field(default_factory=time.perf_counter)
     passages: dict[str, dict[int | None, Passage]] = field(default_factory=dict)
     _under_way: list[list[Future[Table]]] = field(default_factory=list)
+    _showing: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
     @contextmanager
-    def of(cls, kind: str, config: RunConfig, out: Path, rows: int) -> Iterator[Preview]:
+    def of(cls, plan: RunPlan, rows: int, see: See | None = None) -> Iterator[Preview]:
         """A preview for as long as the block runs. Raises ConfigError where the ledger cannot be opened."""
         check_home()
         process.forget(RUN)
-        night = Night.begin(out, kind, config, None)
+        lineage = Lineage.begin(plan, None)
+        tell_of_prompts(plan.prompts, plan.models, plan.folder, plan.told["prompt_set"])
         with TemporaryDirectory(prefix=f"{RUN}-", dir=home()) as tables, ThreadPoolExecutor(THREADS, RUN) as pool:
-            settings = Settings(
-                run=RUN, home=home(), ledger=ledger_url(), tables=tables, seed=config.seed, language=config.language,
-                max_attempts=config.max_attempts, budget=config.budget(), epochs=night.epochs(RUN),
-            )  # fmt: skip
+            settings = plan.settings(RUN, tables, lineage.epochs(RUN, tables))
             context = process.context(settings)
-            context.receipts, context.asked = [], []
-            yield cls(config, rows, settings, night, context, pool)
+            context.accounting.records, context.asked, context.one_by_one = [], [], True
+            yield cls(plan, rows, settings, lineage, context, pool, see)
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """What the recipe itself was told."""
+        return self.plan.options
+
+    def has(self, step: Technique[Any] | TableStep[Any]) -> bool:
+        """Whether the user has said anything about a step."""
+        return self.plan.has(step)
 
     @property
     def models(self) -> Roles:
         """The models of the run, by role."""
-        return self.config.models()
+        return self.plan.models
 
     def begin(self, tables: Sequence[Table], *, silent: bool = False) -> list[Table]:
         """Note what the run begins with, refused seeds too; the tables that have rows. `silent`: note nothing."""
@@ -138,10 +135,11 @@ class Preview:
                 self._note("seeds", lane, Passage(refused, Outcome(nothing, rejects, nothing, nothing)))
         return [table for table in tables if table.rows]
 
-    def through(self, step: Technique[Any], tables: Sequence[Any], params: Any) -> list[Any]:
+    def through(self, step: Technique[Any], tables: Sequence[Any], default: Params | None = None) -> list[Any]:
         """Send the first row of each table (or future of one) through a technique; the futures of what comes out."""
         self.passages.setdefault(step.name, {})
         models = process.models(self.models, self.context)
+        params = self.plan.params_of(step, default)
 
         def work(lane: int, table: Table | Future[Table]) -> Table:
             made = table.result() if isinstance(table, Future) else table
@@ -149,7 +147,9 @@ class Preview:
             if frame.is_empty():
                 return made
             epochs = self._epochs(step.name, frame)
-            outcome = run_shard(step, frame, models, params, self.context, gate=process.gate, order=lane, epochs=epochs)
+            outcome = run_shard(
+                step, frame, models, params, self.context, admission=process.admission, place=Place(lane), epochs=epochs
+            )
             self._note(step.name, lane, Passage(frame, outcome))
             return self._written(step.name, str(lane), frame, outcome)
 
@@ -157,11 +157,12 @@ class Preview:
         self._under_way.append(futures)
         return futures
 
-    def whole(self, step: TableStep[Any], tables: Sequence[Any], params: Any) -> list[Table]:
+    def whole(self, step: TableStep[Any], tables: Sequence[Any], default: Params | None = None) -> list[Table]:
         """Send all tables through a table step; the first rows of what comes out, each in a table of its own."""
         frame = pl.concat([table.read() for table in tables], how="vertical")
         models = process.models(self.models, self.context)
         epochs = self._epochs(step.name, frame)
+        params = self.plan.params_of(step, default)
         outcome = run_table_step(step, frame, models, params, self.context, epochs=epochs)
         self._note(step.name, None, Passage(frame, outcome))
         return self._written(step.name, "whole", frame, outcome).split(1)[: self.rows]
@@ -181,10 +182,9 @@ class Preview:
 
     def told(self) -> dict[str, Any]:
         """What became of the rows, and what it took."""
-        tally, receipts = self.context.tally, self.context.receipts or []
-        priced = any(model.is_priced for models in self.models.values() for model in models)
+        tally, records = self.context.accounting.tally, self.context.accounting.records or []
         return {
-            "recipe": self.config.full_recipe,
+            "recipe": self.plan.recipe.full_name,
             "steps": [
                 {
                     "step": step,
@@ -196,9 +196,9 @@ class Preview:
             "ledger_hits": tally.ledger_hits,
             "prompt_tokens": tally.prompt_tokens,
             "completion_tokens": tally.completion_tokens,
-            "cost": round(tally.cost, 6) if priced else None,
-            "ended": "budget reached" if self.context.budget_reached else "completed",
-            "model_seconds": round(span_s((r.begun_s, r.ended_s) for r in receipts if r.begun_s is not None), 3),
+            "cost": round(tally.cost, 6) if self.plan.is_priced else None,
+            "ended": "budget reached" if self.context.accounting.is_spent else "completed",
+            "model_seconds": round(span_s((r.begun_s, r.ended_s) for r in records if r.begun_s is not None), 3),
             "seconds": round(time.perf_counter() - self.started, 3),
         }
 
@@ -214,16 +214,19 @@ class Preview:
         return {
             "lane": lane,
             "rows_in": frame.height,
-            "input": _plain(row),
-            "asked": [_told(one) for one in asked],
-            "made": [_changed(made, row) for made in outcome.rows.iter_rows(named=True)],
-            "rejects": [_loss(reject) for reject in rejects.iter_rows(named=True)],
-            "losses": [_loss(loss) for loss in outcome.losses.iter_rows(named=True)],
+            "input": plain_row(row),
+            "asked": [attempt_told(one) for one in asked],
+            "made": [changed_columns(made, row) for made in outcome.rows.iter_rows(named=True)],
+            "rejects": [loss_told(reject) for reject in rejects.iter_rows(named=True)],
+            "losses": [loss_told(loss) for loss in outcome.losses.iter_rows(named=True)],
             "pending": outcome.pending,
         }
 
     def _note(self, step: str, lane: int | None, passage: Passage) -> None:
         self.passages.setdefault(step, {})[lane] = passage
+        if self.see is not None:
+            with self._showing:
+                self.see(step, self._entry(step, lane, passage))
 
     def _written(self, step: str, name: str, frame: pl.DataFrame, outcome: Outcome) -> Table:
         place = f"{self.settings.tables}/{step}/{name}.parquet"
@@ -238,7 +241,7 @@ def _lane(lane: int | None) -> int:
     return -1 if lane is None else lane
 
 
-def _told(asked: Asked) -> dict[str, Any]:
+def attempt_told(asked: Asked) -> dict[str, Any]:
     """An attempt as plain JSON."""
     request, answer = asked.request, asked.completion
     words = {"prompt": request.prompt} if request.prompt is not None else {"messages": list(request.messages or ())}
@@ -260,17 +263,23 @@ def _told(asked: Asked) -> dict[str, Any]:
     }
 
 
-def _changed(made: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
+def changed_columns(made: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
     """A row that came out: its id, and the columns that are not as they were."""
-    return _plain(
-        {name: value for name, value in made.items() if value is not None and (name not in row or row[name] != value)}
+    return plain_row(
+        {
+            name: value
+            for name, value in made.items()
+            if name == "row_id" or (value is not None and row.get(name) != value)
+        }
     )
 
 
-def _loss(loss: dict[str, Any]) -> dict[str, Any]:
+def loss_told(loss: dict[str, Any]) -> dict[str, Any]:
+    """A reject or a loss, as far as it is shown."""
     return {name: loss[name] for name in ("row_id", "kind", "reason", "detail", "attempts", "raw")}
 
 
-def _plain(row: dict[str, Any]) -> dict[str, Any]:
+def plain_row(row: dict[str, Any]) -> dict[str, Any]:
+    """A row as plain JSON."""
     plain: dict[str, Any] = orjson.loads(orjson.dumps(row, default=str))
     return plain

@@ -19,11 +19,13 @@ from prefect.runtime import flow_run
 from pydantic import Field
 
 from flows.config import InstructionSFT, PreferenceDPO
+from flows.curate import curate
+from flows.curate_dataset import CURATED, CurateDataset
 from flows.instruction_sft import instruction_sft
-from flows.manifests import latest_retry, manifest, runs_to_heal
 from flows.preference_dpo import preference_dpo
-from flows.run import closing
-from flows.runners import ShardRunner
+from flows.runs.manifests import latest_retry, manifest, runs_to_heal
+from flows.runs.run import flow_result
+from flows.runs.runners.shard_runner import ShardRunner
 
 
 def _name() -> str:
@@ -33,8 +35,10 @@ def _name() -> str:
 @flow(name="retry-failed", flow_run_name=_name, task_runner=ShardRunner())
 def retry_failed(
     run: Annotated[str | None, Field(description="a run; empty: all that datasets are made of")] = None,
-    most_times: Annotated[int, Field(ge=1, description="where no run is named: leave those alone that were retried so often")] = 3,
-) -> dict[str, Any]:  # fmt: skip
+    most_times: Annotated[
+        int, Field(ge=1, description="where no run is named: leave those alone that were retried so often")
+    ] = 3,
+) -> dict[str, Any]:
     """Ask again for the rows that a run rejected as failed, and publish its dataset anew. Returns the new summary.
 
     What the run was given already comes from the ledger, so that only healed rows are paid for, here and in later steps.
@@ -43,7 +47,7 @@ def retry_failed(
     and NoRows as the run did.
     """
     if run is not None:
-        return closing(_again(latest_retry(run)))
+        return flow_result(_again(latest_retry(run)))
     states = [_again(name, return_state=True) for name in runs_to_heal(most_times)]
     return {"healed": [state.result() for state in states]}
 
@@ -51,6 +55,8 @@ def retry_failed(
 def _again(run: str, **how: Any) -> Any:
     past = manifest(run)
     settings = past["config"] | {"retry": run}
+    if past["kind"] == CURATED:
+        return curate(CurateDataset(**settings), **how)
     if past["kind"] == "dpo":
         return preference_dpo(PreferenceDPO(**settings), **how)
     return instruction_sft(InstructionSFT(**settings), **how)

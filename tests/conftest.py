@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.object_store import s3
 from tests.postgres import ledger_url, postgres
@@ -17,6 +18,8 @@ __all__ = ["ledger_url", "postgres", "s3"]  # fixtures for every test
 _home = tempfile.mkdtemp(prefix="stillroom-tests-")
 os.environ["STILLROOM_HOME"] = _home  # before anything imports Prefect, which reads its settings then
 os.environ["HF_HUB_OFFLINE"] = "1"
+settings.register_profile("here", deadline=None)  # how long an example takes says how busy the machine is
+settings.load_profile("here")
 
 
 @pytest.fixture(scope="session")

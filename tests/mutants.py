@@ -33,40 +33,171 @@ class Mutant:
 
 
 MUTANTS = (
-    Mutant("1: a reject is not written", "tasks/engine/shard.py",
-           (("_rejects([(fate.row, fate.reject) for fate in fates if fate.reject], technique)", "_rejects([], technique)"),), LAWS),
-    Mutant("2: the ledger is not asked", "tasks/engine/ledger.py",
-           (("            if completion is not None:\n                purse", "            if False:\n                purse"),), LAWS),
-    Mutant("3: prompts out of the task key", "tasks/engine/keys.py",
-           ((", digest_of(name, language))", ")"),), KEYS),
-    Mutant("3: the language out of the task key", "tasks/engine/orchestrate.py",
-           (('"language": settings.language, ', ""),), KEYS),
-    Mutant("3: timeout_s into the request key", "tasks/engine/ask.py",
-           (("taken.key(model.identity, attempt, sampled)", "taken.key(f'{model.identity}{member.config.timeout_s}', attempt, sampled)"),), LAWS),
-    Mutant("4: a truncated answer is a response", "tasks/models/answers/accept.py",
-           (('if finish == "length" and not truncated_too:', "if False:"),), LAWS),
-    Mutant("4: requests are made after a permanent error", "tasks/engine/ask.py",
-           (("            self._context.failed = error\n", ""),), LAWS),
-    Mutant("4: a permanent error does not stop admission", "tasks/engine/shard.py",
-           (("            if errors or context.stop", "            if context.stop"), ("            if errors:  # the place", "            if False:  # the place")), LAWS),
-    Mutant("5: a draw depends on the moment", "tasks/engine/row.py",
-           (("return uniform(self.run_seed, self.row_id, *purpose)", "return random.random()"),), "tests/engine/test_laws.py tests/generate/test_tables.py"),
-    Mutant("6: a bad row is let in", "tasks/engine/shard.py",
-           (("faults[position]) if position in faults else None", "faults[position]) if False else None"),), LAWS),
-    Mutant("7: admission is not oldest first", "tasks/engine/gate.py",
-           (("heapq.heappush(self._waiting, (order,", "heapq.heappush(self._waiting, (0,"),), LAWS),
-    Mutant("7: a slot does not go to the oldest row", "tasks/models/window.py",
-           (("heapq.heappush(self._waiting, (order,", "heapq.heappush(self._waiting, (0,"),), "tests/models/test_window.py"),
-    Mutant("8: an empty dataset replaces a good one", "flows/nights.py",
-           (("if not (written.rows or self.config.allow_empty):", "if False:"),), "tests/flows/test_no_rows.py"),
-    Mutant("9: a child keeps what is stale", "tasks/engine/row.py",
-           (("changes = dict.fromkeys(stale_columns(self.columns, changes)) | changes", "pass"),), "tests/engine/test_stale.py"),
-    Mutant("10: an answer that was cut off is a response", "tasks/models/answers/accept.py",
-           (('if finish == "cut_off":', "if False:"),), "tests/models/answers"),
-    Mutant("10: the next turn is taken for a part of the answer", "tasks/models/answers/accept.py",
-           (('if "assistant" in text and (found', 'if "no such word" in text and (found'),), "tests/models/answers"),
-    Mutant("10: words of the prompt are taken for an answer", "tasks/engine/leaks.py", (("    if said:", "    if False:"),), "tests/engine/test_leaks.py"),
-)  # fmt: skip
+    Mutant(
+        "1: a reject is not written",
+        "tasks/engine/shard.py",
+        (
+            (
+                "_rejects([(fate.row, fate.reject) for fate in fates if fate.reject], technique)",
+                "_rejects([], technique)",
+            ),
+        ),
+        LAWS,
+    ),
+    Mutant(
+        "2: the ledger is not asked",
+        "tasks/ledger/ledger.py",
+        (("                if isinstance(taken, Completion):", "                if False:"),),
+        LAWS,
+    ),
+    Mutant(
+        "2: nothing is leased",
+        "tasks/ledger/leases.py",
+        (("return statements.claim(connection, sorted(keys), hold.owner, self._lease_ms)", "return set(keys)"),),
+        "tests/engine/test_leases.py",
+    ),
+    Mutant(
+        "3: prompts out of the task key", "tasks/engine/keys.py", ((", prompts.digest_of(folder or name))", ")"),), KEYS
+    ),
+    Mutant(
+        "3: the language out of the task key",
+        "tasks/engine/prefect.py",
+        (('"language": language, ', ""),),
+        KEYS,
+    ),
+    Mutant(
+        "3: timeout_s into the request key",
+        "tasks/engine/ask.py",
+        (
+            (
+                "taken.key(model.identity, attempt, sampled)",
+                "taken.key(f'{model.identity}{member.config.timeout_s}', attempt, sampled)",
+            ),
+        ),
+        LAWS,
+    ),
+    Mutant(
+        "4: a truncated answer is a response",
+        "tasks/models/answers/accept.py",
+        (('if finish == "length" and not truncated_too:', "if False:"),),
+        LAWS,
+    ),
+    Mutant(
+        "4: requests are made after a permanent error",
+        "tasks/engine/ask.py",
+        (("            self._context.failed = error\n", ""),),
+        LAWS,
+    ),
+    Mutant(
+        "4: a permanent error does not stop admission",
+        "tasks/engine/shard.py",
+        (
+            ("            if errors or context.stop", "            if context.stop"),
+            ("            if errors:  # the place", "            if False:  # the place"),
+        ),
+        LAWS,
+    ),
+    Mutant(
+        "5: a draw depends on the moment",
+        "tasks/engine/row.py",
+        (("return uniform(self.run_seed, self.row_id, *purpose)", "return random.random()"),),
+        "tests/engine/test_laws.py tests/generate/test_tables.py",
+    ),
+    Mutant(
+        "6: a bad row is let in",
+        "tasks/engine/shard.py",
+        (("faults[position]) if position in faults else None", "faults[position]) if False else None"),),
+        LAWS,
+    ),
+    Mutant(
+        "7: admission is not oldest first",
+        "tasks/engine/admission.py",
+        (("heapq.heappush(self._waiting, (order,", "heapq.heappush(self._waiting, (0,"),),
+        LAWS,
+    ),
+    Mutant(
+        "7: a slot does not go to the oldest row",
+        "tasks/models/endpoint/window.py",
+        (("heapq.heappush(self._waiting, (order,", "heapq.heappush(self._waiting, (0,"),),
+        "tests/models/endpoint/test_window.py",
+    ),
+    Mutant(
+        "8: an empty dataset replaces a good one",
+        "flows/runs/lineage.py",
+        (("if not (written.rows or self.plan.allow_empty):", "if False:"),),
+        "tests/flows/runs/test_no_rows.py",
+    ),
+    Mutant(
+        "9: a child keeps what is stale",
+        "tasks/engine/row.py",
+        (("changes = dict.fromkeys(stale_columns(self.columns, changes)) | changes", "pass"),),
+        "tests/test_stale_columns.py",
+    ),
+    Mutant(
+        "10: an answer that was cut off is a response",
+        "tasks/models/answers/accept.py",
+        (('if finish == "cut_off":', "if False:"),),
+        "tests/models/answers",
+    ),
+    Mutant(
+        "10: the next turn is taken for a part of the answer",
+        "tasks/models/answers/accept.py",
+        (('if "assistant" in text and (found', 'if "no such word" in text and (found'),),
+        "tests/models/answers",
+    ),
+    Mutant(
+        "10: words of the prompt are taken for an answer",
+        "tasks/text/leaks.py",
+        (("    if said:", "    if False:"),),
+        "tests/text/test_leaks.py",
+    ),
+    Mutant(
+        "evidence is believed",
+        "tasks/generate/texts/document_answers.py",
+        (("if (missing := missing_part(quote, passage)) is not None:", "if (missing := None) is not None:"),),
+        "tests/generate/test_documents.py",
+    ),
+    Mutant(
+        "a value that is full takes one more",
+        "tasks/curate/quotas.py",
+        (
+            (
+                "if self._there[name, value] >= self._quotas[name][value]:",
+                "if self._there[name, value] > self._quotas[name][value]:",
+            ),
+        ),
+        "tests/curate/test_quotas.py",
+    ),
+    Mutant(
+        "a fact of its own is no fault of a summary",
+        "tasks/generate/texts/summarising.py",
+        (("if params.check_facts and (facts := unstated(said, text, language)):", "if (facts := []):"),),
+        "tests/generate/test_texts.py",
+    ),
+    Mutant(
+        "constraints that contradict each other are drawn together",
+        "tasks/verify/constraints/constraint.py",
+        (
+            (
+                "left = [other for other in left if go_together(kind, other)]",
+                "left = [other for other in left if kind is not other]",
+            ),
+        ),
+        "tests/verify/test_drawing.py",
+    ),
+    Mutant(
+        "a text that another constraint demands is forbidden",
+        "tasks/verify/constraints/constraint.py",
+        (("                return False\n    return True", "                return True\n    return True"),),
+        "tests/verify/test_drawing.py",
+    ),
+    Mutant(
+        "an answer that breaks its constraints is kept",
+        "tasks/generate/verified_generation.py",
+        (("        raise Unusable(said.reason", "        Unusable(said.reason"),),
+        "tests/generate/test_constraints.py",
+    ),
+)
 
 
 def main() -> None:

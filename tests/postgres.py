@@ -37,8 +37,22 @@ class Postgres:
         secret.write_text(self.password)
         for path in (folder, secret):
             os.chown(path, self._owner.pw_uid, self._owner.pw_gid)
-        self._run("initdb", "--pgdata", str(self._data), "--username", USER, "--pwfile", str(secret), "--no-sync",
-                  "--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C")  # fmt: skip
+        self._run(
+            "initdb",
+            "--pgdata",
+            str(self._data),
+            "--username",
+            USER,
+            "--pwfile",
+            str(secret),
+            "--no-sync",
+            "--auth",
+            "scram-sha-256",
+            "--encoding",
+            "UTF8",
+            "--locale",
+            "C",
+        )
         self.start()
 
     def url(self, database: str = "postgres", *, user: str = USER, password: str | None = None) -> str:
@@ -75,9 +89,15 @@ class Postgres:
         if os.geteuid() == 0:  # a PostgreSQL server refuses to run as root
             identity = {"user": self._owner.pw_uid, "group": self._owner.pw_gid, "extra_groups": []}
         told = subprocess.run(
-            [str(self._programs / program), *arguments], cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE if program == "initdb" else subprocess.DEVNULL, text=True, check=False, **identity,
-        )  # fmt: skip
+            [str(self._programs / program), *arguments],
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE if program == "initdb" else subprocess.DEVNULL,
+            text=True,
+            check=False,
+            **identity,
+        )
         log = self._log.read_text()[-2000:] if self._log.exists() else told.stderr
         assert told.returncode == 0, f"{program}: {log}"
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from tasks.engine.ask import Member, Models
+from tasks.engine.ask import Models
 from tasks.engine.context import Context
+from tasks.engine.requests.asking import Member
 from tasks.engine.row import Row, seed_row_id
 from tasks.models.config import ModelConfig
 from tasks.models.scripted import Rule, ScriptedModel
+from tasks.text.prompts import Prompts
 
 
 def a_row(run_seed: int = 0, **columns: Any) -> Row:
@@ -16,7 +18,14 @@ def a_row(run_seed: int = 0, **columns: Any) -> Row:
     return Row(seed_row_id(columns), columns, run_seed=run_seed)
 
 
-def models_of(answers: Rule | list[Any] | ScriptedModel, *, max_attempts: int = 3, **roles: Any) -> Models:
+def models_of(
+    answers: Rule | list[Any] | ScriptedModel,
+    *,
+    max_attempts: int = 3,
+    prompts: Prompts | None = None,
+    check_language: bool = False,
+    **roles: Any,
+) -> Models:
     """Models whose generator (and any further role given by name) is scripted: a rule, a list, a model, or a list of models."""
 
     def members(value: Any) -> list[Member]:
@@ -26,4 +35,5 @@ def models_of(answers: Rule | list[Any] | ScriptedModel, *, max_attempts: int = 
         return [Member(model, ModelConfig(name=model.name))]
 
     named = {"generator": members(answers)} | {role: members(value) for role, value in roles.items()}
-    return Models(named, Context(max_attempts=max_attempts))
+    context = Context(max_attempts=max_attempts, prompts=prompts or Prompts(), check_language=check_language)
+    return Models(named, context)

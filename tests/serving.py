@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import http.server
+import itertools
 import json
 import os
 import signal
@@ -20,9 +21,11 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-SLOW_RULES = f"scripted:{ROOT / 'tests' / 'flows' / 'slow_rules.py'}:answer"
+SLOW_RULES = f"scripted:{ROOT / 'tests' / 'flows' / 'command' / 'slow_rules.py'}:answer"
+THINKING_RULES = SLOW_RULES.replace(":answer", ":think")
 START_S, POLL_S = 300.0, 0.3
 LOOPBACK, LISTENING = "0100007F", "0A"  # 127.0.0.1 and the state, as /proc/net/tcp writes them
+_seeds = itertools.count(100)
 ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 
 
@@ -76,9 +79,7 @@ class Api:
         return None
 
     def deployment(self, name: str) -> dict[str, Any]:
-        flow = {"instruction-sft-nightly": "instruction-sft", "preference-dpo-nightly": "preference-dpo"}.get(
-            name, name
-        )
+        flow = name if name == "retry-failed" else name.rpartition("-")[0]
         found: dict[str, Any] = self.ask(f"deployments/name/{flow}/{name}")
         return found
 
@@ -115,11 +116,16 @@ class Served(Api):
         self.folder, self.port, self.home = folder, port, folder / "home"
         self.environment = environment(folder, **more)
         self.output = folder / "serve.out"
+        self._said_before = len(self.said()) if self.output.exists() else 0
         with self.output.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-P", str(ROOT / "stillroom.py"), "flows.cli", "serve", "--port", str(port)],
-                cwd=folder, env=self.environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-            )  # fmt: skip
+                [sys.executable, "-P", str(ROOT / "stillroom.py"), "flows.command.main", "serve", "--port", str(port)],
+                cwd=folder,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
         try:
             until(self._is_up, START_S, "Prefect UI")
         except BaseException:
@@ -129,7 +135,7 @@ class Served(Api):
 
     def _is_up(self) -> bool:
         assert self.process.poll() is None, self.said()
-        return f"Prefect UI: {self.url}" in self.said()
+        return f"Prefect UI: {self.url}" in self.said()[self._said_before :]
 
     def said(self) -> str:
         return self.output.read_text()
@@ -143,7 +149,14 @@ class Served(Api):
 
     def processes(self) -> dict[int, str]:
         """All processes that work on this home, by what stands in their environment: pid to command line."""
-        mark = f"STILLROOM_HOME={self.home}\0".encode()
+        return self._with(f"STILLROOM_HOME={self.home}")
+
+    def process_of_run(self, run_id: str) -> int | None:
+        """The process that a worker has started for a run; the newest, where there are several."""
+        return max(self._with(f"PREFECT__FLOW_RUN_ID={run_id}"), default=None)
+
+    def _with(self, variable: str) -> dict[int, str]:
+        mark = f"{variable}\0".encode()
         found = {}
         for path in Path("/proc").glob("[0-9]*"):
             try:
@@ -171,16 +184,47 @@ class Served(Api):
 
     def requests(self) -> list[str]:
         """What the scripted model was asked, in the order of asking."""
+        return self._logged("asked ")
+
+    def answers(self) -> list[str]:
+        """What it has answered."""
+        return self._logged("answered ")
+
+    def _logged(self, what: str) -> list[str]:
         path = self.folder / "requests.log"
         lines = path.read_text().splitlines() if path.exists() else []
-        return [line.removeprefix("asked ") for line in lines if line.startswith("asked ")]
+        return [line.removeprefix(what) for line in lines if line.startswith(what)]
+
+    def log_of(self, run_id: str) -> list[str]:
+        """The lines of a run's log, in order."""
+        about = {"logs": {"flow_run_id": {"any_": [run_id]}}, "sort": "TIMESTAMP_ASC"}
+        return [line["message"] for line in self.ask("logs/filter", about)]
+
+    def chain(self, is_on: bool) -> None:
+        """Switch the start of the DPO run after the SFT run on or off."""
+        chain = next(a for a in self.ask("automations/filter", {}) if a["name"].startswith("Stillroom: after"))
+        self.ask(f"automations/{chain['id']}", {"enabled": is_on}, "PATCH")
+
+    def set_state(self, run_id: str, kind: str, name: str) -> None:
+        """Change a run's state as the buttons of the UI do."""
+        self.ask(f"flow_runs/{run_id}/set_state", {"state": {"type": kind, "name": name}})
 
 
 def slow_config(rows: int, in_flight: int = 8) -> dict[str, Any]:
-    """A run whose model takes 50 ms for each of its requests, one a row, and writes each down."""
+    """A run whose model takes 50 ms for each of its requests, one a row, and writes each down.
+
+    Each has a seed of its own, so that no test's run is answered from what another test has asked.
+    """
     seeds = [{"instruction": f"question {i}"} for i in range(rows)]
     model = {"name": SLOW_RULES, "max_in_flight": in_flight}
-    return {"recipe": "respond", "name": "slow", "seeds": seeds, "shard_rows": 100, "model": model}
+    return {
+        "recipe": "respond",
+        "name": "slow",
+        "seeds": seeds,
+        "seed": next(_seeds),
+        "shard_rows": 100,
+        "model": model,
+    }
 
 
 @contextmanager

@@ -17,10 +17,10 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from tasks.errors import ConfigError, PermanentError, RequestRefused, Unusable
-from tasks.generate.pre_query import pre_query, stop_strings
 from tasks.models.base import Completion, Message, Model, Request, Reshaped, Sampling
 from tasks.models.config import ModelConfig
 from tasks.models.open import open_model
+from tasks.text.pre_query import pre_query, stop_strings
 
 ROOM = 1024  # tokens: enough for a model that reasons first
 SHOWN = 60  # characters of an answer
@@ -29,7 +29,7 @@ LONG = "one two three four five six seven eight nine ten\n" * 600  # 6,000 words
 FIELDS = {"city": {"type": "string"}, "rivers": {"type": "integer"}}
 SCHEMA = {"type": "object", "properties": FIELDS, "required": list(FIELDS), "additionalProperties": False}
 CAPITAL = "Which city is the capital of France? Answer in one word."
-Verdict = Literal["ok", "no", "note"]
+CheckOutcome = Literal["ok", "no", "note"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Finding:
     """What came of one question. `advice`: the setting that helps, "" where nothing has to be done."""
 
     question: str
-    verdict: Verdict
+    verdict: CheckOutcome
     said: str
     advice: str = ""
 
@@ -84,8 +84,12 @@ class Doctor:
         found = await self._chat("Count from one to fifty in words.", Sampling(temperature=0, max_new_tokens=4))
         if found.finish_reason == "length":
             return Finding("tells its end", "ok", "an answer that was cut says so")
-        return Finding("tells its end", "no", f"a cut answer says {found.finish_reason}: {_short(found.text)}",
-                       "half answers cannot be told from whole ones: use another server")  # fmt: skip
+        return Finding(
+            "tells its end",
+            "no",
+            f"a cut answer says {found.finish_reason}: {_short(found.text)}",
+            "half answers cannot be told from whole ones: use another server",
+        )
 
     async def stops(self) -> Finding:
         """Seven stop texts, which are more than some servers take."""
@@ -139,14 +143,22 @@ class Doctor:
             return Finding("reads long prompts", "ok", f"longer than its context, and it says so: {refusal.detail}")
         return Finding("reads long prompts", "ok", f"{found.prompt_tokens} tokens were read")
 
-    async def _chat(self, text: str, sampling: Sampling | None = None, *, seed: int = 0,
-                    schema: str | None = None) -> Completion:  # fmt: skip
+    async def _chat(
+        self, text: str, sampling: Sampling | None = None, *, seed: int = 0, schema: str | None = None
+    ) -> Completion:
         return await self._ask(
             messages=({"role": "user", "content": text},), sampling=sampling, seed=seed, schema=schema
         )
 
-    async def _ask(self, *, messages: tuple[Message, ...] | None = None, prompt: str | None = None,
-                   sampling: Sampling | None = None, seed: int = 0, schema: str | None = None) -> Completion:  # fmt: skip
+    async def _ask(
+        self,
+        *,
+        messages: tuple[Message, ...] | None = None,
+        prompt: str | None = None,
+        sampling: Sampling | None = None,
+        seed: int = 0,
+        schema: str | None = None,
+    ) -> Completion:
         sampling = sampling or Sampling(temperature=0, max_new_tokens=ROOM)
         if self._config.structured == "parse":
             schema = None
@@ -170,20 +182,26 @@ QUESTIONS: tuple[tuple[str, Callable[[Doctor], Awaitable[Finding]]], ...] = (
 )
 
 
-async def examine(config: ModelConfig) -> list[Finding]:
-    """What came of each question. Raises ConfigError where the model cannot be asked at all."""
+async def examine(config: ModelConfig, tell: Callable[[Finding], None] | None = None) -> list[Finding]:
+    """What came of each question; each is told as soon as it is answered, since a slow server takes minutes for one.
+
+    Raises ConfigError where the model cannot be asked at all.
+    """
     model = open_model(config)
-    doctor, findings = Doctor(model, config), []
+    doctor, findings = Doctor(model, config), list[Finding]()
     try:
         for question, ask in QUESTIONS:
             try:
-                findings.append(await ask(doctor))
+                finding = await ask(doctor)
             except (RequestRefused, Unusable) as refusal:
-                findings.append(Finding(question, "no", str(refusal)))
+                finding = Finding(question, "no", str(refusal))
             except PermanentError as error:
                 if not findings:
                     raise
-                findings.append(Finding(question, "no", error.what, error.fix))
+                finding = Finding(question, "no", error.what, error.fix)
+            findings.append(finding)
+            if tell is not None:
+                tell(finding)
         return findings
     finally:
         await model.close()
@@ -191,15 +209,16 @@ async def examine(config: ModelConfig) -> list[Finding]:
 
 def run_doctor(config: ModelConfig, as_json: bool) -> None:
     """Ask a model, and print what came of it. Raises ConfigError."""
-    findings = asyncio.run(examine(config))
+    findings = asyncio.run(examine(config, None if as_json else _print))
     if as_json:
         print(json.dumps([asdict(finding) for finding in findings]))
-        return
-    width = max(len(finding.question) for finding in findings)
-    for finding in findings:
-        print(f"{finding.verdict:<4}  {finding.question:<{width}}  {finding.said}")
-        if finding.advice:
-            print(f"      {'':<{width}}  -> {finding.advice}")
+
+
+def _print(finding: Finding) -> None:
+    width = max(len(question) for question, _ in QUESTIONS)
+    print(f"{finding.verdict:<4}  {finding.question:<{width}}  {finding.said}", flush=True)
+    if finding.advice:
+        print(f"      {'':<{width}}  -> {finding.advice}", flush=True)
 
 
 def _short(text: str) -> str:

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from flows.config import RunConfig
 from flows.preview import preview
-from flows.stopping import heeding_signals
+from flows.service.stopping import heeding_signals
 
 RULE = "-" * 72
 
@@ -37,19 +37,22 @@ def show_preview(told: dict[str, Any]) -> None:
         print("all rows together" if lane is None else f"row {lane + 1}", RULE, sep="\n")
         for step, entry in entries:
             if entry["lane"] == lane:
-                _show_entry(step, entry)
+                show_passage(step, entry)
     if not entries:
         print("there are no rows to show")
     tokens = f"{told['prompt_tokens']} + {told['completion_tokens']} tokens"
     cost = "" if told["cost"] is None else f", cost {told['cost']:.6g}"
-    print(f"{told['recipe']}: {told['requests']} requests paid, {told['ledger_hits']} answers on record, {tokens}{cost}; "
-          f"{told['seconds']:.1f} s, {told['model_seconds']:.1f} s of them the model's")  # fmt: skip
+    print(
+        f"{told['recipe']}: {told['requests']} requests paid, {told['ledger_hits']} answers on record, {tokens}{cost}; "
+        f"{told['seconds']:.1f} s, {told['model_seconds']:.1f} s of them the model's"
+    )
     if told["ended"] != "completed":
         print("budget reached: the steps that are missing were not asked for")
     print("nothing is published; the answers are in the ledger: the run does not pay for them again")
 
 
-def _show_entry(step: str, entry: dict[str, Any]) -> None:
+def show_passage(step: str, entry: dict[str, Any]) -> None:
+    """Print what went into a step, each prompt and raw answer, what came out, what was refused and why."""
     print(f"{step}: {entry['rows_in']} in, {len(entry['made'])} out")
     _show_columns("in", entry["input"])
     for asked in entry["asked"]:

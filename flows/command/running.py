@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 import typer
 
-FAILED, MISTAKE, REJECTED = 1, 2, 3
+FAILED, MISTAKE, REJECTED, IN_BATCHES = 1, 2, 3, 4
 
 RunFlow = Callable[[Callable[[], None]], dict[str, Any]]
 """Checks what was asked, calls what it is given to have Prefect's server at hand, and runs the flow; its summary."""
@@ -30,26 +30,34 @@ def telling_mistakes(tell: Callable[[], None]) -> None:
         end_with_mistake(error)
 
 
-def start_flow(run: RunFlow, as_json: bool, *, estimate: bool = False) -> None:
-    """Run a flow with progress, and end with the exit code that tells how it went."""
-    from flows.service.connection import Connection
-    from tasks.engine.home import keep_prefect_off_the_terminal
+def start_flow(
+    run: RunFlow, as_json: bool, *, estimate: bool = False, show: Callable[[dict[str, Any]], None] | None = None
+) -> None:
+    """Run a flow with progress, and end with the exit code that tells how it went. `show`: of a flow that makes no dataset."""
+    from flows.service.connection import ServerConnection
+    from tasks.storage.home import check_home, keep_prefect_off_the_terminal
 
     keep_prefect_off_the_terminal()
-    prefect = Connection(say)  # a server of our own imports while we do
-    from flows import session
-    from flows.runs.verdict import NoRows, TooManyRejects
-    from flows.service.own_server import ServerFailed
-    from flows.stopping import GO_ON, heeding_signals
+    prefect = ServerConnection(say)  # a server of our own imports while we do
+    from flows.command import terminal as session
+    from flows.runs.hub import NotPushed
+    from flows.runs.verdict import NoRows, TooManyRejects, UnfitRows
+    from flows.service.server.own_server import ServerFailed
+    from flows.service.stopping import GO_ON, heeding_signals
     from tasks.errors import ConfigError, Interrupted
     from tasks.notices import heard
 
     try:
         with heeding_signals(session.console) as run_is_over, prefect:
-            _check_places()
-            with session.progress(shown=not as_json), run_is_over, heard(say):
+            check_home()
+            with session.progress(shown=not as_json and show is None), run_is_over, heard(say):
                 summary = prefect.run(run)
-            _show_summary(summary, as_json, estimate)
+            if show is not None and not as_json:
+                show(summary)
+            else:
+                _show_summary(summary, as_json, estimate or show is not None)
+            if summary.get("batches"):
+                raise typer.Exit(IN_BATCHES)
     except ConfigError as error:
         end_with_mistake(error)
     except (Interrupted, KeyboardInterrupt):
@@ -58,43 +66,39 @@ def start_flow(run: RunFlow, as_json: bool, *, estimate: bool = False) -> None:
     except ServerFailed as error:
         say(str(error))
         raise typer.Exit(FAILED) from None
-    except NoRows as error:
-        say(str(error))
+    except NotPushed as error:
+        say(f"the dataset is written, and not pushed: {error}")
+        if as_json:
+            print(json.dumps(error.summary))
+        raise typer.Exit(FAILED) from None
+    except (NoRows, TooManyRejects, UnfitRows) as error:
+        if show is not None and not as_json and error.summary is not None:
+            show(dict(error.summary))
+        written = "the dataset is written, but too many rows failed: " if isinstance(error, TooManyRejects) else ""
+        say(f"{written}{error}")
+        if as_json and error.summary is not None:
+            print(json.dumps(error.summary))
         raise typer.Exit(REJECTED) from None
-    except TooManyRejects as error:
-        say(f"the dataset is written, but too many rows failed: {error}")
-        raise typer.Exit(REJECTED) from None
-
-
-def _check_places() -> None:
-    """Raise ConfigError where the home, the ledger or the server that the user names cannot be used."""
-    from flows.server import check_server
-    from tasks.engine.home import check_home
-    from tasks.engine.ledger_database import reach_ledger
-
-    check_home()
-    reach_ledger()
-    check_server()
 
 
 def _show_summary(summary: dict[str, Any], as_json: bool, estimate: bool) -> None:
-    from flows import session
-    from flows.run import about_the_budget
+    from flows.command import terminal as session
+    from flows.runs.run import about_pending
 
     if as_json:
         print(json.dumps(summary))
     elif estimate:
         session.show_estimate(summary)
     else:
-        session.show(summary)
-    if not estimate and (line := about_the_budget(summary)):
+        session.show_summary(summary)
+    if not estimate and (line := about_pending(summary)):
         say(line)
 
 
-def show_preview(load: Callable[[], Any], rows: int, as_json: bool) -> None:
+def preview_run(load: Callable[[], Any], rows: int, as_json: bool) -> None:
     """Show a few rows of a run, in this process."""
     from flows.command.preview import run_preview
-    from flows.stopping import GO_ON
+    from flows.service.stopping import GO_ON
     from tasks.errors import ConfigError, Interrupted
 
     try:

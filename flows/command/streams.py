@@ -19,14 +19,20 @@ def prepare_streams() -> None:
     if sys.getfilesystemencoding() == "ascii" and not sys.flags.utf8_mode:
         os.environ["PYTHONUTF8"] = "1"  # for the processes that are started later, too
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
-    try:
-        writer = io.BufferedWriter(_UntilNobodyReads(sys.stdout.fileno(), "wb", closefd=False))
-    except (AttributeError, OSError):
-        return  # there is no standard output
-    # what a terminal has no letter for is shown by its number
-    sys.stdout = io.TextIOWrapper(
-        writer, sys.stdout.encoding, errors="backslashreplace", line_buffering=sys.stdout.isatty()
-    )
+    outlive_readers()
+
+
+def outlive_readers() -> None:
+    """Let what is printed and logged go nowhere once its reader has gone: `| head -1`, or a worker that was killed."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        try:
+            writer = io.BufferedWriter(_UntilNobodyReads(stream.fileno(), "wb", closefd=False))
+        except (AttributeError, OSError):
+            continue  # there is none
+        # what a terminal has no letter for is shown by its number
+        lines = name == "stderr" or stream.line_buffering or stream.isatty()
+        setattr(sys, name, io.TextIOWrapper(writer, stream.encoding, "backslashreplace", line_buffering=lines))
 
 
 class _UntilNobodyReads(io.FileIO):

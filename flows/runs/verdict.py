@@ -7,20 +7,34 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tasks.engine.tables import Table
+    from tasks.storage.tables import Table
 
-Steps = Mapping[str, Sequence["Table"]]
+TablesByStep = Mapping[str, Sequence["Table"]]
 
 
-class TooManyRejects(RuntimeError):
+class EndedBadly(RuntimeError):
+    """A run that has ended, and not well. `summary`: what it came to, as a run that ended well gives it."""
+
+    summary: Mapping[str, Any] | None = None
+
+
+class TooManyRejects(EndedBadly):
     """A step failed more rows than `max_reject_fraction` allows. What is good is published."""
 
 
-class NoRows(RuntimeError):
+class NoRows(EndedBadly):
     """No row is left, so nothing is published, and a dataset that was there stays as it was. Says why, line by line."""
 
 
-def too_many_rejects(steps: Steps, most: float) -> TooManyRejects | None:
+class UnfitRows(EndedBadly):
+    """Of a dataset more rows are better left out, for the model that is to be trained, than `max_unfit_fraction` allows."""
+
+    def __init__(self, found: Mapping[str, Any], most: float) -> None:
+        super().__init__(f"{found['unfit']:,} of {found['rows']:,} rows are unfit: more than {most:.0%}")
+        self.summary = found
+
+
+def too_many_rejects(steps: TablesByStep, most: float) -> TooManyRejects | None:
     """The first step that failed a larger share of its rows than `most`, None where there is none."""
     for step, tables in steps.items():
         rows, failed = sum(table.rows_in for table in tables), sum(table.failed for table in tables)
@@ -29,7 +43,7 @@ def too_many_rejects(steps: Steps, most: float) -> TooManyRejects | None:
     return None
 
 
-def no_rows(steps: Steps, summary: Mapping[str, Any]) -> NoRows:
+def no_rows(steps: TablesByStep, summary: Mapping[str, Any]) -> NoRows:
     """Why no row is left: each step that refused some, how to see them, and what to do."""
     dataset, run = summary["dataset"], summary["run"]
     stays = f"{dataset} stays as it is, at r{summary['revision']}" if summary["revision"] else f"{dataset} is not made"
@@ -40,7 +54,9 @@ def no_rows(steps: Steps, summary: Mapping[str, Any]) -> NoRows:
     if any(table.failed for tables in steps.values() for table in tables):
         lines.append(f"  `stillroom retry {run}` asks again for the rows that failed")
     lines.append(f"  `stillroom rejects {run}` shows them; --allow-empty publishes a dataset of 0 rows")
-    return NoRows("\n".join(lines))
+    verdict = NoRows("\n".join(lines))
+    verdict.summary = summary
+    return verdict
 
 
 def _refused(step: str, tables: Sequence[Table]) -> str:

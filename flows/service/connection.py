@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import TypeVar
 
 from flows.service.imports import begin_imports, end_imports
-from flows.service.own_server import OwnServer, ServerFailed
+from flows.service.server.own_server import OwnServer, ServerFailed
 from tasks.errors import Interrupted
 
 T = TypeVar("T")
@@ -26,7 +26,7 @@ TELL_S = 10.0
 of our own to write it down."""
 
 
-class Connection:
+class ServerConnection:
     """A command's way to its Prefect server. A context manager: on leaving, what can be told has been told.
 
     `say`: what the user is told, a line at a time.
@@ -39,11 +39,17 @@ class Connection:
         self._is_open = self._is_replaced = False
         begin_imports()
 
-    def __enter__(self) -> Connection:
+    def __enter__(self) -> ServerConnection:
         return self
 
     def open(self) -> None:
-        """Point Prefect at the server, and wait for one of our own. Raises ServerFailed where it does not come up."""
+        """Point Prefect at the server, and wait for one of our own.
+
+        Raises ConfigError where the ledger, or a server that the user names, cannot be used; ServerFailed where one of our
+        own does not come up.
+        """
+        if not self._is_open:  # before Prefect is imported
+            _check_places()
         from prefect.context import refresh_global_settings_context
         from prefect.settings import PREFECT_API_URL
 
@@ -56,7 +62,7 @@ class Connection:
             self._own.begin(float(os.environ[START_TIMEOUT]))
             os.environ["PREFECT_API_URL"] = self._own.api_url
             refresh_global_settings_context()
-        from flows.service.patience import patience
+        from flows.service.away.patience import patience
 
         self._client.enter_context(patience())
 
@@ -79,7 +85,7 @@ class Connection:
         self, kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         if self._is_open:
-            from flows.service.patience import leave
+            from flows.service.away.patience import leave
 
             was_stopped = kind is not None and issubclass(kind, (Interrupted, KeyboardInterrupt))
             if line := leave(TELL_S if was_stopped else math.inf):
@@ -92,9 +98,17 @@ class Connection:
         """What says that the server has gone away; before it was opened nothing does, and nothing is imported."""
         if not self._is_open:
             return ()
-        from flows.service.outage import ServerAway
+        from flows.service.away.outage import ServerAway
 
         return (ServerAway,)
+
+
+def _check_places() -> None:
+    from flows.service.server.reachable import check_server
+    from tasks.ledger.database import reach_ledger
+
+    reach_ledger()
+    check_server()
 
 
 def _named() -> str:

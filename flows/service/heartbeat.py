@@ -15,7 +15,7 @@ from prefect.events import emit_event
 from prefect.runtime import flow_run
 from prefect.settings import get_current_settings
 
-EVERY_S = 30.0
+HEARTBEAT_S = 30.0
 HEARTBEAT = "prefect.flow-run.heartbeat"
 
 
@@ -31,7 +31,7 @@ def heartbeats() -> Iterator[None]:
     def beat() -> None:
         while not over.is_set():
             emit_event(HEARTBEAT, resource=resource)  # Prefect adds the flow and the deployment
-            over.wait(EVERY_S)
+            over.wait(HEARTBEAT_S)
 
     thread = threading.Thread(target=copy_context().run, args=(beat,), name="stillroom-heartbeat", daemon=True)
     thread.start()

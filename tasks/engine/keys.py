@@ -10,28 +10,34 @@ import hashlib
 import inspect
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from tasks.engine.ask import Member
-from tasks.engine.digest import canonical, digest
-from tasks.engine.templates import digest_of
+from tasks.engine.requests.asking import Member
 from tasks.models.config import NOT_SHAPING
+from tasks.storage.digest import canonical, digest
+from tasks.text.prompts import Prompts
 
 ROOT = Path(__file__).parents[2]
 _parsing = threading.Lock()
 
 
-def step_key(name: str, function: Callable[..., Any], language: str) -> str:
-    """The part of the key that all shards of a step share: its code and its prompts."""
-    return digest(name, code_digest(Path(inspect.getfile(function))), digest_of(name, language))
+def step_key(name: str, function: Callable[..., Any], prompts: Prompts, folder: str = "") -> str:
+    """The part of the key that all shards of a step share: its code and its prompts (`folder`: if not under its name)."""
+    return digest(name, code_digest(Path(inspect.getfile(function))), prompts.digest_of(folder or name))
 
 
-def shard_key(step: str, params: Any, roles: Mapping[str, Sequence[Member]], fingerprints: Sequence[str],
-              shaping: Mapping[str, Any], epochs: Mapping[str, int]) -> str:  # fmt: skip
+def shard_key(
+    step: str,
+    params: Any,
+    roles: Mapping[str, Sequence[Member]],
+    fingerprints: Sequence[str],
+    shaping: Mapping[str, Any],
+    epochs: Mapping[str, int],
+) -> str:
     """The key of one task run. `shaping`: seed, language, attempts; `epochs`: of the rows of this shard that have any."""
     models = {
         role: [(m.model.identity, m.config.model_dump(exclude=set(NOT_SHAPING))) for m in members]
@@ -51,10 +57,14 @@ def epochs_of(frame: pl.DataFrame | None, row_ids: Sequence[str]) -> dict[str, i
 def code_digest(module: Path) -> str:
     """The digest of a module's source and of all `tasks` modules that it imports, however far down."""
     with _parsing:  # CPython 3.11 cannot parse in two threads at once
-        return _code_digest(module)
+        return _digest_of_ours(module) if module.is_relative_to(ROOT) else _code_digest(module)
 
 
 @cache
+def _digest_of_ours(module: Path) -> str:
+    return _code_digest(module)
+
+
 def _code_digest(module: Path) -> str:
     state = hashlib.blake2b(digest_size=16)
     for path in sorted(_imported(module, set())):
@@ -67,16 +77,25 @@ def _imported(path: Path, seen: set[Path]) -> set[Path]:
     if path in seen:
         return seen
     seen.add(path)
-    for node in ast.walk(ast.parse(path.read_text())):
-        names: list[str] = []
-        if isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        elif isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        for name in names:
-            if name.split(".")[0] == "tasks" and (found := _file_of(name)):
-                _imported(found, seen)
+    for name in _names_in(path.read_text()):
+        if name.split(".")[0] == "tasks" and (found := _file_of(name)):
+            _imported(found, seen)
+        beside = path.parent / f"{name}.py"  # of a file of the user's own
+        if not path.is_relative_to(ROOT) and beside.is_file():
+            _imported(beside, seen)
     return seen
+
+
+@lru_cache(512)
+def _names_in(source: str) -> tuple[str, ...]:
+    """What a module imports. Kept by its text: a user's own step is read anew for each shard, with all that it imports."""
+    names: list[str] = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+    return tuple(names)
 
 
 def _file_of(module: str) -> Path | None:

@@ -1,4 +1,4 @@
-"""What the shards of one process share: ledger, gate, open models, and a context for each run under way."""
+"""What the shards of one process share: ledger, admission, open models, and a context for each run under way."""
 
 from __future__ import annotations
 
@@ -6,27 +6,36 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tasks.engine.ask import Member, Models
-from tasks.engine.budget import Budget
+from tasks.engine.accounting import Accounting, Budget
+from tasks.engine.admission import Admission
+from tasks.engine.ask import Models
 from tasks.engine.context import Context
-from tasks.engine.gate import Gate
-from tasks.engine.ledger import Ledger
 from tasks.engine.loop import run_in_loop, the_loop
-from tasks.engine.tables import Table
+from tasks.engine.requests.asking import Member
 from tasks.models.base import Model
+from tasks.models.batching import rows_of_batch
 from tasks.models.config import ModelConfig
+from tasks.models.local.recommended import with_recommended
 from tasks.models.open import open_model
-from tasks.models.recommended import with_recommended
+from tasks.models.scripted import ScriptedModel
+from tasks.storage.tables import Table
+from tasks.text.prompts import Prompts
 
-Roles = dict[str, tuple[ModelConfig, ...]]
+if TYPE_CHECKING:
+    from tasks.ledger.ledger import Ledger
+
+
+ROWS_AT_ONCE = 16
+"""What a run without models is given room for, as if it had one that takes so many requests."""
 
 
 class Settings(BaseModel):
-    """How a run runs. Of these only `seed`, `language`, `max_attempts` and `epochs` shape what it makes.
+    """How a run runs. Of these only `seed`, `prompts`, `max_attempts`, `check_language` and `epochs` shape what it
+    makes.
 
     `tables`: where the tables lie, a folder or a URL. `reports`: the place where workers that are processes of their
     own report what they count; None: the shards run in this process.
@@ -40,9 +49,9 @@ class Settings(BaseModel):
     tables: str
     reports: str | None = None
     seed: int = 0
-    language: str = "en"
+    prompts: Prompts = Prompts()
     max_attempts: int = Field(3, ge=1)
-    retries: int = 3
+    check_language: bool = False
     budget: Budget = Budget()
     epochs: dict[str, Table] = {}
 
@@ -51,7 +60,7 @@ class Process:
     """The shared parts. One a process; each part is made on first use."""
 
     def __init__(self) -> None:
-        self.gate = Gate()
+        self.admission = Admission()
         self._lock = threading.RLock()
         self._ledgers: dict[str, Ledger] = {}
         self._models: dict[ModelConfig, Model] = {}
@@ -66,11 +75,17 @@ class Process:
         with self._lock:
             if settings.run not in self._contexts:
                 if settings.ledger not in self._ledgers:
+                    from tasks.ledger.ledger import Ledger  # with SQLAlchemy, which a mistake is told without
+
                     self._ledgers[settings.ledger] = Ledger(settings.ledger)
                 self._contexts[settings.run] = Context(
-                    self._ledgers[settings.ledger], settings.seed, settings.language, settings.max_attempts,
-                    budget=settings.budget,
-                )  # fmt: skip
+                    self._ledgers[settings.ledger],
+                    settings.seed,
+                    settings.prompts,
+                    settings.max_attempts,
+                    settings.check_language,
+                    accounting=Accounting(settings.budget),
+                )
             return self._contexts[settings.run]
 
     def forget(self, run: str) -> None:
@@ -99,17 +114,24 @@ class Process:
         with self._lock:
             if config not in self._models:
                 self._models[config] = open_model(config)
-                self.gate.widen(self._models[config].max_in_flight)
+                self.admission.widen(self._models[config].max_in_flight)
+                self.admission.hold_rows(rows_of_batch(self._models[config]))
             return self._models[config]
 
     def adopt(self, config: ModelConfig, model: Model) -> None:
         """Use a model that the caller has made wherever this config is asked for (tests, notebooks)."""
         with self._lock:
             self._models[config] = model
-            self.gate.widen(model.max_in_flight)
+            self.admission.widen(model.max_in_flight)
+
+    def is_scripted(self, config: ModelConfig) -> bool:
+        """Whether a rule plays the model of this config."""
+        return config.name.startswith("scripted:") or isinstance(self._models.get(config), ScriptedModel)
 
     def models(self, roles: Mapping[str, Sequence[ModelConfig]], context: Context) -> Models:
-        """The models of a run, by role."""
+        """The models of a run, by role. One that asks nobody has rows under way too."""
+        if not any(roles.values()):
+            self.admission.widen(ROWS_AT_ONCE)
         return Models({role: [self.member(config) for config in configs] for role, configs in roles.items()}, context)
 
     def member(self, config: ModelConfig) -> Member:

@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
-from tasks.engine.digest import canonical, digest, uniform
-from tasks.engine.stale import stale_columns
+from tasks.columns import LANGUAGE
 from tasks.errors import RowLoss
+from tasks.stale_columns import stale_columns
+from tasks.storage.digest import canonical, digest, uniform
+from tasks.text.words import nfc
 
 T = TypeVar("T")
 
@@ -117,11 +119,38 @@ class Row(Mapping[str, Any]):
             order=self.order,
         )
 
+    def kept(self, **found: Any) -> Row:
+        """The row itself, as what comes out of a step that decides whether it stays: same id, same columns.
+
+        `found`: columns with what the step has found out about the row. They change nothing that it holds.
+        """
+        return Row(
+            row_id=self.row_id,
+            columns={**self.columns, **found} if found else self.columns,
+            run_seed=self.run_seed,
+            parents=(self.row_id,),
+            changes={**self.changes, **found},
+            technique=self.technique,
+            order=self.order,
+        )
+
     def lose(self, error: RowLoss) -> None:
         """Record a loss: part of this row came to nothing, the row lives on."""
         self.losses.append(Loss.of(error))
 
 
+def language_for(run_seed: int, row_id: str, languages: Sequence[str]) -> str:
+    """The language that a row is drawn for, whatever the order of them. One more takes rows from the others, evenly."""
+    return max(languages, key=lambda language: uniform(run_seed, row_id, LANGUAGE, language))
+
+
 def seed_row_id(mapped: Mapping[str, Any]) -> str:
     """The id of a seed: the digest of its mapped columns, so that moving or adding rows changes nothing."""
-    return digest("seed", canonical(mapped))
+    return seed_row_ids(mapped)[0]
+
+
+def seed_row_ids(mapped: Mapping[str, Any]) -> tuple[str, str]:
+    """The id of a seed, and the one that it would have if its texts were written in NFC: mostly the same."""
+    text = canonical(mapped)
+    own = digest("seed", text)
+    return own, own if text.isascii() else digest("seed", nfc(text.decode()).encode())

@@ -1,4 +1,4 @@
-"""One shard: a table of rows through one technique, and where every one of them went.
+"""One shard, a table of rows through one technique, or a whole table through a table step: where each row went.
 
 Pure of Prefect and of files: a frame in, an `Outcome` of frames out. The laws are held here.
 """
@@ -14,17 +14,18 @@ from typing import Any
 import orjson
 import polars as pl
 
+from tasks.column_types import with_turns_of
+from tasks.engine.admission import Admission
 from tasks.engine.ask import Models
 from tasks.engine.context import Context
-from tasks.engine.digest import canonical
-from tasks.engine.gate import Gate
 from tasks.engine.loop import run_in_loop
 from tasks.engine.row import Call, Loss, Row
-from tasks.engine.tables import PROVENANCE, REJECTS, column_of
+from tasks.engine.table_step import TableStep
 from tasks.engine.technique import P, Technique
-from tasks.engine.validate import schema_dtypes, validate
+from tasks.engine.validate import Schema, schema_dtypes, validate
 from tasks.errors import Interrupted, RowLoss
-from tasks.schemas import Rows
+from tasks.storage.digest import canonical
+from tasks.storage.tables import PROVENANCE, REJECTS, column_of
 
 
 @dataclass(slots=True)
@@ -51,28 +52,44 @@ class LostRows(AssertionError):
     """Law 1 is broken: rows went in and are accounted for nowhere. A bug, never data."""
 
 
-def run_shard(technique: Technique[P], frame: pl.DataFrame, models: Models, params: P, context: Context, *,
-              gate: Gate, order: int = 0, shards: int = 0, epochs: Mapping[str, int] | None = None) -> Outcome:  # fmt: skip
-    """Run every row of a frame through a technique, as many at once as the gate admits.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A shard among those of its step. `order`: its age, smaller is older; `shards`: how many the step has, 0: not known."""
+
+    order: int = 0
+    shards: int = 0
+
+
+def run_shard(
+    technique: Technique[P],
+    frame: pl.DataFrame,
+    models: Models,
+    params: P,
+    context: Context,
+    *,
+    admission: Admission,
+    place: Place = Place(),
+    epochs: Mapping[str, int] | None = None,
+) -> Outcome:
+    """Run every row of a frame through a technique, as many at once as are admitted.
 
     Called from any thread but the loop's: tables are read, checked and built here, only the rows live in the loop.
-    `order` is the age of the shard (smaller is older), `shards` how many the step has, `epochs` how often a row has
-    failed here before. Raises PermanentError at the end of the step where a model has refused everything alike.
+    `epochs`: how often a row has failed here before. Raises PermanentError at the end of the step where a model has refused everything alike.
     """
-    fates = input_fates(frame, technique.reads, context, order, epochs or {})
+    fates = input_fates(frame, technique.reads, context, place.order, epochs or {})
     live = [fate for fate in fates if fate.reject is None]
-    context.tally.rows_in[technique.name] += len(fates)
+    context.accounting.tally.rows_in[technique.name] += len(fates)
 
     async def one(fate: Fate) -> None:
         await _run_row(fate, technique, models, params)
-        context.tally.rows_done[technique.name] += 1
+        context.accounting.tally.rows_done[technique.name] += 1
 
-    run_in_loop(_all(live, one, gate, order, context))
+    run_in_loop(_all(live, one, admission, place.order, context))
     context.shards_ended[technique.name] += 1
-    if context.shards_ended[technique.name] == shards and (verdict := context.refused_alike()):
+    if context.shards_ended[technique.name] == place.shards and (verdict := context.refused_alike()):
         raise verdict
     outcome = outcome_of(fates, technique.name, technique.writes, frame)
-    context.tally.refused(technique.name, Counter(outcome.rejects["reason"].to_list()))
+    context.accounting.tally.refused(technique.name, Counter(outcome.rejects["reason"].to_list()))
     return outcome
 
 
@@ -87,13 +104,15 @@ async def _run_row(fate: Fate, technique: Technique[P], models: Models, params: 
         fate.children = []
 
 
-async def _all(fates: Iterable[Fate], work: Callable[[Fate], Any], gate: Gate, order: int, context: Context) -> None:
-    """Run `work` on all, admitted by the gate; the first bug or permanent error ends the others."""
+async def _all(
+    fates: Iterable[Fate], work: Callable[[Fate], Any], admission: Admission, order: int, context: Context
+) -> None:
+    """Run `work` on all that are admitted; the first bug or permanent error ends the others."""
     under_way: set[asyncio.Task[None]] = set()
     errors: list[BaseException] = []
 
     def ended(task: asyncio.Task[None]) -> None:
-        gate.leave()
+        admission.leave()
         under_way.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             errors.append(error)
@@ -102,9 +121,9 @@ async def _all(fates: Iterable[Fate], work: Callable[[Fate], Any], gate: Gate, o
         for fate in fates:
             if errors or context.stop.is_set():
                 break
-            await gate.enter(order)
+            await admission.enter(order)
             if errors:  # the place came from a row that has just ended in one
-                gate.leave()
+                admission.leave()
                 break
             task = asyncio.create_task(work(fate))
             under_way.add(task)
@@ -121,7 +140,7 @@ async def _all(fates: Iterable[Fate], work: Callable[[Fate], Any], gate: Gate, o
 
 
 def input_fates(
-    frame: pl.DataFrame, reads: type[Rows], context: Context, order: int, epochs: Mapping[str, int]
+    frame: pl.DataFrame, reads: Schema, context: Context, order: int, epochs: Mapping[str, int]
 ) -> list[Fate]:
     """A fate for each row of a frame, in order; rows that fail the schema are rejects already."""
     _, faults = validate(frame, reads)
@@ -134,8 +153,14 @@ def input_fates(
     return fates
 
 
-def outcome_of(fates: Sequence[Fate], technique: str, writes: type[Rows], frame: pl.DataFrame,
-               made: Sequence[Row] | None = None, more_losses: Sequence[tuple[Row, Loss]] = ()) -> Outcome:  # fmt: skip
+def outcome_of(
+    fates: Sequence[Fate],
+    technique: str,
+    writes: Schema,
+    frame: pl.DataFrame,
+    made: Sequence[Row] | None = None,
+    more_losses: Sequence[tuple[Row, Loss]] = (),
+) -> Outcome:
     """The frames of an outcome, in the order of the parents; validated, and counted against law 1."""
     positions = None if made is not None else [at for at, fate in enumerate(fates) for _ in fate.children]
     children = [child for fate in fates for child in fate.children] if made is None else list(made)
@@ -151,7 +176,9 @@ def outcome_of(fates: Sequence[Fate], technique: str, writes: type[Rows], frame:
         rows,
         _rejects([(fate.row, fate.reject) for fate in fates if fate.reject], technique),
         _rejects(losses, technique),
-        _provenance([(child, child.calls or calls.get(child.parents[0], [])) for child in good], technique),
+        _provenance(
+            [(child, asked) for child in good if (asked := _calls_behind(child, calls)) or _is_new(child)], technique
+        ),
         pending,
     )
 
@@ -189,7 +216,7 @@ def _hold_law_one(fates: Sequence[Fate], good: Sequence[Row], pending: int) -> N
 
 
 def frame_of(
-    children: Sequence[Row], frame: pl.DataFrame, writes: type[Rows], positions: Sequence[int] | None
+    children: Sequence[Row], frame: pl.DataFrame, writes: Schema, positions: Sequence[int] | None
 ) -> pl.DataFrame:
     """Children as a table: the parents' columns, then what is new; types from the schema, else from the parents.
 
@@ -197,7 +224,7 @@ def frame_of(
     changed are then taken from it as they stand.
     """
     changed = set().union(*(child.changes for child in children))
-    dtypes: dict[str, Any] = dict(frame.schema) | schema_dtypes(writes)
+    dtypes = dict(frame.schema) | with_turns_of(schema_dtypes(writes), frame.schema.get("messages"))
     dtypes |= {name: None for name in sorted(changed) if name not in dtypes}  # no schema names it: polars infers
     columns = [pl.Series("row_id", [child.row_id for child in children], dtype=pl.String)]
     for name, dtype in dtypes.items():
@@ -208,6 +235,16 @@ def frame_of(
         else:
             columns.append(column_of(name, [child.columns.get(name) for child in children], dtype))
     return pl.DataFrame(columns)
+
+
+def _calls_behind(row: Row, calls: Mapping[str, Sequence[Call]]) -> Sequence[Call]:
+    """What was asked for a row, or about it: its own calls, else its first parent's."""
+    return row.calls or calls.get(row.parents[0], ())
+
+
+def _is_new(row: Row) -> bool:
+    """Whether a row was made here: one that a filter has kept has no origin but its own."""
+    return row.row_id not in row.parents
 
 
 def _rejects(pairs: Sequence[tuple[Row, Loss]], technique: str) -> pl.DataFrame:
@@ -226,8 +263,44 @@ def _provenance(pairs: Sequence[tuple[Row, Sequence[Call]]], technique: str) -> 
         if not calls:
             lines.append((*about, *([None] * (len(PROVENANCE) - 3))))
         lines.extend(
-            (*about, *call) for call in sorted(calls, key=lambda call: (call.template, call.sample, call.role))
+            (*about, *call, None) for call in sorted(calls, key=lambda call: (call.template, call.sample, call.role))
         )
     columns = zip(*lines, strict=True) if lines else [()] * len(PROVENANCE)
     named = zip(PROVENANCE.items(), columns, strict=True)
     return pl.DataFrame([column_of(name, values, dtype) for (name, dtype), values in named])
+
+
+def run_table_step(
+    step: TableStep[P],
+    frame: pl.DataFrame,
+    models: Models,
+    params: P,
+    context: Context,
+    *,
+    epochs: Mapping[str, int] | None = None,
+) -> Outcome:
+    """Run a step over a frame. A stop or a spent budget leaves all its rows pending.
+
+    Raises PermanentError where a model has refused everything alike.
+    """
+    fates = input_fates(frame, step.reads, context, 0, epochs or {})
+    live = [fate.row for fate in fates if fate.reject is None]
+    context.accounting.tally.rows_in[step.name] += len(fates)
+    try:
+        made = run_in_loop(step(live, models, params))
+    except Interrupted:
+        return _all_pending(fates, step, frame)
+    if verdict := context.refused_alike():
+        raise verdict
+    for fate in fates:
+        fate.reject = fate.reject or made.rejects.get(fate.row.row_id)
+    outcome = outcome_of(fates, step.name, step.writes, frame, made.rows, made.losses)
+    context.accounting.tally.rows_done[step.name] += len(fates)
+    context.accounting.tally.refused(step.name, Counter(outcome.rejects["reason"].to_list()))
+    return outcome
+
+
+def _all_pending(fates: list[Fate], step: TableStep[Any], frame: pl.DataFrame) -> Outcome:
+    outcome = outcome_of([], step.name, step.writes, frame.clear())
+    outcome.pending = len(fates)
+    return outcome

@@ -6,45 +6,69 @@ Bad rows are data: they go to the rejects. A fault of the whole table (a column 
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import polars as pl
-from pandera.api.checks import Check
-from pandera.api.polars.types import PolarsData
-from pandera.constants import CHECK_OUTPUT_KEY
-from pandera.errors import SchemaError, SchemaErrors
 
-from tasks.schemas import Rows
+from tasks.column_types import with_plain_turns
+
+if TYPE_CHECKING:
+    from pandera.api.checks import Check
+    from pandera.api.polars.types import PolarsData
+    from pandera.errors import SchemaErrors
+
+    from tasks.schemas import Rows
+
+Schema: TypeAlias = "str | type[Rows]"
+"""A schema by its name in `tasks/schemas.py`, or one of the user's own.
+
+By name, since pandera takes 1.5 s to import: a mistake is told, and a run whose tables are there begins, without it.
+"""
 
 
 class TableError(RuntimeError):
     """A table as a whole is not what its schema says: a bug in the step that wrote it, or a wrong input."""
 
 
-def validate(frame: pl.DataFrame, schema: type[Rows]) -> tuple[pl.DataFrame, dict[int, str]]:
+def validate(frame: pl.DataFrame, schema: Schema) -> tuple[pl.DataFrame, dict[int, str]]:
     """The rows that pass, in order, and for each other row its position and the checks that it failed.
 
-    Of rows with the same id the first stays. Raises TableError for a fault without a row.
+    Of rows with the same id the first stays. Turns of conversations may have more fields than the schema names. Raises TableError for a fault without a row.
     """
-    if _is_good(frame, schema):
-        return frame, {}
+    from pandera.errors import SchemaError, SchemaErrors
+
+    model = schema_of(schema)
+    given, frame = frame, with_plain_turns(frame, schema_dtypes(model))
+    if _is_good(frame, model):
+        return given, {}
     repeated = frame["row_id"].is_first_distinct().not_().arg_true().to_list() if "row_id" in frame.columns else []
     faults = dict.fromkeys(repeated, "row_id: repeated")
     try:
-        schema.validate(frame, lazy=True)
+        model.validate(frame, lazy=True)
     except SchemaErrors as errors:
-        faults = _faults(errors, schema) | faults
+        faults = _faults(errors, model) | faults
     except SchemaError as error:
-        raise TableError(f"{schema.__name__}: {error}") from error
+        raise TableError(f"{model.__name__}: {error}") from error
     if not faults:
-        return frame, {}
+        return given, {}
     bad = pl.Series(list(faults), dtype=pl.UInt32)
-    return frame.with_row_index("_position").filter(~pl.col("_position").is_in(bad.implode())).drop("_position"), faults
+    return given.with_row_index("_position").filter(~pl.col("_position").is_in(bad.implode())).drop("_position"), faults
 
 
-def schema_dtypes(schema: type[Rows]) -> dict[str, Any]:
+def schema_of(schema: Schema) -> type[Rows]:
+    """The pandera model of a schema. Raises LookupError for a name that there is not."""
+    if not isinstance(schema, str):
+        return schema
+    import tasks.schemas as schemas
+
+    if (model := getattr(schemas, schema, None)) is None:
+        raise LookupError(f"tasks/schemas.py has no schema {schema!r}")
+    return cast("type[Rows]", model)
+
+
+def schema_dtypes(schema: Schema) -> dict[str, Any]:
     """Column name -> polars type, for the columns that a schema names."""
-    return {name: column.dtype.type for name, column in schema.to_schema().columns.items()}
+    return {name: column.dtype.type for name, column in schema_of(schema).to_schema().columns.items()}
 
 
 def _is_good(frame: pl.DataFrame, schema: type[Rows]) -> bool:
@@ -60,6 +84,8 @@ def _is_good(frame: pl.DataFrame, schema: type[Rows]) -> bool:
             return False
         if (frame[name].null_count() and not column.nullable) or (column.unique and frame[name].is_duplicated().any()):
             return False
+    from pandera.api.polars.types import PolarsData
+
     lazy = frame.lazy()
     results = [_passed(check, PolarsData(lazy, name), number) for number, (name, check) in enumerate(checks)]
     return all(pl.concat(results, how="horizontal").collect().row(0)) if results else True
@@ -80,6 +106,8 @@ def _loaded(schema: type[Rows]) -> tuple[Any, list[tuple[str, Check]]]:
 
 def _passed(check: Check, data: PolarsData, number: int) -> pl.LazyFrame:
     """One row and one column, `number`: whether the check holds of all rows."""
+    from pandera.constants import CHECK_OUTPUT_KEY
+
     made: pl.LazyFrame | bool = check.get_backend(data.lazyframe)(check).apply(data)  # type: ignore[no-untyped-call]
     if isinstance(made, bool):
         return pl.LazyFrame({str(number): [made]})

@@ -8,7 +8,6 @@ Xu et al. 2023 (arXiv:2304.12244), section 3.2.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any, Literal, NamedTuple
 
 from pydantic import Field
@@ -17,11 +16,11 @@ from tasks.engine.ask import Models
 from tasks.engine.row import Row
 from tasks.engine.technique import Params, technique
 from tasks.errors import Filtered, RowLoss
-from tasks.generate.conversation import conversation_of, response_of, with_last_turn
-from tasks.generate.evolution import evolution_of, is_equal, response_refusal
 from tasks.generate.system_prompts import SystemPrompts, system_of
 from tasks.models.base import Sampling
-from tasks.schemas import EvolvedInstructions, Instructions
+from tasks.text.conversation import conversation_of, response_of, with_last_turn
+from tasks.text.evolution import evolution_of, is_equal, response_refusal
+from tasks.text.reading.surrounding import removed_from
 
 Operation = Literal["constraints", "deepen", "concretise", "reasoning", "complicate", "breadth"]
 OPERATIONS: tuple[Operation, ...] = ("constraints", "deepen", "concretise", "reasoning", "complicate", "breadth")
@@ -33,8 +32,10 @@ class EvolInstruct(Params):
 
     generations: int = Field(2, ge=1, le=16, description="rewrites in a row, each of the one before")
     operations: tuple[Operation, ...] = Field(OPERATIONS, min_length=1, description="drawn with equal probability")
-    keep: Literal["last", "all"] = Field(
-        "last", description="a row for the last generation, or for each that succeeded"
+    keep: Literal["last", "all", "together"] = Field(
+        "last",
+        description="a row for the last generation, or for each that succeeded; together: the row as it came, with itself "
+        "and all that succeeded as `variants`",
     )
     judge_gain: bool = Field(True, description="throw away what the judge calls equal to the instruction before it")
     respond: bool = Field(True, description="throw away what the responder cannot answer; the answer is kept")
@@ -47,6 +48,16 @@ class EvolInstruct(Params):
         Sampling(temperature=0.7, top_p=0.95, max_new_tokens=1024), description="how responses are sampled"
     )
 
+    @property
+    def rows_of_each(self) -> int:
+        """Of variants that are kept together each becomes a row where they are scored."""
+        return self.generations + 1 if self.keep == "together" else 1
+
+    @property
+    def keeps_given_responses(self) -> bool:
+        """Whether a response that a seed brings along stays with its instruction."""
+        return self.keep == "together"
+
 
 class Evolved(NamedTuple):
     """An instruction and what answers it; "" where nothing does yet."""
@@ -57,17 +68,18 @@ class Evolved(NamedTuple):
     system: str = ""
 
 
-@technique(reads=Instructions, writes=EvolvedInstructions)
+@technique(reads="Instructions", writes="EvolvedInstructions")
 async def evol_instruct(row: Row, models: Models, params: EvolInstruct) -> list[Row]:
     """Rewrite an instruction into a harder one, several generations in a row, each by an operation drawn for it.
 
-    A failed evolution is a loss: the instruction before it goes on to the next generation, and `operations` has "" in
+    What a model says around an evolution is taken off, and is a loss (preface, afterword). A failed evolution is one too: the instruction before it goes on to the next generation, and `operations` has "" in
     its place. With `respond`, writes `response`, `response_model` and `system` ("" where the original stayed). Where
     none succeeds the row comes out as it went in.
     """
     current = Evolved(row["instruction"], *(row.get(column) or "" for column in Evolved._fields[1:]))
     operations: list[str] = []
     children: list[Row] = []
+    variants = [current.instruction]
     for generation in range(params.generations):
         operation = row.choose(params.operations, "operation", generation)
         try:
@@ -77,21 +89,34 @@ async def evol_instruct(row: Row, models: Models, params: EvolInstruct) -> list[
             operations.append("")
             continue
         operations.append(operation)
+        variants.append(current.instruction)
         if params.keep == "all":
             children.append(_child(row, current, operations, params))
+    if params.keep == "together":
+        return [row.child(operations=operations, variants=variants)]
     return children or [_child(row, current, operations, params)]
 
 
-async def _evolve(row: Row, models: Models, params: EvolInstruct, current: str, operation: Operation,
-                  generation: int) -> Evolved:  # fmt: skip
+async def _evolve(
+    row: Row, models: Models, params: EvolInstruct, current: str, operation: Operation, generation: int
+) -> Evolved:
     """One generation. Raises a RowLoss where the evolution has to be thrown away."""
+    removed: list[Filtered] = []
+
+    def parsed(completion: str) -> str:
+        instruction = evolution_of(current, completion)
+        removed[:] = removed_from(completion, instruction)
+        return instruction
+
     evolved = await models.ask(
         f"evol_instruct/{operation}",
         instruction=current,
         sample=generation,
         sampling=params.sampling,
-        parse=partial(evolution_of, current),
+        parse=models.in_language(parsed),
     )
+    for loss in removed:
+        row.lose(loss)
     if params.judge_gain and await models.ask(
         "evol_instruct/equal",
         by="judge",
@@ -115,7 +140,7 @@ async def _answered(row: Row, models: Models, params: EvolInstruct, evolved: str
         by="responder",
         sample=generation,
         sampling=params.response_sampling,
-        parse=response_of,
+        parse=models.in_language(response_of, evolved),
     )
     if reason := response_refusal(response):
         raise Filtered(reason, response, raw=evolved)

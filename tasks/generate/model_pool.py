@@ -11,16 +11,18 @@ from typing import NamedTuple, Self
 
 from pydantic import Field, model_validator
 
-from tasks.engine.ask import Member, Models
+from tasks.engine.ask import Models
+from tasks.engine.gather import gather_with_losses
+from tasks.engine.requests.asking import Member
 from tasks.engine.row import Row
 from tasks.engine.technique import Params, technique
-from tasks.engine.templates import inline, render
-from tasks.errors import ConfigError, Filtered, RowLoss, Unusable
-from tasks.generate.alike import place
+from tasks.errors import ConfigError
+from tasks.generate.pool_responses import too_few, written_by
 from tasks.models.base import Message, Sampling
-from tasks.responses import Response, by_digest, given, prompt_of, response_of
-from tasks.schemas import Pools, Rows
-from tasks.together import each
+from tasks.text.alike import place
+from tasks.text.conversation import asked_last, response_of
+from tasks.text.responses import Response, by_digest, called_tools, given, make_response, prompt_of
+from tasks.text.templates import inline, render
 
 
 class ModelPool(Params):
@@ -44,8 +46,18 @@ class ModelPool(Params):
             raise ValueError("min_responses is above responses: every instruction would be rejected")
         return self
 
+    @property
+    def keeps_given_responses(self) -> bool:
+        """Whether responses that a seed brings along are members of its pool."""
+        return self.keep_responses
 
-class Draw(NamedTuple):
+    @property
+    def makes_turn_of_columns(self) -> bool:
+        """Whether templates make the question."""
+        return bool(self.templates)
+
+
+class PoolDraw(NamedTuple):
     """One response to ask for: of which member, and which of its samples. `stays`: a redraw asks the same member."""
 
     member: int
@@ -53,7 +65,7 @@ class Draw(NamedTuple):
     stays: bool
 
 
-@technique(reads=Rows, writes=Pools)
+@technique(reads="Rows", writes="Pools")
 async def model_pool(row: Row, models: Models, params: ModelPool) -> list[Row]:
     """Ask k members of the pool, drawn without replacement per row, for a response each (Cui et al. 2023,
     arXiv:2310.01377).
@@ -74,7 +86,7 @@ async def model_pool(row: Row, models: Models, params: ModelPool) -> list[Row]:
     wave = list(islice(order, max(params.responses - len(kept), forced is not None)))
     spare = params.redraws
     while wave:
-        answers = await each(respond(row, models, params, prompt, draw) for draw in wave)
+        answers = await gather_with_losses(response_from(row, models, params, prompt, draw) for draw in wave)
         again = []
         for draw, answer in zip(wave, answers, strict=True):
             loss = place(answer, kept, params.max_rouge_l)
@@ -89,16 +101,16 @@ async def model_pool(row: Row, models: Models, params: ModelPool) -> list[Row]:
         raise too_few(kept, losses)
     for loss in losses:
         row.lose(loss)
-    return [row.child(instruction=prompt[-1]["content"], responses=kept)]
+    return [row.child(instruction=asked_last(prompt), responses=kept)]
 
 
-def draws(row: Row, members: int, forced: int | None = None) -> Iterator[Draw]:
+def draws(row: Row, members: int, forced: int | None = None) -> Iterator[PoolDraw]:
     """Members without end, in rounds that hold each of them once; a forced one stands first in the first."""
     for sample in count():
         order = row.rng("pool", sample).sample(range(members), members)
         if forced is not None and sample == 0:
             order = [forced, *(member for member in order if member != forced)]
-        yield from (Draw(member, sample, members == 1 or member == forced) for member in order)
+        yield from (PoolDraw(member, sample, members == 1 or member == forced) for member in order)
 
 
 def member_named(members: Sequence[Member], name: str) -> int | None:
@@ -111,48 +123,37 @@ def member_named(members: Sequence[Member], name: str) -> int | None:
     raise ConfigError("one_side is no model of the pool", name, f"the pool: {', '.join(m.model.name for m in members)}")
 
 
-async def respond(row: Row, models: Models, params: ModelPool, prompt: Sequence[Message], draw: Draw) -> Response:
+async def response_from(
+    row: Row, models: Models, params: ModelPool, prompt: Sequence[Message], draw: PoolDraw
+) -> Response:
     """One member's response, with what it was asked under."""
     purpose = (draw.member, draw.sample)
     principle, template = (
         row.choose(list(drawn), name, *purpose, weights=list(drawn.values())) if drawn else ""
         for name, drawn in (("principle", params.principles), ("template", params.templates))
     )
-    member = models.of("pool")[draw.member]
+    turns = conversation(row, prompt, principle, template)
     text: str = await models.chat(
-        conversation(row, prompt, principle, template), name="model_pool", by=f"pool[{draw.member}]",
-        sample=draw.sample, sampling=params.sampling, parse=text_of,
-    )  # fmt: skip
-    return response_of(
-        text, model=member.model.name, arguments=member.config.sampled(params.sampling).key, origin="pool",
-        principle=principle, template=template,
-    )  # fmt: skip
+        turns,
+        name="model_pool",
+        by=f"pool[{draw.member}]",
+        sample=draw.sample,
+        sampling=params.sampling,
+        parse=models.in_language(response_of, asked_last(prompt)),
+        tools=called_tools(row, turns),
+    )
+    response = written_by(models.of("pool")[draw.member], text, params.sampling, "pool")
+    return make_response(**response | {"principle": principle, "template": template})
 
 
 def conversation(row: Row, prompt: Sequence[Message], principle: str, template: str) -> list[Message]:
-    """The prompt with its last turn made by a template, if any, and a principle as (the end of) its system message."""
+    """The prompt with the user's last turn made by a template, if any, and a principle as (the end of) its system message."""
     turns = list(prompt)
     if template:
-        turns[-1:] = render(inline(template), {**row, "instruction": prompt[-1]["content"]})
+        at = max(at for at, turn in enumerate(turns) if turn["role"] == "user")
+        turns[at : at + 1] = render(inline(template), {**row, "instruction": turns[at]["content"]})
     if not principle:
         return turns
     if turns[0]["role"] == "system":
         principle = f"{turns.pop(0)['content']}\n\n{principle}"
     return [Message(role="system", content=principle), *turns]
-
-
-def text_of(completion: str) -> str:
-    """The response in a completion. Raises Unusable (empty)."""
-    if not completion.strip():
-        raise Unusable("empty")
-    return completion.strip()
-
-
-def too_few(kept: Sequence[Response], losses: Sequence[RowLoss]) -> RowLoss:
-    """The reject of a row with too few responses: to be retried where a member failed, not where all said the same."""
-    reason = {0: "no_response", 1: "one_response"}.get(len(kept), "few_responses")
-    failed = next((loss for loss in reversed(losses) if loss.kind == "failed"), None)
-    told = "; ".join(str(loss) for loss in losses)
-    if failed is None:
-        return Filtered(reason, told, raw=losses[-1].raw if losses else None)
-    return Unusable(reason, told, raw=failed.raw, attempts=failed.attempts)

@@ -7,7 +7,7 @@ The bootstrap of the paper (Wang et al. 2022, arXiv:2212.10560) is in `bootstrap
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from pydantic import Field
@@ -16,18 +16,18 @@ from tasks.engine.ask import Models
 from tasks.engine.row import Row
 from tasks.engine.technique import Params, technique
 from tasks.errors import Filtered, Unusable
-from tasks.generate.instructions import (
+from tasks.models.base import Sampling
+from tasks.text.instructions import (
     blacklist_refusal,
-    cleaned,
     first_refusal,
-    is_chatter,
+    language_refusal,
     length_refusal,
     similarity_refusal,
     unfinished_refusal,
+    unseen_text_refusal,
 )
-from tasks.generate.rouge import Pool
-from tasks.models.base import Sampling
-from tasks.schemas import Instructions, Rows
+from tasks.text.reading.lists import items_of
+from tasks.text.rouge import Pool
 
 
 class SelfInstruct(Params):
@@ -45,12 +45,18 @@ class SelfInstruct(Params):
         Sampling(temperature=0.7, top_p=0.95, max_new_tokens=1024), description="how they are sampled"
     )
 
+    @property
+    def rows_of_each(self) -> int:
+        """Rows that come of one seed, where nothing is refused."""
+        return self.queries
 
+
+Wrong = Callable[[str], str | None]
 Queries = list[tuple[str, Filtered | None]]
 """What a completion lists, each with why it is refused, None where it is kept."""
 
 
-@technique(reads=Rows, writes=Instructions)
+@technique(reads="Rows", writes="Instructions")
 async def self_instruct(row: Row, models: Models, params: SelfInstruct) -> list[Row]:
     """Ask for several requests drawn from the row's `context`, or its `instruction`; one row each.
 
@@ -69,7 +75,7 @@ async def self_instruct(row: Row, models: Models, params: SelfInstruct) -> list[
             context=context,
             sampling=params.sampling,
             truncated="keep" if cut else "refuse",
-            parse=partial(queries_of, context=context, params=params, cut=cut),
+            parse=partial(queries_of, context=context, params=params, cut=cut, wrong=models.wrong_language),
         )
 
     try:
@@ -84,8 +90,11 @@ async def self_instruct(row: Row, models: Models, params: SelfInstruct) -> list[
     return [row.child(instruction=query) for query, refusal in queries if refusal is None]
 
 
-def queries_of(text: str, *, context: str, params: SelfInstruct, cut: bool = False) -> Queries:
-    """The requests in a completion, in order, each with why it is refused. `cut`: the last one was not finished.
+def queries_of(
+    text: str, *, context: str, params: SelfInstruct, cut: bool = False, wrong: Wrong = lambda _: None
+) -> Queries:
+    """The requests in a completion, in order, each with why it is refused. `cut`: the last one was not finished; `wrong`: what
+    is wrong with the language of one.
 
     Raises Unusable where none is kept.
     """
@@ -94,7 +103,7 @@ def queries_of(text: str, *, context: str, params: SelfInstruct, cut: bool = Fal
     pool = Pool([context])
     queries: Queries = []
     for item in items:
-        refusal = first_refusal(_refusals(item, pool, sum(r is None for _, r in queries), params))
+        refusal = first_refusal(_refusals(item, pool, sum(r is None for _, r in queries), params, wrong))
         if refusal is None:
             pool.add(item)
         queries.append((item, refusal))
@@ -106,20 +115,11 @@ def queries_of(text: str, *, context: str, params: SelfInstruct, cut: bool = Fal
     return queries
 
 
-def items_of(text: str) -> list[str]:
-    """The items of a list with one on each line: no numbers, bullets, quotes, blank lines or talk about the list."""
-    lines = [line.strip() for line in text.splitlines()]
-    lines = [
-        line for line in lines if line and not line.startswith(("```", "---", "***", "===")) and line not in ("[", "]")
-    ]
-    if len(lines) > 1 and lines[0].rstrip("*_ ").endswith((":", "：")):
-        lines.pop(0)
-    return [item for line in lines if not is_chatter(line) and (item := cleaned(line))]
-
-
-def _refusals(item: str, pool: Pool, kept: int, params: SelfInstruct) -> Iterator[Filtered | None]:
+def _refusals(item: str, pool: Pool, kept: int, params: SelfInstruct, wrong: Wrong) -> Iterator[Filtered | None]:
     yield length_refusal(item, params.min_words, params.max_words)
     yield unfinished_refusal(item)
     yield blacklist_refusal(item, params.blacklist)
+    yield unseen_text_refusal(item)
+    yield language_refusal(item, wrong)
     yield similarity_refusal(item, pool.most_similar(item), pool, params.max_similarity)
     yield Filtered("surplus", f"{params.queries} asked for", raw=item) if kept >= params.queries else None

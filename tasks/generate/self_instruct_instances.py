@@ -16,14 +16,28 @@ from tasks.engine.ask import Models
 from tasks.engine.row import Row
 from tasks.engine.technique import Params, technique
 from tasks.errors import Filtered, Unusable
+from tasks.models.answers.families import KNOWN
 from tasks.models.base import Sampling
-from tasks.schemas import Instances, Instructions
-from tasks.text.words import words
+from tasks.text.languages import either
+from tasks.text.languages.en import EN
+from tasks.text.verdicts.yes_no import said_yes
+from tasks.text.words import nfc, words
 
 FIELD = re.compile(
-    r"^[\s*#>-]*(input|output|label|task|example)\b[ \t]*\d{0,2}[*\s]*[:：][*]*[ \t]*", re.IGNORECASE | re.MULTILINE
+    rf"^[ \t*#>-]*+({EN.input}|{EN.output}|{EN.label}|{EN.example})\b[ \t]*+\d{{0,2}}[*\s]*+[:：][*]*[ \t]*",
+    re.IGNORECASE | re.MULTILINE,
 )
-NONE = frozenset({"none", "n a", "no input", "not needed", "not applicable", "no input needed", "no input required"})
+FIELD_ELSEWHERE = re.compile(  # the same in the other languages; a heading needs no colon
+    rf"^[ \t*#>・【-]*+(?:(?P<input>{either('input')})|(?P<output>{either('output')})|(?P<label>{either('label')})|(?P<example>{either('example')}))"
+    r"[ \t]*+\d{0,2}(?:[*_】]*+[ \t]*+[:：][*_]*|】|[*_ \t]*$)[ \t]*",
+    re.IGNORECASE | re.MULTILINE,
+)
+NO_INPUT_ELSEWHERE = re.compile(rf"\W*(?:{either('no_input')})\W*", re.IGNORECASE)
+MARKS = str.maketrans("", "", "*#>-")
+LABELS = frozenset({"classification", "reply", "answer", "the", "final", "is", "verdict"})
+NO_INPUT = frozenset(
+    {"none", "n a", "no input", "not needed", "not applicable", "no input needed", "no input required"}
+)
 
 
 class SelfInstructInstances(Params):
@@ -45,7 +59,7 @@ class Instance(NamedTuple):
     output: str
 
 
-@technique(reads=Instructions, writes=Instances)
+@technique(reads="Instructions", writes="Instances")
 async def self_instruct_instances(row: Row, models: Models, params: SelfInstructInstances) -> list[Row]:
     """Ask whether the task is a classification, then for examples of it; a row for each that is kept.
 
@@ -74,11 +88,16 @@ async def self_instruct_instances(row: Row, models: Models, params: SelfInstruct
 
 
 def is_yes(text: str) -> bool:
-    """The answer to a yes-or-no question: its first word. Raises Unusable for anything else."""
-    first = next(iter(words(text)), "")
-    if first not in ("yes", "no"):
+    """The answer to a yes-or-no question: its first word, or the one after a label. Raises Unusable for anything else."""
+    text = KNOWN.parse(text).text
+    said = words(text)
+    while said and said[0] in LABELS:
+        said.pop(0)
+    if said and said[0] in (EN.yes, EN.no):
+        return said[0] == EN.yes
+    if text.isascii() or (yes := said_yes(text)) is None:
         raise Unusable("no_verdict")
-    return first == "yes"
+    return yes
 
 
 def instances_of(text: str) -> list[Instance]:
@@ -86,9 +105,15 @@ def instances_of(text: str) -> list[Instance]:
 
     An output without an input before it has none. Raises Unusable where there is no example.
     """
-    marks = list(FIELD.finditer(text))
-    ends = [*(mark.start() for mark in marks[1:]), len(text)]
-    fields = [(mark[1].lower(), text[mark.end() : end].strip()) for mark, end in zip(marks, ends, strict=False)]
+    marks = [(mark[1].lower(), mark) for mark in FIELD.finditer(text)]
+    is_english = bool(marks)
+    if not marks:
+        text = nfc(text)
+        marks = [(mark.lastgroup or "", mark) for mark in FIELD_ELSEWHERE.finditer(text)]
+    ends = [*(mark.start() for _, mark in marks[1:]), len(text)]
+    said = [(name, text[mark.end() : end]) for (name, mark), end in zip(marks, ends, strict=False)]
+    fields = [(name, _without_rules(one) if is_english else one.strip()) for name, one in said[:-1]]
+    fields += [(name, one.strip()) for name, one in said[-1:]]
     fields = [(name, content) for name, content in fields if name not in ("task", "example")]
     found: list[Instance] = []
     waiting: str | None = None  # an input before its output, or a label before its input
@@ -107,8 +132,16 @@ def instances_of(text: str) -> list[Instance]:
     return found
 
 
+def _without_rules(text: str) -> str:
+    """What a field holds, without the marks that stand on lines of their own before the next one."""
+    lines = text.split("\n")
+    while len(lines) > 1 and not lines[-1].translate(MARKS).strip():
+        lines.pop()
+    return "\n".join(lines).strip()
+
+
 def _input(text: str) -> str:
-    return "" if " ".join(words(text)) in NONE else text
+    return "" if " ".join(words(text)) in NO_INPUT or NO_INPUT_ELSEWHERE.fullmatch(nfc(text)) else text
 
 
 def sifted(instances: Sequence[Instance], limit: int) -> tuple[list[Instance], list[Filtered]]:
@@ -117,10 +150,13 @@ def sifted(instances: Sequence[Instance], limit: int) -> tuple[list[Instance], l
     Dropped: no output, output the same as the input, either one ending with ":"; all of them where one input has two
     outputs.
     """
-    distinct = list(dict.fromkeys(instances))
+    firsts: dict[tuple[str, str], Instance] = {}
+    for one in instances:
+        firsts.setdefault((nfc(one.input), nfc(one.output)), one)
+    distinct = list(firsts.values())
     dropped = [_drop(one, fault) for one in distinct if (fault := _fault(one))]
     sound = [one for one in distinct if not _fault(one)]
-    if len({one.input for one in sound}) < len(sound):
+    if len({nfc(one.input) for one in sound}) < len(sound):
         return [], dropped + [_drop(one, "contradiction") for one in sound]
     return sound[:limit], dropped + [_drop(one, "surplus") for one in sound[limit:]]
 
@@ -132,7 +168,7 @@ def _drop(one: Instance, reason: str) -> Filtered:
 def _fault(one: Instance) -> str | None:
     if not one.output:
         return "empty_output"
-    if one.input == one.output:
+    if nfc(one.input) == nfc(one.output):
         return "output_is_input"
     if one.input.endswith(":") or one.output.endswith(":"):
         return "ends_with_colon"

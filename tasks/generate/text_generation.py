@@ -12,10 +12,9 @@ from pydantic import Field
 from tasks.engine.ask import Models
 from tasks.engine.row import Row
 from tasks.engine.technique import Params, technique
-from tasks.generate.conversation import asked_last, conversation_of, response_of, turns_of
 from tasks.generate.system_prompts import SystemPrompts, system_of
 from tasks.models.base import Sampling
-from tasks.schemas import Responses, Rows
+from tasks.text.conversation import asked_last, conversation_of, response_of, turns_of
 
 
 class TextGeneration(Params):
@@ -34,8 +33,23 @@ class TextGeneration(Params):
         Sampling(temperature=0.7, top_p=0.95, max_new_tokens=1024), description="how responses are sampled"
     )
 
+    @property
+    def rows_of_each(self) -> int:
+        """Responses to one instruction."""
+        return self.generations
 
-@technique(reads=Rows, writes=Responses)
+    @property
+    def keeps_given_responses(self) -> bool:
+        """Whether a response that a seed brings along is kept."""
+        return self.keep_responses
+
+    @property
+    def makes_turn_of_columns(self) -> bool:
+        """Whether a template makes the question."""
+        return bool(self.template)
+
+
+@technique(reads="Rows", writes="Responses")
 async def text_generation(row: Row, models: Models, params: TextGeneration) -> list[Row]:
     """Answer an instruction, or a conversation that ends with the user's turn; one row a generation.
 
@@ -49,14 +63,20 @@ async def text_generation(row: Row, models: Models, params: TextGeneration) -> l
     for sample in range(params.generations):
         system = system_of(row, params.system, params.systems, sample)
         messages = conversation_of(row, system, params.template)
+        question = asked_last(messages)
         response = await models.chat(
-            messages, name="text_generation", by="responder", sample=sample, sampling=params.sampling, parse=response_of,
+            messages,
+            name="text_generation",
+            by="responder",
+            sample=sample,
+            sampling=params.sampling,
+            parse=models.in_language(response_of, question),
             tools=row.get("tools") or None,
-        )  # fmt: skip
+        )
         children.append(
             row.child(
                 **({"messages": None} if params.template and row.get("messages") else {}),
-                instruction=asked_last(messages),
+                instruction=question,
                 response=response,
                 response_model=models.of("responder")[0].model.name,
                 system=messages[0]["content"] if messages[0]["role"] == "system" else "",

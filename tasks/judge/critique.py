@@ -12,13 +12,24 @@ from typing import Any, NamedTuple
 from pydantic import Field
 
 from tasks.engine.ask import Models
+from tasks.engine.gather import gather_all
 from tasks.engine.row import Row
 from tasks.engine.technique import Params, technique
 from tasks.errors import Filtered, RowLoss, Unusable
 from tasks.models.base import Sampling
-from tasks.responses import Response, by_digest, given, name_of, normalised, prompt_of, response_of, shown
-from tasks.schemas import Pools, Rows
-from tasks.together import together
+from tasks.text.conversation import asked_last
+from tasks.text.reading.revision import revised_of
+from tasks.text.responses import (
+    Response,
+    by_digest,
+    conversation_text,
+    given,
+    make_response,
+    prompt_of,
+    response_name,
+)
+from tasks.text.verdicts import labels
+from tasks.text.words import nfc
 
 SCORES = re.compile(
     r"\b\d+(?:[.,]\d+)?\s*(?:/|out of)\s*(?:5|10|100)\b|^\W*(?:rating|score)\W*[:：]", re.IGNORECASE | re.MULTILINE
@@ -43,7 +54,7 @@ class Criticised(NamedTuple):
     loss: RowLoss | None = None
 
 
-@technique(reads=Rows, writes=Pools)
+@technique(reads="Rows", writes="Pools")
 async def critique(row: Row, models: Models, params: Critique) -> list[Row]:
     """Have each response criticised, then rewritten (Cui et al. 2023, arXiv:2310.01377).
 
@@ -55,14 +66,16 @@ async def critique(row: Row, models: Models, params: Critique) -> list[Row]:
     prompt, responses = prompt_of(row), by_digest(given(row))
     if not responses:
         raise Filtered("no_response", "nothing to criticise")
-    outcomes = await together(criticise(models, params, shown(prompt), one, i) for i, one in enumerate(responses))
+    outcomes = await gather_all(
+        criticise(models, params, conversation_text(prompt), one, i) for i, one in enumerate(responses)
+    )
     losses = [outcome.loss for outcome in outcomes if outcome.loss is not None]
     if all(outcome.response["critique"] is None for outcome in outcomes):
         raise Unusable("no_critique", "; ".join(map(str, losses)), raw=losses[-1].raw, attempts=losses[-1].attempts)
     for loss in losses:
         row.lose(loss)
     pool = [one for outcome in outcomes for one in (outcome.response, outcome.revised) if one is not None]
-    columns: dict[str, Any] = {"instruction": prompt[-1]["content"], "responses": pool}
+    columns: dict[str, Any] = {"instruction": asked_last(prompt), "responses": pool}
     if not row.get("responses"):
         columns |= {"response": pool[-1]["text"], "response_model": pool[-1]["model"]}
         columns |= {"messages": prompt} if row.get("messages") else {}
@@ -73,10 +86,15 @@ async def criticise(models: Models, params: Critique, prompt: str, response: Res
     """A response's critique and rewrite. What fails is told, not raised."""
     try:
         advice = await models.ask(
-            "critique/critique", by="critic", sample=sample, sampling=params.critic, parse=critique_of,
-            instruction=prompt, response=response["text"],
-        )  # fmt: skip
-        response = response_of(**response | {"critique": advice})
+            "critique/critique",
+            by="critic",
+            sample=sample,
+            sampling=params.critic,
+            parse=critique_of,
+            instruction=prompt,
+            response=response["text"],
+        )
+        response = make_response(**response | {"critique": advice})
         revised = await revise(models, params, prompt, response, sample) if params.rewrite else None
     except RowLoss as loss:
         return Criticised(response, loss=loss)
@@ -86,30 +104,30 @@ async def criticise(models: Models, params: Critique, prompt: str, response: Res
 async def revise(models: Models, params: Critique, prompt: str, response: Response, sample: int) -> Response:
     """The rewrite that follows a response's critique. Raises Unusable."""
     text = await models.ask(
-        "critique/rewrite", by="reviser", sample=sample, sampling=params.reviser,
-        parse=partial(revised_of, response["text"]),
-        instruction=prompt, response=response["text"], critique=response["critique"],
-    )  # fmt: skip
+        "critique/rewrite",
+        by="reviser",
+        sample=sample,
+        sampling=params.reviser,
+        parse=models.in_language(partial(revised_of, response["text"]), prompt),
+        instruction=prompt,
+        response=response["text"],
+        critique=response["critique"],
+    )
     reviser = models.of("reviser")[0]
-    return response_of(
-        text, model=reviser.model.name, arguments=reviser.config.sampled(params.reviser).key, origin="revised",
-        principle=response["principle"], parent=name_of(response),
-    )  # fmt: skip
+    return make_response(
+        text,
+        model=reviser.model.name,
+        arguments=reviser.config.sampled(params.reviser).key,
+        origin="revised",
+        principle=response["principle"],
+        parent=response_name(response),
+    )
 
 
 def critique_of(completion: str) -> str:
     """The critique in a completion. Raises Unusable (empty, scored: it gives a score, which is for judges to give)."""
     if not completion.strip():
         raise Unusable("empty")
-    if score := SCORES.search(completion):
+    if score := next((found for form in (SCORES, *labels.RATINGS) if (found := form.search(nfc(completion)))), None):
         raise Unusable("scored", score[0].strip())
-    return completion.strip()
-
-
-def revised_of(before: str, completion: str) -> str:
-    """The rewritten response in a completion. Raises Unusable (empty, unchanged)."""
-    if not completion.strip():
-        raise Unusable("empty")
-    if normalised(completion) == normalised(before):
-        raise Unusable("unchanged")
     return completion.strip()

@@ -36,10 +36,10 @@ class Message(TypedDict):
 
 
 def message_of(turn: Mapping[str, Any]) -> Message:
-    """A message from a turn of a row; fields that are not there, or null, are left out."""
+    """A message from a turn of a row; fields that are not there, or null, are left out, and so is a user's name."""
     message = Message(role=turn["role"], content=turn["content"] or "")
     for field_ in ("tool_calls", "tool_call_id", "name"):
-        if turn.get(field_):
+        if turn.get(field_) and not (field_ == "name" and turn["role"] == "user"):
             message[field_] = turn[field_]
     return message
 
@@ -110,7 +110,9 @@ class Request:
     of the row that asks, smaller is older. `order` only schedules: it is not part of the key. `schema` is JSON schema,
     as JSON: the answer has to be JSON that fits it. `embed` is a text to be embedded; nothing of `sampling` and `seed`
     shapes that. `tools` is a JSON list of the tools that `messages` may call. `left_out`: what the model was known not
-    to take when the request got its key; None where it has none. The model calls `admit` when it is the request's turn, before anything is sent or computed for it;
+    to take when the request got its key; None where it has none. `prefill`: how the answer to `messages` begins; the completion is what
+    comes after it. `scored_by`: the messages, of which the last is the assistant's, are to be scored by a reward model; a
+    server is asked at this path. The completion is the number, as text. The model calls `admit` when it is the request's turn, before anything is sent or computed for it;
     `admit` raises Interrupted where the run may pay no more, and shapes nothing either.
     """
 
@@ -123,7 +125,15 @@ class Request:
     embed: str | None = None
     tools: str | None = None
     left_out: frozenset[str] | None = None
+    prefill: str | None = None
+    scored_by: str | None = None
     admit: Callable[[], None] = field(default=_unasked, compare=False, repr=False)
+
+    @property
+    def turns(self) -> tuple[Message, ...]:
+        """The messages, with what is given of the answer as the last one."""
+        begun: tuple[Message, ...] = ({"role": "assistant", "content": self.prefill},) if self.prefill else ()
+        return (*(self.messages or ()), *begun)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +150,8 @@ class Completion:
     """What came back. `text` has no stop string in it; counts are in tokens.
 
     `cut_off`: it is not known to have ended; `finish_word` is what the server called it. `served`: the name that the
-    server gave the model, where it is another than the one asked for. `embedding` is a vector of float32, little-endian, as bytes: compact, and equal where it is the same.
+    server gave the model, where it is another than the one asked for. `cached_tokens`: of those of the prompt, how many the
+    server had in its cache; only of an answer that has just come. `embedding` is a vector of float32, little-endian, as bytes: compact, and equal where it is the same.
     """
 
     text: str
@@ -152,6 +163,7 @@ class Completion:
     embedding: bytes | None = None
     finish_word: str | None = None
     served: str | None = None
+    cached_tokens: int = 0
 
 
 class ChatTemplate(Protocol):

@@ -3,20 +3,52 @@
 from __future__ import annotations
 
 import json
-from typing import Literal
+import re
+from datetime import date
+from functools import cached_property
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from tasks.models.base import Sampling, Thinking
+from tasks.models.batching import BatchMode
+from tasks.own_code import absolute, is_own
 
-OVERRIDES = ("temperature", "top_p", "max_new_tokens", "presence_penalty", "top_k", "min_p", "repetition_penalty",
-             "thinking", "max_reasoning_tokens")  # fmt: skip
+OVERRIDES = (
+    "temperature",
+    "top_p",
+    "max_new_tokens",
+    "presence_penalty",
+    "top_k",
+    "min_p",
+    "repetition_penalty",
+    "thinking",
+    "max_reasoning_tokens",
+)
+EMBEDDER = "embedder"
+"""The role that writes nothing."""
 RECOMMENDED = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty")
-NOT_SHAPING = frozenset({  # how fast, how dear and how patiently, but never what is answered
-    "max_in_flight", "requests_per_minute", "tokens_per_minute", "price_prompt", "price_completion", "timeout_s",
-    "embeddings_in_one",
-    "max_tries", "patience_s", "api_key_env", "device",
-})  # fmt: skip
+NOT_SHAPING = frozenset(
+    {  # how fast, how dear and how patiently, but never what is answered
+        "max_in_flight",
+        "requests_per_minute",
+        "tokens_per_minute",
+        "price_prompt",
+        "price_completion",
+        "timeout_s",
+        "embeddings_in_one",
+        "max_tries",
+        "patience_s",
+        "api_key_env",
+        "device",
+        "batch",
+        "price_cached",
+    }
+)
+
+
+OUR_PROVIDERS = ("openai", "anthropic")
+AT_ANTHROPIC = re.compile(r"@https://api\.anthropic\.com(?:[:/]|$)")  # the host itself: it is sent a key
 
 
 class ModelConfig(BaseModel):
@@ -26,6 +58,10 @@ class ModelConfig(BaseModel):
 
     name: str = Field(
         "demo", min_length=1, description="demo, a transformers name or folder, or model@http://host:port/v1"
+    )
+    provider: str | None = Field(
+        None,
+        description="the API of a model behind a URL: openai, anthropic or your own, FILE.py:NAME; empty: anthropic at api.anthropic.com, else openai",
     )
     temperature: float | None = Field(None, ge=0, le=5, description="overrides every technique's own; 0 is greedy")
     top_p: float | None = Field(None, gt=0, le=1, description="overrides every technique's own")
@@ -69,10 +105,32 @@ class ModelConfig(BaseModel):
     )
     price_prompt: float | None = Field(None, ge=0, description="of a million prompt tokens, in your currency")
     price_completion: float | None = Field(None, ge=0, description="of a million completion tokens, in your currency")
+    price_cached: float | None = Field(
+        None, ge=0, description="of a million prompt tokens that the server had in its cache; empty: price_prompt"
+    )
+    batch: BatchMode | None = Field(
+        None,
+        description="send requests in batches, which are answered within a day at a lower price (openai, anthropic): true or a mapping",
+    )
+    pooling: Literal["mean", "weighted", "cls", "last"] | None = Field(
+        None,
+        description="how an embedder that runs here makes one vector of those of its tokens; weighted: a mean that weighs "
+        "later ones more (RDS+); empty: as the model's own files say, else mean",
+    )
     embeddings_in_one: int = Field(64, ge=1, le=2048, description="texts that an endpoint embeds in one call, at most")
     structured: Literal["schema", "parse"] = Field(
         "schema",
         description="schema: answers that have to be JSON are held to their schema by the server; parse: they are only checked",
+    )
+    verdicts: Literal["text", "schema", "prefill"] = Field(
+        "text",
+        description="how judges are asked: text, in the format of the prompt; schema: the server holds them to JSON; "
+        "prefill: the answer's beginning is given (vLLM, SGLang, llama.cpp, local models)",
+    )
+    scored_by: Literal["score", "classify"] = Field(
+        "score",
+        description="where a server with a reward model is asked: score, with conversation and answer as two texts; "
+        "classify (vLLM), with the conversation, which then goes through the model's chat template",
     )
     timeout_s: float = Field(600.0, gt=0, description="seconds in which an endpoint has to answer one request")
     max_tries: int = Field(
@@ -83,6 +141,11 @@ class ModelConfig(BaseModel):
     )
     tokenizer: str | None = Field(
         None, description="transformers name or folder of an endpoint's tokenizer, for Magpie"
+    )
+    today: date | None = Field(
+        None,
+        description="the date that a chat template is told which prints one: a local model's, and Magpie's; "
+        "empty: 2025-01-02, so that the same request stays the same",
     )
     control_tokens: Literal["escape", "reject", "keep"] = Field(
         "escape",
@@ -103,6 +166,44 @@ class ModelConfig(BaseModel):
         """Whether it is a model behind a URL."""
         return "@http://" in self.name or "@https://" in self.name
 
+    @property
+    def spoken(self) -> str:
+        """The provider of an endpoint: `openai`, `anthropic` or `FILE.py:NAME`."""
+        return self.provider or ("anthropic" if AT_ANTHROPIC.search(self.name) else "openai")
+
+    @property
+    def key_env(self) -> str | None:
+        """The name of the environment variable that holds an endpoint's key."""
+        is_at_home = self.spoken == "anthropic" and AT_ANTHROPIC.search(self.name) is not None
+        return self.api_key_env or ("ANTHROPIC_API_KEY" if is_at_home else None)
+
+    @field_validator("provider")
+    @classmethod
+    def _found_from_everywhere(cls, value: str | None, info: ValidationInfo) -> str | None:
+        """The user's own file by its whole path, so that it is found by a worker in another folder too."""
+        if value is None or value in OUR_PROVIDERS:
+            return value
+        if not is_own(value):
+            raise ValueError("write openai, anthropic or FILE.py:NAME")
+        return absolute(value, (info.context or {}).get("folder"))
+
+    @field_validator("batch", mode="before")
+    @classmethod
+    def _switched_on(cls, value: object) -> object:
+        return {True: {}, False: None}[value] if isinstance(value, bool) else value
+
+    @model_validator(mode="after")
+    def _has_batches(self) -> ModelConfig:
+        if self.batch is not None and not (self.is_endpoint and self.spoken in OUR_PROVIDERS):
+            raise ValueError("batches are for a model behind a URL, of provider openai or anthropic")
+        return self
+
+    @model_validator(mode="after")
+    def _has_a_url(self) -> ModelConfig:
+        if self.provider is not None and not self.is_endpoint:
+            raise ValueError("a provider is for a model behind a URL: name it model@https://host")
+        return self
+
     @field_validator("extra_body", mode="before")
     @classmethod
     def _as_json(cls, value: object) -> object:
@@ -119,5 +220,13 @@ class ModelConfig(BaseModel):
 
     def sampled(self, technique: Sampling) -> Sampling:
         """The technique's sampling, with this model's own settings laid over it."""
-        changes = {field: value for field in OVERRIDES if (value := getattr(self, field)) is not None}
-        return technique.but(**changes) if changes else technique
+        return technique.but(**self.overrides) if self.overrides else technique
+
+    @cached_property
+    def overrides(self) -> dict[str, Any]:
+        """The sampling that this model is always asked with."""
+        return {field: value for field in OVERRIDES if (value := getattr(self, field)) is not None}
+
+
+Roles = dict[str, tuple[ModelConfig, ...]]
+"""The models by role."""

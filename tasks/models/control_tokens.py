@@ -23,7 +23,9 @@ from tasks.models.answers.families import KNOWN
 
 T = TypeVar("T")
 SECRET = secrets.token_hex(8)  # nobody can have written it into a text; the token ids do not depend on it
-THOUGHTS = {tag for block in KNOWN.blocks if block.closing not in KNOWN.ends for tag in (block.opening, block.closing)}
+REASONING_TAGS = {
+    tag for block in KNOWN.blocks if block.closing not in KNOWN.ends for tag in (block.opening, block.closing)
+}
 STAND_IN = re.compile(rf"s{SECRET}u(\d+)s")
 
 
@@ -87,11 +89,12 @@ class ControlTokens:
 
 
 def _texts(said: Any) -> Iterator[str]:
-    """Every text in a value that JSON can hold, the keys of objects left out."""
+    """Every text in a value that JSON can hold, the keys of objects too."""
     if isinstance(said, str):
         yield said
     elif isinstance(said, Mapping):
-        for value in said.values():
+        for key, value in said.items():
+            yield key
             yield from _texts(value)
     elif isinstance(said, Sequence):
         for value in said:
@@ -103,14 +106,14 @@ def _changed(said: Any, change: Callable[[str], str]) -> Any:
     if isinstance(said, str):
         return change(said)
     if isinstance(said, Mapping):
-        return {key: _changed(value, change) for key, value in said.items()}
+        return {change(key): _changed(value, change) for key, value in said.items()}
     return [_changed(value, change) for value in said] if isinstance(said, Sequence) else said
 
 
 def control_tokens(tokenizer: Any) -> tuple[str, ...]:
     """The tokens that steer a model: the special ones, and those that its chat template writes.
 
-    A tag of thoughts that is not special is none: people and models write it, and templates look for it.
+    A tag of reasoning that is not special is none: people and models write it, and templates look for it.
     """
     templates = tokenizer.chat_template
     written = "".join(templates.values()) if isinstance(templates, Mapping) else str(templates or "")
@@ -118,7 +121,7 @@ def control_tokens(tokenizer: Any) -> tuple[str, ...]:
     return tuple(
         token.content
         for token in added
-        if token.special or (token.content in written and token.content not in THOUGHTS)
+        if token.special or (token.content in written and token.content not in REASONING_TAGS)
     )
 
 

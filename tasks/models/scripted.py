@@ -9,7 +9,6 @@ ModelConfig(name="scripted:my_rules.py:answer")           # the rule in a file, 
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import inspect
 import struct
 from collections.abc import Awaitable, Callable, Sequence
@@ -18,7 +17,8 @@ from typing import Any
 
 from tasks.errors import ConfigError, PermanentError
 from tasks.models.base import Completion, Message, Request
-from tasks.models.window import Window
+from tasks.models.endpoint.window import Window
+from tasks.own_code import is_own, load
 
 Answer = str | Completion | Sequence[float]
 Rule = Callable[[Request], Answer | Awaitable[Answer]]
@@ -96,20 +96,13 @@ def _completion(request: Request, answer: str | Sequence[float]) -> Completion:
 
 def load_rule(name: str, max_in_flight: int) -> ScriptedModel:
     """A scripted model from `scripted:FILE.py:FUNCTION`. Its identity is the digest of the file's text."""
-    try:
-        _, file, function = name.split(":")
-        text = Path(file).read_bytes()
-    except (ValueError, OSError) as error:
-        raise ConfigError(
-            "not a scripted model", name, "write scripted:FILE.py:FUNCTION, with a file that exists"
-        ) from error
-    spec = importlib.util.spec_from_file_location(f"scripted_{Path(file).stem}", file)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    rule = getattr(module, function, None)
+    spec = name.removeprefix("scripted:")
+    if not is_own(spec):
+        raise ConfigError("not a scripted model", name, "write scripted:FILE.py:FUNCTION")
+    rule, function = load(spec, "a scripted model's rule"), spec.rpartition(":")[2]
     if not callable(rule):
-        raise ConfigError("the scripted model's file has no such function", name, f"define {function}(request)")
+        raise ConfigError("the scripted model's rule is no function", name, f"define {function}(request)")
+    text = Path(spec.rpartition(":")[0]).read_bytes()
     identity = hashlib.blake2b(text + function.encode(), digest_size=16).hexdigest()
     return ScriptedModel(
         rule, name=f"scripted:{function}", identity=identity, max_in_flight=max_in_flight, remembers=False

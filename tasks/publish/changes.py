@@ -6,14 +6,14 @@ of such rows none is ever "changed". Memory is that of a million rows, whatever 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
-from tasks.engine.tables import height_of, read_stream, write_stream
+from tasks.storage.tables import height_of, read_stream, write_stream
 
 IDS = ("row_id", "prompt_id")
 ROWS_AT_ONCE = 1_000_000
@@ -40,18 +40,18 @@ def contents_of(frame: pl.DataFrame) -> pl.Series:
     return frame.select(pl.struct(sorted(frame.columns)).hash()).to_series()
 
 
-def changes_between(before: Path | None, after: Path, scratch: Path) -> Changes | None:
-    """What changed from one Parquet file to another; None where they hold the same rows in the same order.
+def changes_between(before: Sequence[Path] | None, after: Sequence[Path], scratch: Path) -> Changes | None:
+    """What changed from some Parquet files to others; None where they hold the same rows in the same order.
 
     A file that is not there holds no rows. Writes 16 bytes a row to `scratch`, and deletes them.
     """
     if before is None:
-        return Changes(added=height_of(after))
+        return Changes(added=height_of(*after))
     files = [scratch / "before.keys", scratch / "after.keys"]
     try:
-        for path, file in zip((before, after), files, strict=True):
-            write_stream(file, (_slim(frame) for frame in _frames(path)))
-        if all(_equal(*pair) for pair in zip_longest(*map(_frames, files))):
+        for paths, file in zip((before, after), files, strict=True):
+            write_stream(file, (_slim(frame) for frame in _frames(paths)))
+        if all(_equal(*pair) for pair in zip_longest(*(_frames([file]) for file in files))):
             return None
         return _counted(*files)
     finally:
@@ -59,8 +59,8 @@ def changes_between(before: Path | None, after: Path, scratch: Path) -> Changes 
             file.unlink(missing_ok=True)
 
 
-def _frames(path: Path) -> Iterator[pl.DataFrame]:
-    return read_stream(path) if path.exists() else iter(())
+def _frames(paths: Sequence[Path]) -> Iterator[pl.DataFrame]:
+    return read_stream(*(path for path in paths if path.exists()))
 
 
 def _slim(frame: pl.DataFrame) -> pl.DataFrame:

@@ -1,32 +1,41 @@
 """From the last tables of a run to a dataset folder that `datasets.load_dataset(DIR)` opens.
 
-`data/train.parquet` holds what a trainer takes; `rejects`, `losses` and `provenance` lie beside it, and the card, whose
-`configs` name the split file so that nothing else joins a split, is written last. A run makes the whole dataset, or its
-rows join those that are there.
+`data/train.parquet` holds what a trainer takes, where there are more splits or more than a file of 500 MB `data/` has a file
+for each; `rejects`, `losses` and `provenance` lie beside it, and the card, whose `configs` name the files of each split so that
+nothing else joins one, is written last. A run makes the whole dataset, or its rows join those that are there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from filecmp import cmp
 from itertools import chain
 from pathlib import Path
+from shutil import rmtree
+from types import MappingProxyType
 
 import polars as pl
 
-from tasks.engine.files import write_atomically
-from tasks.engine.tables import PROVENANCE, REJECTS, Table, encoded, read_stream, write_stream
-from tasks.engine.validate import validate
+from tasks.columns import CONSTRAINT_COLUMNS, DIALOGUE_COLUMNS, FOUND_COLUMNS, KEPT_COLUMNS
 from tasks.errors import ConfigError
-from tasks.publish.changes import Changes, changes_between
-from tasks.publish.merge import merged, places_of
-from tasks.publish.revisions import SEEDS, TRAIN
-from tasks.publish.settled import unsettled, write_seeds
+from tasks.publish.brought_along import counted
+from tasks.publish.changes import IDS, Changes, changes_between
+from tasks.publish.derive import Derived, write_derived
+from tasks.publish.merge import columns_of_both, merged, places_of
+from tasks.publish.own_columns import types_of, unpacked, with_language
+from tasks.publish.processed_seeds import unsettled, write_seeds
+from tasks.publish.revisions import DATA, SEEDS_FILE, all_data_files, data_files, every_data_file
+from tasks.publish.splits import NO_SPLITS, TRAIN_SPLIT, parted
 from tasks.publish.turns import as_messages
-from tasks.schemas import conversations_of
+from tasks.storage.files import write_atomically
+from tasks.storage.shard_files import ShardWriter, shard_files, write_shards
+from tasks.storage.tables import PROVENANCE, REJECTS, Table, encoded, height_of, read_stream, with_all_of, write_stream
 
 BESIDE = {"rejects": REJECTS, "losses": REJECTS, "provenance": PROVENANCE}
-KEPT = ("row_id", "messages", "tools", "response_model", "operations")
+OWN_COLUMNS = ("row_id", "messages", "tools", "response_model", "operations", *CONSTRAINT_COLUMNS, *DIALOGUE_COLUMNS)
 
 
 def check_folder(out: Path) -> Path:
@@ -50,20 +59,26 @@ def _left_behind(out: Path) -> str | None:
     return rejects.name if ours else None
 
 
-def conversations(responses: pl.DataFrame) -> pl.DataFrame:
-    """Responses as conversations: `messages` with the system prompt, the user's turns and the answer."""
+def conversations(responses: pl.DataFrame, more: Sequence[str] = ()) -> pl.DataFrame:
+    """Responses as conversations (`schemas.Conversations`): the system prompt, the user's turns and the answer.
+
+    `more`: columns that the recipe's rows are published with.
+
+    The responses have passed their own schema. pandera is not asked again: a night that changes nothing does without it.
+    """
     shaped = as_messages(responses)
-    schema = conversations_of(shaped.schema["messages"].inner)  # type: ignore[attr-defined]
-    good, faults = validate(shaped.select([c for c in KEPT if c in shaped.columns]), schema)
-    if faults:
-        raise AssertionError(f"responses that are no conversations: {faults}")  # their own schema passed them
-    return good
+    if not (shaped["messages"].list.len().fill_null(0) >= 2).all():
+        raise AssertionError("responses that are no conversations")
+    return shaped.select([c for c in (*OWN_COLUMNS, *more, *FOUND_COLUMNS, KEPT_COLUMNS) if c in shaped.columns])
 
 
 @dataclass(frozen=True)
-class Handed:
+class PublishInput:
     """What a run hands over. `last`: its tables of rows, in order, `shape`: what a trainer takes of each, `most`: of so
-    many rows; `seeds`: the tables that it began with, `blank`: which hold nothing; `steps`: all its tables."""
+    many rows; `seeds`: the tables that it began with, `blank`: which hold nothing; `steps`: all its tables; `keep`: the
+    user's own columns that the dataset has too; `mixed`: it has the language of each row as well; `splits`: the
+    share of each; `derived`: further formats;
+    `selection`: how the rows were chosen, in one line, "" where they were not."""
 
     last: Sequence[Table]
     shape: Callable[[pl.DataFrame], pl.DataFrame]
@@ -71,75 +86,183 @@ class Handed:
     seeds: Sequence[Table]
     blank: bool
     steps: Sequence[Table]
+    keep: Sequence[str] = ()
+    mixed: bool = False
+    splits: Mapping[str, float] = field(default_factory=lambda: dict(NO_SPLITS))
+    derived: Derived | None = None
+    selection: str = ""
+
+    def shaped(self, surplus: list[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+        """What a trainer takes of the first `most` rows, with their languages and the user's own columns where any are kept.
+
+        Rejects for the rows after those are added to `surplus`.
+        """
+        types = types_of((table.read() for table in self.last), self.keep) if self.keep else {}
+        left = self.most
+        for table in self.last:
+            frame = table.read()
+            if left is not None:
+                surplus.append(_surplus(frame[left:]))
+                frame = frame[:left]
+                left -= frame.height
+            rows = unpacked(frame, types) if types else frame.drop(KEPT_COLUMNS, strict=False)
+            made = self.shape(with_language(rows) if self.mixed else rows)
+            yield made.unnest(KEPT_COLUMNS) if KEPT_COLUMNS in made.columns else made
 
 
 @dataclass(frozen=True)
-class Written:
-    """What is in a dataset's files: counts of rows and rejects, what `changed` (None: nothing), seeds not done with."""
+class PublishResult:
+    """What is in a dataset's files: counts of rows and rejects, what `changed` (None: nothing), seeds not done with.
+
+    `brought_along`: how many `answers` the run hands over, and how many of them have what is no part of an answer.
+    `left_out`: of each format that cannot say all rows, how many it leaves out, by reason.
+    """
 
     rows: int
     rejects: int
     changes: Changes | None
     unsettled: frozenset[str]
+    brought_along: Mapping[str, int] = field(default_factory=dict)
+    left_out: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
-def write_dataset(draft: Path, run: Handed, before: Path | None, *, joins: bool) -> Written:
+def write_dataset(
+    draft: Path,
+    run: PublishInput,
+    before: Path | None,
+    *,
+    joins: bool,
+    splits_before: Mapping[str, float] = MappingProxyType(NO_SPLITS),
+) -> PublishResult:
     """Write the accepted rows (the first `most`) and everything about the others into a folder.
 
-    `before`: the folder with the dataset as it is; `joins`: its rows stay, and those of the run join them.
+    `before`: the folder with the dataset as it is, `splits_before`: how it was split; `joins`: its rows stay, and those of
+    the run join them.
     """
     earlier = before if joins else None
     surplus: list[pl.DataFrame] = []
-    accepted = _accepted((run.shape(table.read()) for table in run.last), run.most, surplus)
-    rows, changes = _write_rows(draft, accepted, before, earlier)
+    brought = Counter[str]()
+    accepted = counted(run.shaped(surplus), brought)
+    same_splits = dict(splits_before) == dict(run.splits)
+    rows, changes = _write_rows(draft, accepted, earlier, run.splits, same_splits=same_splits)
+    if earlier is None:
+        changes = changes_between(all_data_files(before) if before else None, all_data_files(draft), draft)
     if earlier is not None and any(frame.height for frame in surplus):
-        surplus = _unpublished(surplus, earlier / TRAIN)
+        surplus = _unpublished(surplus, all_data_files(earlier))
     mine = _ids_of(run.steps) if earlier else pl.Series(dtype=pl.String)
     counts = {
         name: write_stream(
             draft / f"{name}.parquet",
-            chain([pl.DataFrame(schema=schema)], _earlier(earlier, name, mine), _beside(run.steps, name),
-                  surplus if name == "rejects" else ()),
+            chain(
+                [pl.DataFrame(schema=schema)],
+                _earlier(earlier, name, mine),
+                _beside(run.steps, name),
+                surplus if name == "rejects" else (),
+            ),
         )
         for name, schema in BESIDE.items()
-    }  # fmt: skip
+    }
+    left_out = write_derived(draft, run.derived) if run.derived else {}
+    if changes is None and before is not None and not _same_files(draft, before):
+        changes = Changes()  # of the rows none, but they lie in other files, or are given in other formats
     surplus_ids = {row_id for frame in surplus for row_id in frame["row_id"]}
     cut = surplus_ids or any(table.pending for table in run.steps)
     open_seeds = unsettled(run.seeds, run.steps, run.last, surplus_ids) if cut else set()
-    write_seeds(draft / SEEDS, () if run.blank else run.seeds, open_seeds, earlier / SEEDS if earlier else None)
-    return Written(rows, counts["rejects"], changes, frozenset(open_seeds))
+    write_seeds(
+        draft / SEEDS_FILE, () if run.blank else run.seeds, open_seeds, earlier / SEEDS_FILE if earlier else None
+    )
+    told = dict(sorted(brought.items()))
+    return PublishResult(rows, counts["rejects"], changes, frozenset(open_seeds), told, left_out)
 
 
 def _write_rows(
-    draft: Path, accepted: Iterator[pl.DataFrame], before: Path | None, earlier: Path | None
+    draft: Path,
+    accepted: Iterable[pl.DataFrame],
+    earlier: Path | None,
+    splits: Mapping[str, float],
+    *,
+    same_splits: bool,
 ) -> tuple[int, Changes | None]:
-    """Write the rows of the dataset; how many they are, and what changed."""
-    train = draft / TRAIN
-    if earlier is None or not (earlier / TRAIN).exists():
-        rows = write_stream(train, accepted)
-        if not rows and train.exists():
-            write_atomically(train, encoded(pl.read_parquet(train)))  # `datasets` cannot stream an empty row group
-        return rows, changes_between(before / TRAIN if before else None, train, draft)
-    own = draft / "own.parquet"
-    if not write_stream(own, accepted):
-        return write_stream(train, read_stream(earlier / TRAIN)), None
-    places = places_of(earlier / TRAIN, own)
-    changes = Changes(added=places.rows) if places.rows else None
-    return write_stream(train, merged(earlier / TRAIN, own, places)), changes
+    """Write the rows of the dataset; how many they are, and what the run adds to those of `earlier`."""
+    there = data_files(earlier) if earlier else {}
+    if not there:
+        return _write_splits(draft / DATA, accepted, splits), None
+    own, before = draft / "own", draft / "before"
+    _write_splits(own, accepted, splits)
+    if not same_splits:
+        _write_splits(before, read_stream(*chain.from_iterable(there.values())), splits)
+        there = shard_files(before)
+    added = sum(_join(draft / DATA, name, there.get(name, []), shard_files(own)) for name in splits)
+    _drop_empty(draft / DATA)
+    for folder in (own, before):
+        rmtree(folder, ignore_errors=True)
+    return height_of(*all_data_files(draft)), Changes(added=added) if added else None
 
 
-def _unpublished(surplus: Sequence[pl.DataFrame], train: Path) -> list[pl.DataFrame]:
+def _write_splits(folder: Path, frames: Iterable[pl.DataFrame], splits: Mapping[str, float]) -> int:
+    """Write rows into the files of their splits; how many. A split without a row has no file, but for the one of none."""
+    with ExitStack() as open_files:
+        writers = {name: open_files.enter_context(ShardWriter(folder, name)) for name in splits}
+        for frame in frames:
+            for name, part in parted(frame, splits).items():
+                writers[name].write(part)
+    _drop_empty(folder)
+    return sum(writer.rows for writer in writers.values())
+
+
+def _drop_empty(folder: Path) -> None:
+    """Remove the file of a split without a row, which `datasets` does not open; of a table of no rows one stays."""
+    splits = shard_files(folder)
+    rows = sum(height_of(*files) for files in splits.values())
+    for name, files in splits.items():
+        if not rows and name == TRAIN_SPLIT:
+            write_atomically(
+                files[0], encoded(pl.read_parquet(files[0]))
+            )  # `datasets` cannot stream an empty row group
+        elif not height_of(*files):
+            files[0].unlink()
+
+
+def _join(data: Path, split: str, earlier: Sequence[Path], own: Mapping[str, Sequence[Path]]) -> int:
+    """Write the rows of a split: those that are there, and those of the run; how many join.
+
+    All splits get the columns of both, whether a row of the run is in them or not.
+    """
+    mine = own.get(split, [])
+    any_of_mine = next(iter(own.values()), None)
+    if not earlier or any_of_mine is None:
+        write_shards(data, split, read_stream(*(earlier or mine)))
+        return 0 if earlier else height_of(*mine)
+    columns = columns_of_both(earlier[0], any_of_mine[0])
+    places = places_of(earlier, mine)
+    joining = places.rows
+    write_shards(data, split, merged(earlier, mine, places, columns))
+    return joining
+
+
+def _same_files(draft: Path, before: Path) -> bool:
+    """Whether rows that did not change lie in the same files. Formats made of them may be others all the same."""
+    names = [sorted(file.relative_to(folder) for file in every_data_file(folder)) for folder in (draft, before)]
+    made = (name for name in names[0] if len(name.parts) > 2)
+    return names[0] == names[1] and all(cmp(draft / name, before / name, shallow=False) for name in made)
+
+
+def _unpublished(surplus: Sequence[pl.DataFrame], rows: Sequence[Path]) -> list[pl.DataFrame]:
     """The surplus without rows that the dataset holds: where healed rows have gone before them, they stay all the same."""
     theirs = pl.concat(surplus)["row_id"]
-    held = pl.scan_parquet(train).filter(pl.col("row_id").is_in(theirs.implode())).select("row_id").collect()
-    return [frame.filter(~pl.col("row_id").is_in(held["row_id"].implode())) for frame in surplus]
+    held = pl.scan_parquet(list(rows))
+    column = next((name for name in IDS if name in held.collect_schema()), None)
+    if column is None:  # a format whose rows have no ids
+        return list(surplus)
+    there = held.filter(pl.col(column).is_in(theirs.implode())).select(column).collect()[column]
+    return [frame.filter(~pl.col("row_id").is_in(there.implode())) for frame in surplus]
 
 
 def _earlier(folder: Path | None, name: str, mine: pl.Series) -> Iterator[pl.DataFrame]:
     """What the dataset says of the rows that this run has nothing to say about."""
     if folder is not None:
         for frame in read_stream(folder / f"{name}.parquet"):
-            yield frame.filter(~pl.col("row_id").is_in(mine.implode()))
+            yield with_all_of(frame.filter(~pl.col("row_id").is_in(mine.implode())), BESIDE[name])
 
 
 def _ids_of(steps: Sequence[Table]) -> pl.Series:
@@ -150,17 +273,8 @@ def _ids_of(steps: Sequence[Table]) -> pl.Series:
 
 
 def _beside(steps: Sequence[Table], name: str) -> Iterator[pl.DataFrame]:
-    return (frame for table in steps if (frame := table.read_beside(name)) is not None)
-
-
-def _accepted(frames: Iterator[pl.DataFrame], most: int | None, surplus: list[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    left = most
-    for frame in frames:
-        kept = frame if left is None else frame[:left]
-        if left is not None:
-            left -= kept.height
-            surplus.append(_surplus(frame[kept.height :]))
-        yield kept
+    found = (frame for table in steps if (frame := table.read_beside(name)) is not None)
+    return (with_all_of(frame, BESIDE[name]) for frame in found)
 
 
 def _surplus(frame: pl.DataFrame) -> pl.DataFrame:

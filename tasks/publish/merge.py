@@ -6,19 +6,28 @@ shares no row with the dataset stand at the end. What grows with the run, and no
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
 
-from tasks.engine.tables import read_stream
+from tasks.columns import CONSTRAINT_COLUMNS, DIALOGUE_COLUMNS, FOUND_COLUMNS
 from tasks.errors import ConfigError
 from tasks.publish.changes import keys_of
+from tasks.publish.own_columns import cast, common, is_simple
 from tasks.publish.turns import widened, wider
+from tasks.storage.tables import read_stream
 
-OPTIONAL = {"tools", "operations"}  # of conversations: some rows have them, others do not
+OPTIONAL = {
+    "tools",
+    "operations",
+    "principles",
+    *CONSTRAINT_COLUMNS,
+    *DIALOGUE_COLUMNS,
+    *FOUND_COLUMNS,
+}  # some rows have them, others do not
 Slice = tuple[int, int]  # of the run's rows: the first, and the one after the last
 
 
@@ -36,11 +45,11 @@ class Places:
         return sum(stop - start for start, stop in (*self.before.values(), *self.behind.values(), *self.at_end))
 
 
-def places_of(earlier: Path, own: Path) -> Places:
+def places_of(earlier: Sequence[Path], own: Sequence[Path]) -> Places:
     """Where the rows of a run (`own`) go among those of the dataset (`earlier`), of which it may hold some itself."""
-    keys = [key for frame in read_stream(own) for key in keys_of(frame)]
+    keys = [key for frame in read_stream(*own) for key in keys_of(frame)]
     wanted = pl.Series(keys, dtype=pl.UInt64).implode()
-    theirs = (keys_of(frame) for frame in read_stream(earlier))
+    theirs = (keys_of(frame) for frame in read_stream(*earlier))
     known = {key for some in theirs for key in some.filter(some.is_in(wanted))}
     places = Places()
     shared = [at for at, key in enumerate(keys) if key in known]
@@ -55,16 +64,17 @@ def places_of(earlier: Path, own: Path) -> Places:
     return places
 
 
-def merged(earlier: Path, own: Path, places: Places) -> Iterator[pl.DataFrame]:
-    """The rows of both, in order, with the columns of both. Raises ConfigError where these do not go together."""
-    columns = _columns(pl.read_parquet_schema(earlier), pl.read_parquet_schema(own))
+def merged(
+    earlier: Sequence[Path], own: Sequence[Path], places: Places, columns: Mapping[str, pl.DataType]
+) -> Iterator[pl.DataFrame]:
+    """The rows of both, in order, with the columns of both."""
 
     def news(slices: list[Slice]) -> Iterator[pl.DataFrame]:
         for start, stop in slices:
             if stop > start:
-                yield _aligned(pl.scan_parquet(own).slice(start, stop - start).collect(), columns)
+                yield _aligned(pl.scan_parquet(list(own)).slice(start, stop - start).collect(), columns)
 
-    for frame in read_stream(earlier):
+    for frame in read_stream(*earlier):
         done = 0
         for at, key in enumerate(keys_of(frame) if places.before or places.behind else ()):
             around = [table.pop(key, None) for table in (places.before, places.behind)]
@@ -75,16 +85,20 @@ def merged(earlier: Path, own: Path, places: Places) -> Iterator[pl.DataFrame]:
                     done = end
         yield _aligned(frame[done:], columns)
     if places.at_end:
-        yield from (_aligned(frame, columns) for frame in read_stream(own))
+        yield from (_aligned(frame, columns) for frame in read_stream(*own))
+
+
+def columns_of_both(earlier: Path, own: Path) -> dict[str, pl.DataType]:
+    """The columns of both files: those of the dataset first. One may lack some that the other has, where all is null, and
+    so may the turns of its conversations. Raises ConfigError where they do not go together."""
+    return _columns(pl.read_parquet_schema(earlier), pl.read_parquet_schema(own))
 
 
 def _columns(earlier: Mapping[str, pl.DataType], own: Mapping[str, pl.DataType]) -> dict[str, pl.DataType]:
-    """The columns of both: those of the dataset first. One side may lack some that the other has, where all is null, and
-    so may the turns of its conversations."""
     one_way = set(earlier) <= set(own) | OPTIONAL or set(own) <= set(earlier) | OPTIONAL
     columns = {**own, **earlier}
     for name in set(earlier) & set(own):
-        kind = earlier[name] if earlier[name] == own[name] else wider(earlier[name], own[name])
+        kind = earlier[name] if earlier[name] == own[name] else _wider(earlier[name], own[name])
         if kind is None or not one_way:
             one_way = False
         else:
@@ -98,6 +112,11 @@ def _columns(earlier: Mapping[str, pl.DataType], own: Mapping[str, pl.DataType])
     return {name: columns[name] for name in [*earlier, *own]}
 
 
+def _wider(one: pl.DataType, other: pl.DataType) -> pl.DataType | None:
+    """The type with room for both: of conversations, or of columns of the user's own."""
+    return common(one, other) if is_simple(one) and is_simple(other) else wider(one, other)
+
+
 def _aligned(frame: pl.DataFrame, columns: Mapping[str, pl.DataType]) -> pl.DataFrame:
     return frame.select(_as(frame, name, dtype) for name, dtype in columns.items())
 
@@ -106,4 +125,6 @@ def _as(frame: pl.DataFrame, name: str, dtype: pl.DataType) -> pl.Expr:
     if name not in frame.columns:
         return pl.lit(None, dtype).alias(name)
     has = frame.schema[name]
-    return pl.col(name) if has == dtype else widened(name, dtype.inner, has)  # type: ignore[attr-defined]
+    if has == dtype:
+        return pl.col(name)
+    return cast(name, has, dtype) if is_simple(dtype) else widened(name, dtype.inner, has)  # type: ignore[attr-defined]

@@ -6,13 +6,14 @@ from typing import Any
 
 import polars as pl
 
-from tasks.schemas import MESSAGE, message_type
+from tasks.column_types import MESSAGE, message_type
 
 
 def as_messages(frame: pl.DataFrame) -> pl.DataFrame:
     """The frame with `messages`: (system), the turns given or the one instruction, and the response.
 
-    Turns have the fields of those given. Where they say of each whether it is to be trained on, one without a mark is.
+    Turns have the fields of those given. Where some say whether they are to be trained on, one without a mark is where it
+    is the assistant's.
     """
     message = _turns_in(frame.schema["messages"]) if "messages" in frame.columns else MESSAGE
     turns = pl.concat_list(_turn("user", pl.col("instruction"), message))
@@ -44,6 +45,11 @@ def _given(there: dict[str, pl.Expr], field: pl.Field) -> pl.Expr:
     return there.get(field.name, pl.lit(None, dtype=field.dtype)).alias(field.name)
 
 
+def turn_fields(conversations: Any) -> list[str]:
+    """The names of what a turn holds in conversations of this type."""
+    return _names(_turns_in(conversations))
+
+
 def _names(message: pl.Struct) -> list[str]:
     return [field.name for field in message.fields]
 
@@ -60,10 +66,10 @@ def wider(one: Any, other: Any) -> pl.DataType | None:
 def widened(column: str, message: pl.Struct, has: pl.DataType | None = None) -> pl.Expr:
     """The conversations of a column with turns of this type; `has`: their type now, where it is another.
 
-    What a turn has not is null, except that one without a mark is to be trained on.
+    What a turn has not is null, except that the assistant's without a mark is to be trained on, and no other.
     """
     there = {name: pl.element().struct.field(name) for name in _names(_turns_in(has) if has else message)}
     fields = {field.name: _given(there, field) for field in message.fields}
     if "train" in fields:
-        fields["train"] = fields["train"].fill_null(True)
+        fields["train"] = fields["train"].fill_null(there["role"] == "assistant")
     return pl.col(column).list.eval(pl.struct(fields.values()))

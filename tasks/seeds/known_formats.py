@@ -15,9 +15,10 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from tasks.columns import LANGUAGE, MADE_FROM
 from tasks.errors import ConfigError, Filtered
-from tasks.schemas import MADE_FROM
-from tasks.seeds.turns import Turn, last_question, marked_turns, split_answer, turns_of
+from tasks.seeds.turns import Turn, last_question, marked_turns, seed_turns, split_answer
+from tasks.storage.digest import canonical
 
 COLUMNS = {  # our columns, and what files call them, the likeliest first
     "instruction": ("instruction", "prompt", "question", "query", "text"),
@@ -33,10 +34,19 @@ BESIDE_A_QUESTION = {  # read where there is something to ask
     "tools": ("tools",),
     "response": ("response", "output", "completion", "answer"),
 }
+REFERENCES = ("reference", "ground_truth", "final_answer", "answer", "solution", "output", "response", "completion")
+KNOWN_ANSWERS = ("ground_truth", "reference")
+UNIT_TESTS = ("tests", "test_list", "test_cases", "unit_tests", "test", *KNOWN_ANSWERS)
+"""AceCoder, MBPP, OpenCodeInstruct, HumanEval and KodCode call them so."""
+REFERENCE_NAMES = {"known": KNOWN_ANSWERS, "answers": REFERENCES, "tests": UNIT_TESTS}
 PAIR = ("chosen", "rejected")  # of a preference set: given responses
 JOIN = "+"  # responses=a+b: a list of what is in the columns a and b
+OF_CONSTRAINTS = ("constraints", "plain_instruction")  # of a dataset of ours
 ASKING = ("instruction", "messages")
 TREE = {"message_id", "parent_id", "role", "text"}  # OpenAssistant/oasst1: a turn a row
+
+
+References = Literal["", "known", "answers", "tests"]
 
 
 @dataclass(frozen=True)
@@ -45,13 +55,24 @@ class Reading:
 
     `answers`: those given are kept, else they are left out. `joined`: the user's turn is made of instruction, input and
     context, and follows the history; else a template makes it, of the columns as they are. `pools`: several responses
-    to one question are of use. `bad`: whether a record that cannot be read ends the run or is a reject.
+    to one question are of use. `bad`: whether a record that cannot be read ends the run or is a reject. `constraints`:
+    those of a dataset of ours are read. `references`:
+    whether the column `reference` is looked for, what answers are checked by: under names that can mean nothing else
+    (`known`), in place of answers to train on (`answers`), or under those of unit tests (`tests`).
     """
 
     answers: bool = True
     joined: bool = True
     pools: bool = True
     bad: Literal["refuse", "reject"] = "refuse"
+    constraints: bool = False
+    references: References = ""
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What was said, as plain JSON. What came later is left out where it is as it was before."""
+        later = ("constraints", "references")
+        return {name: value for name, value in self.__dict__.items() if name not in later or value}
 
     @property
     def wanted(self) -> dict[str, tuple[str, ...]]:
@@ -61,7 +82,12 @@ class Reading:
             for ours, names in BESIDE_A_QUESTION.items()
             if (self.answers or ours != "response") and (self.joined or ours not in ("input", "history"))
         }
-        return {**COLUMNS, **beside}
+        constrained = {name: (name,) for name in OF_CONSTRAINTS if self.constraints}
+        checked: dict[str, tuple[str, ...]] = {}
+        if self.references:
+            names = REFERENCE_NAMES[self.references]
+            checked = {"instruction": (*COLUMNS["instruction"], "problem"), "reference": names}
+        return {**COLUMNS, **beside, **constrained, **checked}
 
 
 def recognised(names: Sequence[str], samples: Callable[[str], Sequence[Any]], reading: Reading) -> dict[str, str]:
@@ -88,7 +114,16 @@ def recognised(names: Sequence[str], samples: Callable[[str], Sequence[Any]], re
         theirs = found.get(ours)
         if theirs and not all(isinstance(value, str | list | None) for value in samples(theirs)):
             found[ours] = None  # a number that marks a choice, say: no text to keep
+    if found.get("constraints") and not all(map(_are_constraints, samples("constraints"))):
+        found |= dict.fromkeys(OF_CONSTRAINTS)  # a column of the user's own
     return {ours: theirs for ours, theirs in found.items() if theirs is not None}
+
+
+def _are_constraints(value: Any) -> bool:
+    listed = isinstance(value, list) and all(
+        isinstance(one, dict) and {"kind", "parameters"} <= one.keys() for one in value
+    )
+    return value is None or listed
 
 
 def unused(names: Iterable[str], read: Container[str], columns: Mapping[str, str], reading: Reading) -> list[str]:
@@ -97,14 +132,31 @@ def unused(names: Iterable[str], read: Container[str], columns: Mapping[str, str
     What a dataset of ours tells about its rows is no news to its maker.
     """
     names = list(names)
-    told = {"row_id", *MADE_FROM} if "row_id" in names else set()
+    told = {"row_id", LANGUAGE, *MADE_FROM} if "row_id" in names else set()
     left = [name for name in names if name not in read and name not in told]
     if reading.joined and "topic" in columns:
         left.append(columns["topic"])
+    if reading.pools and "tools" in columns and "messages" not in columns:
+        left.append(columns["tools"])  # which only a conversation can call
     if not reading.pools and "responses" in columns:
         chosen, _, others = columns["responses"].partition(JOIN)
         left += [name for name in (chosen, *others.split(JOIN)) if name and not (reading.answers and name == PAIR[0])]
     return left
+
+
+def tests_text(value: Any) -> str | None:
+    """Unit tests as text: a list of programs as JSON, one program as it stands."""
+    if isinstance(value, list) and not any(isinstance(one, str) and one.strip() for one in value):
+        return None
+    return canonical(value).decode() if isinstance(value, list | dict) else reference_text(value)
+
+
+def reference_text(value: Any) -> str | None:
+    """An answer that others are checked by, as text: files have it as text, as a number, or as a list of one."""
+    if isinstance(value, list):
+        return ", ".join(filter(None, map(reference_text, value))) or None
+    said = "" if value is None else str(value).strip()
+    return said or None
 
 
 def blank_is_nothing(ours: str, theirs: str) -> bool:
@@ -172,7 +224,7 @@ def row_of(values: Mapping[str, Any], reading: Reading, *, pair: bool = False) -
         row["messages"], answer = split_answer(turns)
         if answer is not None and not _holds(row.get("response")):
             row["response"] = answer["content"]
-            if answer.get("train") is False:
+            if reading.answers and answer.get("train") is False:
                 raise Filtered("not_to_train_on", "the answer is marked as not to be trained on", raw=answer["content"])
         if not _holds(question):
             question = last_question(turns)
@@ -203,5 +255,5 @@ def history_of(value: Any) -> list[Turn] | None:
             for pair in value
             for role, text in zip(("user", "assistant"), pair, strict=True)
         ]
-        return turns_of(asked)
-    return turns_of(value)
+        return seed_turns(asked)
+    return seed_turns(value)

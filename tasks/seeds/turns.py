@@ -4,6 +4,7 @@ marks before each turn. A turn holds `role` and `content`, and further fields on
     {"role": "assistant", "content": None, "tool_calls": [{"id": "c1", "type": "function", "function": {...}}]}
     {"role": "tool", "content": "31 C", "tool_call_id": "c1", "name": "weather"}
     {"role": "assistant", "content": "Bad answer.", "train": False}
+    {"role": "user", "content": "Hi.", "name": "ana"}
 """
 
 from __future__ import annotations
@@ -16,14 +17,23 @@ from tasks.errors import Filtered
 from tasks.seeds.kinds import described
 
 ROLES = {
-    "system": "system", "developer": "system",
-    "user": "user", "human": "user", "prompter": "user",
-    "assistant": "assistant", "gpt": "assistant", "chatgpt": "assistant", "bing": "assistant", "bard": "assistant",
-    "model": "assistant", "bot": "assistant", "ai": "assistant",
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "human": "user",
+    "prompter": "user",
+    "assistant": "assistant",
+    "gpt": "assistant",
+    "chatgpt": "assistant",
+    "bing": "assistant",
+    "bard": "assistant",
+    "model": "assistant",
+    "bot": "assistant",
+    "ai": "assistant",
     "tool": "tool",
-}  # fmt: skip
+}
 TEXT_PARTS = ("text", "input_text", "output_text", None)
-TRAIN_MARKS = ("train", "weight", "loss")  # of a turn that is not to be trained on: false, or 0
+TRAIN_MARKS = ("train", "weight", "loss")  # whether a turn is to be trained on: true or 1, false or 0
 MARKS = (  # who speaks, in a text that holds a whole conversation
     re.compile(r"(?:^|\n)\n(Human|Assistant):"),  # Anthropic/hh-rlhf
     re.compile(r"\s*### ?(Human|Assistant):"),  # timdettmers/openassistant-guanaco
@@ -31,7 +41,7 @@ MARKS = (  # who speaks, in a text that holds a whole conversation
 Turn = dict[str, Any]
 
 
-def turns_of(value: Any) -> list[Turn] | None:
+def seed_turns(value: Any) -> list[Turn] | None:
     """A conversation; None where it is empty.
 
     Raises TypeError with what was found where it is no conversation, Filtered where it holds what we do not take.
@@ -42,7 +52,7 @@ def turns_of(value: Any) -> list[Turn] | None:
 
 
 def turn_of(turn: Any) -> Turn:
-    """One turn of a conversation, in our form. Raises as `turns_of`."""
+    """One turn of a conversation, in our form. Raises as `seed_turns`."""
     if type(turn) is not dict:
         raise TypeError(f"a list with {described(turn)} in it")
     role, content = turn.get("role") or turn.get("from"), turn.get("content")
@@ -55,19 +65,36 @@ def turn_of(turn: Any) -> Turn:
         made["tool_calls"] = calls
     if known == "tool":
         made |= {field: turn[field] for field in ("tool_call_id", "name") if type(turn.get(field)) is str}
-    if any(turn.get(mark) is not None and not turn[mark] for mark in TRAIN_MARKS):
+    elif known == "user" and turn.get("name") and type(turn["name"]) is str:
+        made["name"] = turn["name"]
+    marks = [bool(turn[mark]) for mark in TRAIN_MARKS if turn.get(mark) is not None]
+    if not all(marks):
         made["train"] = False
+    elif marks and known != "assistant":  # an assistant's turn is trained on in any case
+        made["train"] = True
     return made
 
 
-def unread_fields(turn: Any) -> set[str]:
-    """The fields of a turn that hold something and are in no row."""
+def identifying(turn: Turn) -> Turn:
+    """What of a turn its row's id is made of: not the name of a user, nor a mark that it is to be trained on."""
+    return {
+        field: value
+        for field, value in turn.items()
+        if not (field == "name" and turn["role"] == "user") and not (field == "train" and value)
+    }
+
+
+def unread_fields(turn: Any, *, pools: bool = False) -> set[str]:
+    """The fields of a turn that hold something and are in no row; nor, of `pools`, in a pair."""
     if type(turn) is not dict:
         return set()
-    read = {"role", "from", "content", "value", *TRAIN_MARKS}
+    read = {"role", "from", "content", "value"}
     role = turn.get("role") or turn.get("from")
     known = ROLES.get(role.strip().lower()) if type(role) is str else None
     read |= {"assistant": {"tool_calls"}, "tool": {"tool_call_id", "name"}}.get(known or "", set())
+    if not pools:
+        read |= {"name"} if known == "user" else set()
+        read |= {mark for mark in TRAIN_MARKS if turn.get(mark) in (0, 1)}  # True and False are these
     return {field for field, value in turn.items() if field not in read and value not in (None, [], "")}
 
 

@@ -16,8 +16,9 @@ from functools import partial
 from typing import Any
 
 from tasks.curate.pair import Pair, pair
-from tasks.engine.ask import Member, Models
+from tasks.engine.ask import Models
 from tasks.engine.context import Context
+from tasks.engine.requests.asking import Member
 from tasks.engine.row import Row
 from tasks.engine.technique import Technique
 from tasks.errors import RowLoss
@@ -34,30 +35,19 @@ from tasks.judge.critique import Critique, critique
 from tasks.judge.ultrafeedback import UltraFeedback, ultrafeedback
 from tasks.models.base import Sampling
 from tasks.models.config import ModelConfig
-from tasks.models.demo.answers import overall as fair_rating
-from tasks.models.demo.checker import difficulty, question_of, verdict
-from tasks.models.demo.corpus import is_held_out
-from tasks.models.demo.domain import Question, a_question, evolved
-from tasks.models.demo.roles import a_context, any_answer
-from tasks.models.demo.train import WEIGHTS
-from tasks.models.local import load_local
-from tasks.responses import normalised
+from tasks.models.local.local import load_local
+from tasks.text.responses import normalised
+from tests.demo_model.answers import overall as fair_rating
+from tests.demo_model.checker import difficulty, question_of, verdict
+from tests.demo_model.domain import a_question, evolved
+from tests.demo_model.questions import UNSEEN, held_out
+from tests.demo_model.roles import a_context, any_answer
+from tests.demo_model.train import WEIGHTS
 from tests.rows import a_row
 
-UNSEEN = 10_000_019  # the seed of the evaluation: far from those of the corpus
 GREEDY, FREE = Sampling(temperature=0, max_new_tokens=192), Sampling(temperature=1.0, max_new_tokens=192)
 LONGEST = 400  # tokens: what a model that repeats itself without end is cut at
 Say = Callable[..., None]
-
-
-def held_out(rows: int, seed: int = UNSEEN) -> list[Question]:
-    """Different questions that training never asked to have answered."""
-    rng, found = random.Random(seed), dict[str, Question]()
-    while len(found) < rows:
-        question = a_question(rng)
-        if is_held_out(question.text):
-            found[question.text] = question
-    return list(found.values())
 
 
 async def outcome(work: Awaitable[Any]) -> Any:
@@ -84,8 +74,10 @@ def share(flags: Iterable[bool]) -> float:
 
 def usable(outcomes: list[Any], rows: list[Row]) -> float:
     """The share of rows that came out with nothing lost of the kind that is asked for again."""
-    return share(not isinstance(one, RowLoss) and not any(loss.kind == "failed" for loss in row.losses)
-                 for one, row in zip(outcomes, rows, strict=True))  # fmt: skip
+    return share(
+        not isinstance(one, RowLoss) and not any(loss.kind == "failed" for loss in row.losses)
+        for one, row in zip(outcomes, rows, strict=True)
+    )
 
 
 async def answering(models: Models, n: int, say: Say) -> None:
@@ -125,8 +117,12 @@ async def instructing(models: Models, n: int, say: Say) -> None:
     out = await through(self_instruct_instances, rows, models, SelfInstructInstances())
     say("usable: self_instruct_instances", usable(out, rows), ">= 90")
     lists = [[a_question(rng).text for _ in range(8)] for _ in range(max(n // 4, 1))]
-    out = await all_of(models.at(a_row(i, index=i)).ask("bootstrap/tasks", instructions=shown, sampling=DECODING,
-                       parse=partial(added_tasks, first=9)) for i, shown in enumerate(lists))  # fmt: skip
+    out = await all_of(
+        models.at(a_row(i, index=i)).ask(
+            "bootstrap/tasks", instructions=shown, sampling=DECODING, parse=partial(added_tasks, first=9)
+        )
+        for i, shown in enumerate(lists)
+    )
     say(f"usable: self_instruct bootstrap (of {len(lists)})", share(not isinstance(o, RowLoss) for o in out), ">= 90")
 
 
@@ -166,8 +162,12 @@ async def evolving(models: Models, n: int, say: Say) -> None:
         (q, q.reworded(rng) if i % 2 else evolved(q, OPERATIONS[i % 6], rng), bool(i % 2))
         for i, q in enumerate(questions)
     ]
-    said = await all_of(models.at(a_row(i, index=i)).ask("evol_instruct/equal", first=q.text, second=other.text,
-                        sampling=GREEDY, parse=is_equal) for i, (q, other, _) in enumerate(gold))  # fmt: skip
+    said = await all_of(
+        models.at(a_row(i, index=i)).ask(
+            "evol_instruct/equal", first=q.text, second=other.text, sampling=GREEDY, parse=is_equal
+        )
+        for i, (q, other, _) in enumerate(gold)
+    )
     say("usable: equality judge", share(not isinstance(s, RowLoss) for s in said), ">= 90")
     say("equality judge is right", share(s is same for s, (_, _, same) in zip(said, gold, strict=True)))
 

@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.endpoint [A B C D50 D200 E F G H J CPU]
 
-The server is a process of its own that sleeps and answers. Rows go through `text_generation`, the gate, the ledger
+The server is a process of its own that sleeps and answers. Rows go through `text_generation`, the admission, the ledger
 and the window, all shards at once; E to H (`resume.py`) are whole flows. Ideals are computed, or measured in the same run.
 """
 
@@ -18,16 +18,17 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
 
-from tasks.engine.ask import Member, Models
+from tasks.engine.admission import Admission
+from tasks.engine.ask import Models
 from tasks.engine.context import Context
-from tasks.engine.gate import Gate
-from tasks.engine.ledger import Ledger
 from tasks.engine.loop import run_in_loop, the_loop
-from tasks.engine.shard import run_shard
+from tasks.engine.requests.asking import Member
+from tasks.engine.shard import Place, run_shard
 from tasks.generate.text_generation import TextGeneration, text_generation
+from tasks.ledger.ledger import Ledger
 from tasks.models.base import Model
 from tasks.models.config import ModelConfig
-from tasks.models.endpoint import EndpointModel, open_endpoint
+from tasks.models.endpoint.endpoint import EndpointModel, open_endpoint
 from tasks.models.scripted import ScriptedModel
 from tests.benchmarks.bare import Bare, bare, question, script
 from tests.benchmarks.lines import Line
@@ -50,14 +51,16 @@ class Figure:
 
 def run(model: Model, rows: int, ledger: Ledger) -> Figure:
     """All rows through the technique, as the flows do it."""
-    context, gate = Context(ledger), Gate()
-    gate.widen(model.max_in_flight)
+    context, admission = Context(ledger), Admission()
+    admission.widen(model.max_in_flight)
     models = Models({"generator": [Member(model, ModelConfig(name="bench"))]}, context)
     frame = seeds([question(number) for number in range(rows)])
     shards = [frame[start : start + SHARD_ROWS] for start in range(0, rows, SHARD_ROWS)]
 
     def one(order: int) -> int:
-        outcome = run_shard(text_generation, shards[order], models, TextGeneration(), context, gate=gate, order=order)
+        outcome = run_shard(
+            text_generation, shards[order], models, TextGeneration(), context, admission=admission, place=Place(order)
+        )
         return outcome.rows.height
 
     loop_cpu, cpu, started = _loop_cpu_s(), time.process_time(), time.perf_counter()
@@ -192,9 +195,18 @@ def test_cpu() -> Line:
 
 
 TESTS: dict[str, Callable[[], Line]] = {
-    "A": test_a, "B": test_b, "C": test_c, "D50": lambda: test_d(50), "D200": lambda: test_d(200),
-    "E": test_e, "F": test_f, "G": test_g, "H": test_h, "J": test_j, "CPU": test_cpu,
-}  # fmt: skip
+    "A": test_a,
+    "B": test_b,
+    "C": test_c,
+    "D50": lambda: test_d(50),
+    "D200": lambda: test_d(200),
+    "E": test_e,
+    "F": test_f,
+    "G": test_g,
+    "H": test_h,
+    "J": test_j,
+    "CPU": test_cpu,
+}
 FLOWS = {"E", "F", "G", "H"}
 
 

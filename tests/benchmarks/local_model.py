@@ -26,7 +26,7 @@ from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedTokenizerF
 
 from tasks.models.base import Completion, Request, Sampling
 from tasks.models.config import ModelConfig
-from tasks.models.local import LocalModel, load_local
+from tasks.models.local.local import LocalModel, load_local
 
 WORDS = 4096
 PROMPTS, REFERENCE_PROMPTS = 192, 32

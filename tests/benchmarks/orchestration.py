@@ -28,7 +28,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from tasks.engine.shard_sizes import shard_sizes
+from tasks.storage.shard_sizes import shard_sizes
 
 RULE = f"scripted:{Path(__file__).with_name('rules.py')}:at_once"
 SHARD_ROWS, AT_ONCE, BAR_MS = 100, 16, 10.0
@@ -61,15 +61,19 @@ def main() -> None:
     _tell_queries("while none is", idle)
     for unit in ("cpu_s", "wall_s"):
         ours, bare, idle_s = (min(figures[unit] for figures in side) for side in (orchestrated, plain, nothing))
-        print(f"orchestration: client {unit.removesuffix('_s')} {ours:.2f} s, the plain engine {bare:.2f} s: "
-              f"{(ours - bare) / shards * 1000:.1f} ms more per shard and technique (bar, of CPU: {BAR_MS:.0f}); "
-              f"Prefect takes {idle_s / shards * 1000:.1f} ms for a task that does nothing")  # fmt: skip
+        print(
+            f"orchestration: client {unit.removesuffix('_s')} {ours:.2f} s, the plain engine {bare:.2f} s: "
+            f"{(ours - bare) / shards * 1000:.1f} ms more per shard and technique (bar, of CPU: {BAR_MS:.0f}); "
+            f"Prefect takes {idle_s / shards * 1000:.1f} ms for a task that does nothing"
+        )
     print(f"orchestration: server {min(server) / shards * 1000:.1f} ms CPU per task run, the UI's queries left out")
 
 
 def _tell_queries(when: str, times_s: list[float]) -> None:
-    print(f"orchestration: {len(times_s)} queries of the UI, {when}: median {statistics.median(times_s) * 1000:.0f} ms, "
-          f"p95 {_p95(times_s) * 1000:.0f} ms, slowest {max(times_s) * 1000:.0f} ms")  # fmt: skip
+    print(
+        f"orchestration: {len(times_s)} queries of the UI, {when}: median {statistics.median(times_s) * 1000:.0f} ms, "
+        f"p95 {_p95(times_s) * 1000:.0f} ms, slowest {max(times_s) * 1000:.0f} ms"
+    )
 
 
 def _p95(times: list[float]) -> float:
@@ -163,7 +167,7 @@ def _wait_for_task_runs(url: str, count: int) -> None:
 
 
 def _one(side: str, shards: int, folder: Path) -> None:
-    from tasks.engine.home import keep_prefect_off_the_terminal
+    from tasks.storage.home import keep_prefect_off_the_terminal
 
     keep_prefect_off_the_terminal()
     seeds = folder / "seeds.jsonl"
@@ -183,13 +187,14 @@ def _config(seeds: Any, folder: Path) -> Any:
 
 def _plain(seeds: str, folder: Path) -> dict[str, float]:
     """The engine alone: each shard read, run and written, by as many threads as the flow has."""
-    from flows.candidates import SeedRows
-    from tasks.engine.home import home, ledger_url, tables_root
+    import tasks.schemas  # noqa: F401 - with pandera, before the clock runs: the flow's warm-up has it, too
+    from flows.runs.candidates import SeedRows
     from tasks.engine.process import Settings, process
-    from tasks.engine.shard import run_shard
-    from tasks.engine.sources import open_source
-    from tasks.engine.tables import Table, write_table
+    from tasks.engine.shard import Place, run_shard
     from tasks.generate.text_generation import text_generation
+    from tasks.seeds.sources import open_source
+    from tasks.storage.home import home, ledger_url, tables_root
+    from tasks.storage.tables import Table, write_table
 
     config = _config(seeds, folder)
     settings = Settings(run="plain", home=home(), ledger=ledger_url(), tables=tables_root())
@@ -198,8 +203,15 @@ def _plain(seeds: str, folder: Path) -> dict[str, float]:
     models = process.models(config.models(), context)
 
     def run(order: int) -> Table:
-        outcome = run_shard(text_generation, tables[order].read(), models, config.text_generation, context,
-                            gate=process.gate, order=order)  # fmt: skip
+        outcome = run_shard(
+            text_generation,
+            tables[order].read(),
+            models,
+            config.text_generation,
+            context,
+            admission=process.admission,
+            place=Place(order),
+        )
         beside = {"rejects": outcome.rejects, "losses": outcome.losses, "provenance": outcome.provenance}
         return write_table(f"{settings.tables}/plain/{order}.parquet", "plain", outcome.rows, beside)
 
@@ -214,21 +226,23 @@ def _prefect(seeds: str, folder: Path) -> dict[str, float]:
     from prefect import flow
     from prefect.events.worker import EventsWorker
 
-    from flows.recipes.sft import candidates_of, folder_of, pipeline
-    from flows.run import Run
-    from flows.runners import ShardRunner
-    from flows.watch import watched
+    from flows.runs.candidates import candidates_of
+    from flows.runs.make import through_recipe
+    from flows.runs.plan import plan_of
+    from flows.runs.run import Run
+    from flows.runs.runners.shard_runner import ShardRunner
+    from flows.watch.hooks import watched
 
     figures: dict[str, float] = {}
 
     @flow(task_runner=ShardRunner(), validate_parameters=False)
     def orchestrated(source: Any, rows: int) -> None:
         config = _config(source, folder)
-        run = Run.start("sft", config, folder_of(config))
-        tables = candidates_of(config, run).take(None)
+        run = Run.start(plan_of(config))
+        tables = candidates_of(run.plan, run.settings, run.lineage).take(None)
         figures.update(wall_s=-time.perf_counter(), cpu_s=-time.process_time())
         with watched(run):
-            assert sum(table.rows for table in pipeline(config, run, tables)) == rows
+            assert sum(table.rows for table in through_recipe(run, tables)) == rows
         figures["wall_s"] += time.perf_counter()
 
     orchestrated(["Warm up."], 1)

@@ -23,8 +23,10 @@ def main() -> None:
     sizes = [int(size) for size in sys.argv[1:]] or [100_000, 1_000_000]
     figures = [_measured(size) for size in sizes]
     for size, figure in zip(sizes, figures, strict=True):
-        print(f"overhead: {size} rows, {figure['rows_per_s']:.0f} rows/s (bar 5000), peak {figure['peak_mb']:.0f} MB, "
-              f"bare loop of the same asks {figure['bare_rows_per_s']:.0f} rows/s")  # fmt: skip
+        print(
+            f"overhead: {size} rows, {figure['rows_per_s']:.0f} rows/s (bar 5000), peak {figure['peak_mb']:.0f} MB, "
+            f"bare loop of the same asks {figure['bare_rows_per_s']:.0f} rows/s"
+        )
     if len(sizes) > 1:
         print(
             f"overhead: memory at {sizes[-1]} rows is {figures[-1]['peak_mb'] / figures[0]['peak_mb']:.2f} x that at {sizes[0]} (bar 1.2)"
@@ -41,7 +43,7 @@ def _measured(size: int) -> dict[str, float]:
 
 
 def _one(size: int, folder: Path) -> None:
-    from tasks.engine.home import keep_prefect_off_the_terminal
+    from tasks.storage.home import keep_prefect_off_the_terminal
 
     keep_prefect_off_the_terminal()
     seeds = folder / "seeds.jsonl"

@@ -14,12 +14,12 @@ from pathlib import Path
 import polars as pl
 
 from tasks.curate.pair import Pair, pair
+from tasks.engine.admission import Admission
 from tasks.engine.context import Context
-from tasks.engine.digest import digest
-from tasks.engine.gate import Gate
 from tasks.engine.shard import run_shard
-from tasks.engine.tables import write_table
-from tasks.responses import response_of
+from tasks.storage.digest import digest
+from tasks.storage.tables import write_table
+from tasks.text.responses import make_response
 from tests.rows import models_of
 
 SHARD, RESPONSES = 1000, 4
@@ -27,13 +27,13 @@ SHARD, RESPONSES = 1000, 4
 
 def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 50_000
-    gate, models = Gate(1024), models_of([])
+    admission, models = Admission(1024), models_of([])
     seconds, pairs = 0.0, 0
     with tempfile.TemporaryDirectory() as folder:
         for start in range(0, count, SHARD):
             frame = judged(range(start, min(start + SHARD, count)))
             began = time.perf_counter()
-            outcome = run_shard(pair, frame, models, Pair(), Context(), gate=gate)
+            outcome = run_shard(pair, frame, models, Pair(), Context(), admission=admission)
             write_table(Path(folder) / f"{start}.parquet", "pair", outcome.rows, {"provenance": outcome.provenance})
             seconds += time.perf_counter() - began
             pairs += outcome.rows.height
@@ -45,17 +45,23 @@ def main() -> None:
 
 def judged(indices: range) -> pl.DataFrame:
     """A shard of judged pools."""
-    from tasks.schemas import RESPONSE
+    from tasks.column_types import RESPONSE
 
     rating = {"judge": "judge", "aspect": "overall", "rationale": "It says what it says.", "order": 0}
     pools = [
         [
-            response_of(f"answer {i} {j} " * 20, model=f"model-{j}", origin="pool", score=float(score),
-                        ratings=[rating | {"rating": float(score)}])
-            for j in range(RESPONSES) for score in (1 + (i * 7 + j * 3) % 5,)
+            make_response(
+                f"answer {i} {j} " * 20,
+                model=f"model-{j}",
+                origin="pool",
+                score=float(score),
+                ratings=[rating | {"rating": float(score)}],
+            )
+            for j in range(RESPONSES)
+            for score in (1 + (i * 7 + j * 3) % 5,)
         ]
         for i in indices
-    ]  # fmt: skip
+    ]
     columns = {"row_id": [digest("bench", i) for i in indices], "instruction": [f"question {i}" for i in indices]}
     return pl.DataFrame(columns).with_columns(pl.Series("responses", pools, dtype=pl.List(RESPONSE)))
 

@@ -35,9 +35,11 @@ def main() -> None:
         done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     taken = json.loads(done.stdout.splitlines()[-1])
     assert taken["requests"] == seeds * REQUESTS, taken
-    print(f"pipeline: {seeds} chains of {REQUESTS} requests ({MEAN_S} s on average), {AT_ONCE} at once, shards of up to "
-          f"{shard_rows}: {taken['wall_s']:.1f} s, the first row after {taken['first_s']:.1f} s; list scheduling without "
-          f"barriers {bound_s:.1f} s: {bound_s / taken['wall_s']:.0%} of it (bar: {BAR:.0%})")  # fmt: skip
+    print(
+        f"pipeline: {seeds} chains of {REQUESTS} requests ({MEAN_S} s on average), {AT_ONCE} at once, shards of up to "
+        f"{shard_rows}: {taken['wall_s']:.1f} s, the first row after {taken['first_s']:.1f} s; list scheduling without "
+        f"barriers {bound_s:.1f} s: {bound_s / taken['wall_s']:.0%} of it (bar: {BAR:.0%})"
+    )
 
 
 def scheduled_s(chains: list[list[float]], at_once: int) -> float:
@@ -61,11 +63,13 @@ def _one(seeds: int, shard_rows: int, folder: Path) -> None:
     from prefect import flow
 
     from flows.config import InstructionSFT
-    from flows.recipes.sft import candidates_of, folder_of, pipeline
-    from flows.run import Run
-    from flows.runners import ShardRunner
-    from flows.watch import watched
-    from tasks.engine.home import keep_prefect_off_the_terminal
+    from flows.runs.candidates import candidates_of
+    from flows.runs.make import through_recipe
+    from flows.runs.plan import plan_of
+    from flows.runs.run import Run
+    from flows.runs.runners.shard_runner import ShardRunner
+    from flows.watch.hooks import watched
+    from tasks.storage.home import keep_prefect_off_the_terminal
 
     @flow(task_runner=ShardRunner(), validate_parameters=False)
     def measured(questions: list[str]) -> dict[str, Any]:
@@ -79,14 +83,18 @@ def _one(seeds: int, shard_rows: int, folder: Path) -> None:
                 "self_instruct": {"queries": 1},
             }
         )
-        run = Run.start("sft", config, folder_of(config))
-        tables = candidates_of(config, run).take(None)
+        run = Run.start(plan_of(config))
+        tables = candidates_of(run.plan, run.settings, run.lineage).take(None)
         began = time.perf_counter()
         with watched(run):
-            made = pipeline(config, run, tables)
+            made = through_recipe(run, tables)
         assert sum(table.rows for table in made) == len(questions)
         ended = [Path(table.path).stat().st_mtime - time.time() + time.perf_counter() - began for table in made]
-        return {"wall_s": time.perf_counter() - began, "first_s": min(ended), "requests": run.context.tally.requests}
+        return {
+            "wall_s": time.perf_counter() - began,
+            "first_s": min(ended),
+            "requests": run.context.accounting.tally.requests,
+        }
 
     keep_prefect_off_the_terminal()
     measured([f"Tell me of galaxy {10**6}."])  # warms up: the first flow run of a process imports and connects

@@ -20,10 +20,10 @@ from pathlib import Path
 import torch
 from transformers import LlamaConfig
 
-from tasks.models import batch
 from tasks.models.base import Completion, Request, Sampling
 from tasks.models.config import ModelConfig
-from tasks.models.local import load_local
+from tasks.models.local import batch
+from tasks.models.local.local import load_local
 from tests.benchmarks.local_model import save_model
 
 PROMPTS, SHARED, OWN, NEW_TOKENS = 96, 600, 60, 16

@@ -76,7 +76,9 @@ def _preview(folder: Path, *options: str, home: Path | None = None) -> tuple[flo
     """Seconds of a whole command, and those of them that its model had a request."""
     with tempfile.TemporaryDirectory() as fresh:
         started = time.perf_counter()
-        told = _python(folder, "-m", "flows.cli", "sft", *options, "--preview", "5", "--json", home=home or Path(fresh))
+        told = _python(
+            folder, "-m", "flows.command.main", "sft", *options, "--preview", "5", "--json", home=home or Path(fresh)
+        )
         return time.perf_counter() - started, float(json.loads(told)["model_seconds"])
 
 

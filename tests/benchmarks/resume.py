@@ -31,7 +31,7 @@ COMMIT_S = 0.02
 @contextmanager
 def prefect_server() -> Iterator[None]:
     """A Prefect server for these tests, in a folder of its own."""
-    from tasks.engine.home import keep_prefect_off_the_terminal
+    from tasks.storage.home import keep_prefect_off_the_terminal
 
     with tempfile.TemporaryDirectory() as folder:
         os.environ["STILLROOM_HOME"] = folder
@@ -70,8 +70,23 @@ def test_e(rows: int = 2000, in_flight: int = 100) -> Line:
         (folder / "seeds.jsonl").write_text(
             "".join(json.dumps({"instruction": f"What is {number}?"}) + "\n" for number in range(rows))
         )
-        command = [sys.executable, "-m", "flows.cli", "sft", "--recipe", "respond", "--seeds", "seeds.jsonl", "--out", "out",
-                   "--json", "--model", f"bench@{url}", "--set", f"model.max_in_flight={in_flight}"]  # fmt: skip
+        command = [
+            sys.executable,
+            "-m",
+            "flows.command.main",
+            "sft",
+            "--recipe",
+            "respond",
+            "--seeds",
+            "seeds.jsonl",
+            "--out",
+            "out",
+            "--json",
+            "--model",
+            f"bench@{url}",
+            "--set",
+            f"model.max_in_flight={in_flight}",
+        ]
         environment = os.environ | {"PREFECT_API_URL": str(PREFECT_API_URL.value()), "PYTHONPATH": str(ROOT)}
         with subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL) as process:
             while len(seen(url).answered_s_ago) < 0.6 * rows:

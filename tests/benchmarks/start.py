@@ -25,7 +25,7 @@ from tests.benchmarks.lines import Line
 from tests.serving import Served, environment, free_port
 
 SERVER = ["-c", "import prefect.server.api.server"]
-STILLROOM = ["-m", "flows.cli"]
+STILLROOM = ["-m", "flows.command.main"]
 RUN = [*STILLROOM, "sft", "--recipe", "respond", "--seeds", "seeds.txt", "--out", "out", "--json"]
 MISTAKE = [*STILLROOM, "sft", "--seeds", "none.txt"]
 HELP = [*STILLROOM, "--help"]

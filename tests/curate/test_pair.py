@@ -9,23 +9,23 @@ from hypothesis import strategies as st
 from tasks.curate.pair import Pair, pair, pairs_of
 from tasks.engine.row import Row
 from tasks.errors import Filtered
-from tasks.responses import Response, name_of, normalised, response_of
+from tasks.text.responses import Response, make_response, normalised, response_name
 from tests.rows import a_row, models_of
 
 MODELS = ["large", "middle", "small"]
-STRATEGIES = ["best_vs_worst", "best_vs_random_lower", "evolved_vs_original", "stronger_model_first"]
+STRATEGIES = ["best_vs_worst", "best_vs_random_lower", "evolved_vs_original", "stronger_model_first", "strong_vs_weak"]
 
 
 def scored(**scores: float | None) -> list[Response]:
-    return [response_of(text, model="m", origin="pool", score=score) for text, score in scores.items()]
+    return [make_response(text, model="m", origin="pool", score=score) for text, score in scores.items()]
 
 
 def evolved(original: str, text: str, score: float | None = None, origin: str = "evolved") -> Response:
-    return response_of(text, model="m", origin=origin, parent=name_of({"text": original}), score=score)
+    return make_response(text, model="m", origin=origin, parent=response_name({"text": original}), score=score)
 
 
 def by_model(**texts: str) -> list[Response]:
-    return [response_of(text, model=model, origin="pool") for model, text in texts.items()]
+    return [make_response(text, model=model, origin="pool") for model, text in texts.items()]
 
 
 def texts_of(responses: list[Response], run_seed: int = 0, **params: Any) -> list[tuple[str, str]]:
@@ -114,13 +114,13 @@ REJECTED: dict[str, tuple[list[Response], dict[str, Any], str]] = {
     ),
     "models of one strength": (by_model(large="l", given="g"), {"strategy": "stronger_model_first"}, "one_model"),
     "the stronger model lost": (
-        [response_of("l", model="large", score=2.0), response_of("s", model="small", score=3.0)],
+        [make_response("l", model="large", score=2.0), make_response("s", model="small", score=3.0)],
         {"strategy": "stronger_model_first"},
         "not_better",
     ),
     "the forced model is not there": (scored(a=4, b=2), {"one_side": "mine"}, "one_side_missing"),
     "the forced model ties with all": (
-        [response_of("a", model="mine", score=2.0), response_of("b", model="m", score=2.0)],
+        [make_response("a", model="mine", score=2.0), make_response("b", model="m", score=2.0)],
         {"one_side": "mine"},
         "tie",
     ),
@@ -145,10 +145,10 @@ def test_best_vs_random_lower_draws_each_of_the_lower_ones() -> None:
 
 
 def test_one_side_stands_in_every_pair_on_a_side_drawn_where_both_are_open() -> None:
-    responses = [*scored(best=5, worst=1), response_of("mine", model="mine", score=3.0)]
+    responses = [*scored(best=5, worst=1), make_response("mine", model="mine", score=3.0)]
     drawn = [texts_of(responses, seed, one_side="mine") for seed in range(60)]
     assert {pairs[0] for pairs in drawn} == {("best", "mine"), ("mine", "worst")}
-    assert texts_of([*scored(a=2, b=1), response_of("mine", model="mine", score=3.0)], one_side="mine") == [
+    assert texts_of([*scored(a=2, b=1), make_response("mine", model="mine", score=3.0)], one_side="mine") == [
         ("mine", "b")
     ]
 
@@ -158,16 +158,25 @@ def test_the_columns_are_explicit_conversational_and_tell_why() -> None:
     turns = [
         {"role": role, "content": text} for role, text in (("user", "Hi"), ("assistant", "Hello"), ("user", "Soup?"))
     ]
-    responses = [response_of("Boil it.", model="m", origin="pool", score=4.0, ratings=[said]), *scored(**{"No.": 1.0})]
+    responses = [
+        make_response("Boil it.", model="m", origin="pool", score=4.0, ratings=[said]),
+        *scored(**{"No.": 1.0}),
+    ]
     [child] = asyncio.run(pair(a_row(messages=turns, responses=responses), models_of([]), Pair()))
     assert dict(child.changes) == {
         "prompt": turns,
         "chosen": [{"role": "assistant", "content": "Boil it."}],
         "rejected": [{"role": "assistant", "content": "No."}],
-        "score_chosen": 4.0, "score_rejected": 1.0, "chosen_model": "m", "rejected_model": "m",
-        "chosen_origin": "pool", "rejected_origin": "pool",
-        "judges": ["j"], "ratings_chosen": [said], "ratings_rejected": [],
-    }  # fmt: skip
+        "score_chosen": 4.0,
+        "score_rejected": 1.0,
+        "chosen_model": "m",
+        "rejected_model": "m",
+        "chosen_origin": "pool",
+        "rejected_origin": "pool",
+        "judges": ["j"],
+        "ratings_chosen": [said],
+        "ratings_rejected": [],
+    }
 
 
 def test_the_stronger_model_is_the_earlier_in_the_pool() -> None:
@@ -184,19 +193,27 @@ def test_the_stronger_model_is_the_earlier_in_the_pool() -> None:
 
 some_responses = st.lists(
     st.builds(
-        lambda text, model, score, parent: response_of(
-            text, model=model, score=score, origin="evolved" if parent else "pool",
-            parent=parent and name_of({"text": parent}),
+        lambda text, model, score, parent: make_response(
+            text,
+            model=model,
+            score=score,
+            origin="evolved" if parent else "pool",
+            parent=parent and response_name({"text": parent}),
         ),
-        st.sampled_from(["a", "A ", "b", "c", "d", "e"]), st.sampled_from([*MODELS, "given"]),
-        st.none() | st.sampled_from([1.0, 2.0, 2.5, 10 / 3, 5.0]), st.sampled_from(["", "", "a", "b"]),
+        st.sampled_from(["a", "A ", "b", "c", "d", "e"]),
+        st.sampled_from([*MODELS, "given"]),
+        st.none() | st.sampled_from([1.0, 2.0, 2.5, 10 / 3, 5.0]),
+        st.sampled_from(["", "", "a", "b"]),
     ),
     max_size=6,
-)  # fmt: skip
+)
 some_params = st.builds(
-    Pair, strategy=st.sampled_from(STRATEGIES), min_margin=st.sampled_from([0, 0.5, 1, 3]),
-    max_pairs_per_instruction=st.integers(1, 4), one_side=st.sampled_from(["", "", "small"]),
-)  # fmt: skip
+    Pair,
+    strategy=st.sampled_from(STRATEGIES),
+    min_margin=st.sampled_from([0, 0.5, 1, 3]),
+    max_pairs_per_instruction=st.integers(1, 4),
+    one_side=st.sampled_from(["", "", "small"]),
+)
 
 
 def outcome(responses: list[Response], params: Pair, run_seed: int) -> list[tuple[str, str]] | str:
@@ -248,3 +265,47 @@ def test_every_instruction_gives_a_pair_or_exactly_one_reject(responses: list[Re
     assert len({child.row_id for child in children}) == len(children)
     assert all(child.parents == (row.row_id,) for child in children)
     assert not row.losses
+
+
+def by_origin(**texts: str) -> list[Response]:
+    return [make_response(text, origin=origin) for origin, text in texts.items()]
+
+
+def test_the_strong_response_is_chosen_whatever_the_texts_are() -> None:
+    for strong, weak in (("a", "b"), ("b", "a")):
+        assert texts_of(by_origin(strong=strong, weak=weak), strategy="strong_vs_weak") == [(strong, weak)]
+    with pytest.raises(Filtered, match="one_model"):
+        texts_of(by_origin(strong="a", pool="b"), strategy="strong_vs_weak")
+
+
+@pytest.mark.parametrize(
+    ("strong", "weak", "pairs"),
+    [(100, 399, False), (399, 100, False), (300, 100, True), (100, 299, True), (1, 100, True), (1, 101, False)],
+    ids=["the weak too long", "the strong too long", "three times", "nearly", "both short", "both short, far apart"],
+)
+def test_a_gap_in_length_above_the_cap_makes_no_pair(strong: int, weak: int, pairs: bool) -> None:
+    responses = by_origin(strong="s" * strong, weak="w" * weak)
+    if pairs:
+        assert texts_of(responses, strategy="strong_vs_weak", max_length_ratio=3)
+        return
+    with pytest.raises(Filtered, match="length_gap") as caught:
+        texts_of(responses, strategy="strong_vs_weak", max_length_ratio=3)
+    assert str(strong) in caught.value.detail and str(weak) in caught.value.detail
+    assert texts_of(responses, strategy="strong_vs_weak"), "without a cap they are a pair"
+
+
+def test_beyond_the_cap_the_next_best_two_are_taken() -> None:
+    responses = [
+        make_response("x" * 900, score=5.0),
+        make_response("y" * 200, score=4.0),
+        make_response("z" * 150, score=1.0),
+    ]
+    assert texts_of(responses, max_length_ratio=2) == [("y" * 200, "z" * 150)]
+
+
+def test_an_origin_can_stand_in_every_pair() -> None:
+    responses = [*scored(best=5, worst=1), make_response("own", origin="on_policy", score=3.0)]
+    assert {texts_of(responses, seed, one_side="on_policy")[0] for seed in range(40)} == {
+        ("best", "own"),
+        ("own", "worst"),
+    }

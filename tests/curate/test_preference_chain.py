@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.curate.pair import Pair, pair
-from tasks.engine.ask import Member, Models
+from tasks.engine.admission import Admission
+from tasks.engine.ask import Models
 from tasks.engine.context import Context
-from tasks.engine.gate import Gate
+from tasks.engine.requests.asking import Member
 from tasks.engine.row import seed_row_id
 from tasks.engine.shard import Outcome, run_shard
 from tasks.engine.technique import Technique
@@ -64,9 +65,9 @@ def run(
     panel = [ScriptedModel(rule, name=f"m{i}") for i, rule in enumerate(rules)]
     members = [Member(model, ModelConfig(name=model.name)) for model in panel]
     models = Models({"generator": members[:1], "pool": members, "judge": members}, context)
-    gate = Gate()
-    gate.widen(64)
-    return run_shard(technique, frame, models, params, context, gate=gate)
+    admission = Admission()
+    admission.widen(64)
+    return run_shard(technique, frame, models, params, context, admission=admission)
 
 
 def instructions(count: int) -> pl.DataFrame:

@@ -27,5 +27,6 @@ def alerts(alerts_url: tuple[str, Alerts]) -> Alerts:
 @pytest.fixture(scope="package")
 def served(tmp_path_factory: pytest.TempPathFactory, alerts_url: tuple[str, Alerts]) -> Iterator[Served]:
     served = Served(tmp_path_factory.mktemp("served"), free_port(), STILLROOM_ALERT_WEBHOOK=alerts_url[0])
+    served.chain(False)  # else every SFT run of a test is followed by a DPO run of the demo model
     yield served
     served.stop()

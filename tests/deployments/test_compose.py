@@ -36,8 +36,13 @@ class Composed(Api):
         super().__init__(f"http://127.0.0.1:{self.port}", AUTH)
         self.folder, self._ends = folder, ends
         self.file = read("compose.yaml")
-        self._here = {"postgres:5432": f"127.0.0.1:{postgres.port}", "0.0.0.0": "127.0.0.1", "//server": "//127.0.0.1",
-                      "4200": str(self.port), "/data": str(folder)}  # fmt: skip
+        self._here = {
+            "postgres:5432": f"127.0.0.1:{postgres.port}",
+            "0.0.0.0": "127.0.0.1",
+            "//server": "//127.0.0.1",
+            "4200": str(self.port),
+            "/data": str(folder),
+        }
         self._given = {"STILLROOM_DB_PASSWORD": postgres.password, "PREFECT_SERVER_API_AUTH_STRING": AUTH}
         self.workers: list[tuple[subprocess.Popen[bytes], int]] = []
 
@@ -57,9 +62,14 @@ class Composed(Api):
         command = self.file["services"][service].get("command", command_of_image())
         said = self._ends.enter_context((self.folder / f"{service}.out").open("ab"))
         process = subprocess.Popen(
-            [self.here(word) for word in command], cwd=self.folder, env=self.environment(service) | more,
-            stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True,
-        )  # fmt: skip
+            [self.here(word) for word in command],
+            cwd=self.folder,
+            env=self.environment(service) | more,
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+            start_new_session=True,
+        )
         self._ends.callback(_end, process)
         return process
 

@@ -10,7 +10,8 @@ import jsonschema
 import kubernetes_validate
 import pytest
 
-from flows.config import InstructionSFT, PreferenceDPO, RunConfig, load_config
+from flows.config import InstructionSFT, PreferenceDPO, RunConfig
+from flows.config_file import load_config
 from tests.deployments.files import DEPLOYMENTS, ROOT, command_of_image, containers, environments, manifests, read
 
 KUBERNETES = "1.37"
@@ -28,20 +29,18 @@ def test_a_config_says_what_its_flow_takes(name: str) -> None:
 
 
 def test_the_nightly_dpo_takes_the_folder_that_the_nightly_sft_publishes() -> None:
-    from flows.recipes.sft import folder_of
-
     sft = load_config(InstructionSFT, DEPLOYMENTS / "configs/instruction-sft.yaml", {})
     dpo = load_config(PreferenceDPO, DEPLOYMENTS / "configs/preference-dpo.yaml", {})
     assert isinstance(sft, InstructionSFT)
     assert isinstance(dpo, PreferenceDPO)
-    assert str(folder_of(sft)) == dpo.instructions
+    assert f"datasets/{sft.dataset}" == dpo.instructions
 
 
 def test_prefect_reads_every_field_of_its_file() -> None:
     from prefect.cli.deploy._models import DeploymentConfig, PrefectYamlModel
 
     file = read("prefect.yaml")
-    assert len(PrefectYamlModel.model_validate(file).deployments) == 3
+    assert len(PrefectYamlModel.model_validate(file).deployments) == 4
     for deployment in file["deployments"]:
         assert set(deployment) <= set(DeploymentConfig.model_fields)
     assert set(file) <= {*PrefectYamlModel.model_fields, "definitions"}
@@ -50,11 +49,11 @@ def test_prefect_reads_every_field_of_its_file() -> None:
 def test_a_deployment_names_what_there_is() -> None:
     from prefect.flows import load_flow_from_entrypoint
 
-    from flows import deploy
+    from flows.service import deploy
 
     for deployment in read("prefect.yaml")["deployments"]:
         flow: Any = load_flow_from_entrypoint(deployment["entrypoint"])
-        step = deployment["build"][0]["flows.deploy.nightly"]
+        step = deployment["build"][0]["flows.service.deploy.nightly"]
         assert step["deployment"] == f"{flow.name}/{deployment['name']}"
         assert set(deployment["parameters"]) <= set(flow.parameters.properties)
         assert deployment["work_pool"]["name"] == deploy.POOL
@@ -82,7 +81,7 @@ def test_an_automation_listens_to_our_flows_and_events() -> None:
     from flows.instruction_sft import instruction_sft
     from flows.preference_dpo import preference_dpo
     from flows.retry_failed import retry_failed
-    from flows.watch import PUBLISHED
+    from flows.watch.hooks import PUBLISHED
 
     flows = {flow.name for flow in (instruction_sft, preference_dpo, retry_failed)}
     *about_runs, about_rejects = (automation["trigger"] for automation in read("automations.yaml")["automations"])
@@ -136,7 +135,7 @@ def test_every_environment_variable_is_one_that_is_read(place: str, variables: d
 
 
 def test_server_address_pool_and_image_are_the_same_everywhere() -> None:
-    from flows import deploy
+    from flows.service import deploy
 
     services = read("compose.yaml")["services"]
     service = next(manifest for manifest in manifests() if manifest["kind"] == "Service")

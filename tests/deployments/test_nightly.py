@@ -45,7 +45,7 @@ def killed(served: Served) -> Killed:
 
 
 def test_the_schedules_are_off_and_the_form_explains_itself(served: Served) -> None:
-    for name in ("instruction-sft-nightly", "preference-dpo-nightly", "retry-failed"):
+    for name in ("instruction-sft-nightly", "preference-dpo-nightly", "retry-failed", "clean-weekly"):
         deployment = served.deployment(name)
         assert deployment["description"]
         assert [(s["active"], s["schedule"]["timezone"]) for s in deployment["schedules"]] == [(False, "Europe/Berlin")]
@@ -55,7 +55,10 @@ def test_the_schedules_are_off_and_the_form_explains_itself(served: Served) -> N
     fields = schema["definitions"]["InstructionSFT"]
     assert fields["additionalProperties"] is False
     assert list(fields["properties"])[:5] == ["recipe", "seeds", "rows", "name", "model"]
-    assert fields["properties"]["recipe"]["enum"] == ["respond", "basic", "seeded", "evolved"]
+    ours = fields["properties"]["recipe"]["anyOf"][0]["enum"]
+    files = {path.stem for path in (ROOT / "flows" / "recipes" / "sft").glob("*.py")}
+    assert ours == sorted(files - {"__init__"})
+    assert {"basic", "evolved", "respond", "seeded"} <= set(ours)
     assert fields["properties"]["max_reject_fraction"]["maximum"] == 1
     unexplained = [n for n, f in fields["properties"].items() if "description" not in f and "$ref" not in str(f)]
     assert unexplained == []
@@ -69,6 +72,7 @@ def test_a_typing_error_in_the_form_is_refused(served: Served) -> None:
 
 
 def test_a_run_of_the_form_completes_in_a_worker_and_the_dpo_run_follows(served: Served) -> None:
+    served.chain(True)
     seeds = [{"instruction": "What is 2 + 3?"}, {"instruction": "Name two colours."}]
     run_id = served.start_run(
         "instruction-sft-nightly", config={**slow_config(0), "seeds": seeds, "name": "nightly-sft"}
@@ -84,19 +88,45 @@ def test_a_run_of_the_form_completes_in_a_worker_and_the_dpo_run_follows(served:
         return next(iter(served.runs_of("preference-dpo-nightly")), None)
 
     chained = served.ended(until(followed, 60, "the DPO run starts by itself")["id"])
+    served.chain(False)
     assert chained["state_type"] == "COMPLETED", chained["state"]["message"]
-    assert chained["parameters"]["config"]["instructions"] == "datasets/nightly-sft"
+    assert (
+        chained["parameters"]["published"] == chained["parameters"]["config"]["instructions"] == "datasets/nightly-sft"
+    )
     pairs = pl.read_parquet(served.folder / "datasets/nightly-dpo/data/train.parquet")
     assert {"chosen", "rejected"} <= set(pairs.columns)
+
+
+def test_the_dpo_run_takes_the_dataset_that_was_published_and_mixes_it_with_no_other(served: Served) -> None:
+    served.chain(True)
+    followed = {run["id"] for run in served.runs_of("preference-dpo-nightly")}
+    config = slow_config(0) | {"seeds": [{"instruction": "Name a city."}], "name": "by-hand-sft"}
+    assert served.ended(served.start_run("instruction-sft-nightly", config=config))["state_type"] == "COMPLETED"
+    new = until(
+        lambda: [run for run in served.runs_of("preference-dpo-nightly") if run["id"] not in followed],
+        60,
+        "the DPO run",
+    )
+    served.chain(False)
+    assert new[0]["parameters"]["published"] == "datasets/by-hand-sft"
+    run = served.ended(new[0]["id"])
+    assert run["state_type"] == "COMPLETED", run["state"]["message"]
+    pairs = pl.read_parquet(served.folder / "datasets/nightly-dpo-by-hand-sft/data/train.parquet")
+    assert [row[0]["content"] for row in pairs["prompt"]] == ["Name a city."]
 
 
 def test_the_command_on_the_same_home_shows_its_run_in_the_same_ui(served: Served, killed: Killed) -> None:
     (served.folder / "seeds.txt").write_text("Name a colour.\n")
     options = ["--recipe", "respond", "--seeds", "seeds.txt", "--model", SLOW_RULES, "--out", "by-hand"]
     said = subprocess.run(
-        [sys.executable, "-m", "flows.cli", "sft", *options],
-        cwd=served.folder, env=served.environment, capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
+        [sys.executable, "-m", "flows.command.main", "sft", *options],
+        cwd=served.folder,
+        env=served.environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
     assert said.returncode == 0, said.stderr
     runs = served.ask("flow_runs/filter", {"flow_runs": {"deployment_id": {"is_null_": True}}})
     assert [run["state_type"] for run in runs if "by-hand" in run["name"]] == ["COMPLETED"]
@@ -141,6 +171,24 @@ def test_a_run_with_many_refused_rows_is_told(served: Served, alerts: list[dict[
     assert "50 % of its rows" in told[0]["text"]
 
 
+def test_a_clean_up_beside_a_run_under_way_hurts_neither_it_nor_the_server(served: Served) -> None:
+    config = {**slow_config(1600, 2), "name": "beside"}
+    before = len(served.requests())
+    run_id = served.start_run("instruction-sft-nightly", config=config)
+    until(lambda: len(served.requests()) > before + 40, 120, "the run makes requests")
+    cleaned = served.ended(served.start_run("clean-weekly", older_than="0h"))
+    assert cleaned["state_type"] == "COMPLETED", cleaned["state"]["message"]
+    assert served.run(run_id)["state_type"] == "RUNNING"
+    assert served.ended(run_id)["state_type"] == "COMPLETED"
+    assert pl.read_parquet(served.folder / "datasets/beside/data/train.parquet").height == 1600
+    assert len(served.requests()) - before == 1600
+    assert list(served.home.glob("tables/*/*"))
+    assert served.ended(served.start_run("clean-weekly", older_than="0h"))["state_type"] == "COMPLETED"
+    assert not list(served.home.glob("tables/*/*"))
+    assert served.ended(served.start_run("instruction-sft-nightly", config=config))["state_type"] == "COMPLETED"
+    assert len(served.requests()) - before == 1600
+
+
 def test_the_file_deploys_from_anywhere_and_a_worker_elsewhere_writes_where_it_was_started(
     served: Served, tmp_path: Path
 ) -> None:
@@ -148,7 +196,7 @@ def test_the_file_deploys_from_anywhere_and_a_worker_elsewhere_writes_where_it_w
     prefect = [sys.executable, "-m", "prefect"]
     deploy = [*prefect, "--no-prompt", "deploy", "--all", "--prefect-file", str(ROOT / "deployments" / "prefect.yaml")]
     said = subprocess.run(deploy, cwd=tmp_path, env=elsewhere, capture_output=True, text=True, timeout=300, check=False)
-    assert said.stdout.count("successfully created") == 3, said.stdout + said.stderr
+    assert said.stdout.count("successfully created") == 4, said.stdout + said.stderr
     own = until(lambda: served.process_of("prefect worker start"), 60, "the own worker")
     os.kill(own, signal.SIGSTOP)  # so that the other one takes the run
     try:

@@ -8,15 +8,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tasks.engine.ask import Member, Models
+from tasks.engine.admission import Admission
+from tasks.engine.ask import Models
 from tasks.engine.context import Context
-from tasks.engine.gate import Gate
-from tasks.engine.ledger import Ledger, completion_of
-from tasks.engine.ledger_statements import FOUND
 from tasks.engine.loop import run_in_loop
-from tasks.engine.shard import Outcome, run_shard
+from tasks.engine.requests.asking import Member
+from tasks.engine.shard import Outcome, Place, run_shard
 from tasks.engine.technique import Technique
 from tasks.generate.text_generation import TextGeneration, text_generation
+from tasks.ledger.ledger import Ledger
+from tasks.ledger.statements import FOUND
+from tasks.ledger.stored import stored_completion
 from tasks.models.base import Completion
 from tasks.models.config import ModelConfig
 from tasks.notices import heard
@@ -55,19 +57,34 @@ class Served:
         return self.outcome.losses["reason"].to_list()
 
 
-def run_served(name: str, folder: Path, instructions: Sequence[str], *, technique: Technique[Any] = text_generation,
-               params: Any = None, shards: int = 1, context: dict[str, Any] | None = None, **config: Any) -> Served:  # fmt: skip
+def run_served(
+    name: str,
+    folder: Path,
+    instructions: Sequence[str],
+    *,
+    technique: Technique[Any] = text_generation,
+    params: Any = None,
+    shards: int = 1,
+    context: dict[str, Any] | None = None,
+    **config: Any,
+) -> Served:
     """One shard of instructions against the endpoint of this name, on the ledger in a folder."""
     ledger = Ledger(f"sqlite:///{folder / 'ledger.sqlite'}")
     model, settings = opened(name, **config), ModelConfig(name=name, **config)
     run = Served(Context(ledger, **(context or {})))
-    models, gate = Models({"generator": [Member(model, settings)]}, run.context), Gate()
-    gate.widen(settings.max_in_flight)
+    models, admission = Models({"generator": [Member(model, settings)]}, run.context), Admission()
+    admission.widen(settings.max_in_flight)
     try:
         with heard(run.told.append):
             run.outcome = run_shard(
-                technique, seeds(instructions), models, params or TextGeneration(), run.context, gate=gate, shards=shards
-            )  # fmt: skip
+                technique,
+                seeds(instructions),
+                models,
+                params or TextGeneration(),
+                run.context,
+                admission=admission,
+                place=Place(0, shards),
+            )
     except Exception as error:  # noqa: BLE001 - the tests look at it
         run.error = error
     finally:
@@ -82,4 +99,4 @@ def completions_in(folder: Path) -> list[Completion]:
     import sqlite3
 
     with closing(sqlite3.connect(folder / "ledger.sqlite")) as connection:
-        return [completion_of(row) for row in connection.execute(f"SELECT {', '.join(FOUND)} FROM completions")]
+        return [stored_completion(row) for row in connection.execute(f"SELECT {', '.join(FOUND)} FROM completions")]

@@ -10,20 +10,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.engine.ask import Member, Models
-from tasks.engine.bill import Bill, cost_of
-from tasks.engine.budget import Budget
+from tasks.engine.accounting import Accounting, Budget, cost_of
+from tasks.engine.admission import Admission
+from tasks.engine.ask import Models
 from tasks.engine.context import Context
-from tasks.engine.gate import Gate
 from tasks.engine.loop import run_in_loop, the_loop
-from tasks.engine.shard import Outcome, run_shard
-from tasks.engine.table_step import run_table_step
+from tasks.engine.requests.asking import Member
+from tasks.engine.requests.pending import PendingRequest
+from tasks.engine.shard import Outcome, run_shard, run_table_step
 from tasks.errors import Interrupted, RequestRefused
 from tasks.generate.bootstrap import Bootstrap, bootstrap
 from tasks.generate.text_generation import TextGeneration, text_generation
 from tasks.models.base import Completion, Request
 from tasks.models.config import ModelConfig
-from tasks.models.endpoint import open_endpoint
+from tasks.models.endpoint.endpoint import open_endpoint
 from tasks.models.scripted import ScriptedModel
 from tests.engine.world import World, seeds, world
 from tests.models.server import Server, chat, serving
@@ -56,12 +56,12 @@ def test_never_a_request_too_many_and_two_runs_pay_what_one_would(
     with world(tmp_path_factory.mktemp("budget")) as w:
         first = w.run(QUESTIONS, slowly, in_flight=in_flight, shard_rows=shard_rows, budget=Budget(max_requests=most))
         assert first.requests == most
-        assert first.context.budget_reached == (most < unlimited)
+        assert first.context.accounting.is_spent == (most < unlimited)
         assert (first.pending == 0) == (most == unlimited)
         assert first.frame().height + first.frame("rejects").height + first.pending == len(QUESTIONS)
         again = w.run(QUESTIONS, slowly)
         assert first.requests + again.requests == unlimited
-        assert not again.context.budget_reached
+        assert not again.context.accounting.is_spent
 
 
 @pytest.mark.parametrize(("limit", "reached"), [(0, True), (1, True), (70, True), (7 * 30 - 1, False), (7 * 30, False)])
@@ -72,11 +72,17 @@ def test_tokens_and_cost_stop_what_is_new_and_keep_what_is_in_flight(
     config, in_flight = ModelConfig(name="scripted", price_prompt=1e6, price_completion=1e6), 4  # a token costs 1
     with world(tmp_path) as w:
         run = w.run(
-            QUESTIONS, lambda _: Completion("yes", "stop", 5, 2), in_flight=in_flight, config=config,
+            QUESTIONS,
+            lambda _: Completion("yes", "stop", 5, 2),
+            in_flight=in_flight,
+            config=config,
             budget=Budget(**{kind: limit}),
-        )  # fmt: skip
-        assert run.context.budget_reached == reached
-        assert (run.context.tally.cost, run.context.tally.prompt_tokens) == (7 * run.requests, 5 * run.requests)
+        )
+        assert run.context.accounting.is_spent == reached
+        assert (run.context.accounting.tally.cost, run.context.accounting.tally.prompt_tokens) == (
+            7 * run.requests,
+            5 * run.requests,
+        )
         assert run.requests == 30 if not reached else -(-limit // 7) <= run.requests <= -(-limit // 7) + in_flight
         assert run.frame().height == run.requests
 
@@ -85,7 +91,7 @@ def test_what_the_ledger_has_costs_nothing(tmp_path: Path) -> None:
     with world(tmp_path) as w:
         w.run(QUESTIONS, lambda _: "yes")
         free = w.run(QUESTIONS, lambda _: "yes", budget=Budget(max_requests=0, max_total_tokens=0, max_cost_usd=0))
-        assert (free.requests, free.pending, free.context.budget_reached) == (0, 0, False)
+        assert (free.requests, free.pending, free.context.accounting.is_spent) == (0, 0, False)
 
 
 def test_a_row_of_which_one_ask_is_too_many_keeps_the_others(tmp_path: Path) -> None:
@@ -95,7 +101,7 @@ def test_a_row_of_which_one_ask_is_too_many_keeps_the_others(tmp_path: Path) -> 
         assert (cut.requests, cut.pending) == (3, 1)
         whole = w.run(["one row"], slowly, params=asks)
         assert whole.pending == 0
-        alone = whole.context.tally.requests + whole.context.tally.ledger_hits
+        alone = whole.context.accounting.tally.requests + whole.context.accounting.tally.ledger_hits
         assert whole.requests == alone - 3
 
 
@@ -113,9 +119,13 @@ def test_a_table_step_that_is_cut_is_pending_as_a_whole_and_goes_on(most: int, t
     params = Bootstrap(target=10_000, max_rounds=3, prompts_per_round=4, max_similarity=1)
 
     def grown(w: World, budget: Budget) -> tuple[Outcome, int, bool]:
-        model, context = ScriptedModel(continued, max_in_flight=2), Context(w.ledger, budget=budget)
+        model, context = ScriptedModel(continued, max_in_flight=2), Context(w.ledger, accounting=Accounting(budget))
         models = Models({"generator": [Member(model, ModelConfig(name="scripted"))]}, context)
-        return run_table_step(bootstrap, frame, models, params, context), len(model.requests), context.budget_reached
+        return (
+            run_table_step(bootstrap, frame, models, params, context),
+            len(model.requests),
+            context.accounting.is_spent,
+        )
 
     with world(tmp_path) as w:
         outcome, requests, reached = grown(w, Budget(max_requests=most))
@@ -127,12 +137,12 @@ def test_a_table_step_that_is_cut_is_pending_as_a_whole_and_goes_on(most: int, t
 
 def through_an_endpoint(w: World, name: str, context: Context, in_flight: int) -> Outcome:
     config = ModelConfig(name=name, max_in_flight=in_flight)
-    model, gate = open_endpoint(config), Gate()
-    gate.widen(in_flight)
+    model, admission = open_endpoint(config), Admission()
+    admission.widen(in_flight)
     context.ledger = w.ledger
     try:
         models = Models({"generator": [Member(model, config)]}, context)
-        return run_shard(text_generation, seeds(QUESTIONS), models, TextGeneration(), context, gate=gate)
+        return run_shard(text_generation, seeds(QUESTIONS), models, TextGeneration(), context, admission=admission)
     finally:
         run_in_loop(model.close())
 
@@ -140,11 +150,11 @@ def through_an_endpoint(w: World, name: str, context: Context, in_flight: int) -
 @pytest.mark.parametrize("budget", [Budget(max_requests=6), Budget(max_total_tokens=30)])
 def test_what_waits_for_a_slot_of_an_endpoint_has_not_been_admitted(budget: Budget, tmp_path: Path) -> None:
     with world(tmp_path) as w, serving(chat(delay_s=0.05)) as server:
-        context = Context(budget=budget)
+        context = Context(accounting=Accounting(budget))
         outcome = through_an_endpoint(w, server.name, context, in_flight=3)
         sent = len(server.bodies)
         assert sent == 6 if budget.max_requests else 3 <= sent <= 6  # 10 tokens each, three at a time
-        assert outcome.rows.height == sent == context.tally.requests
+        assert outcome.rows.height == sent == context.accounting.tally.requests
         assert outcome.pending == 30 - sent
         through_an_endpoint(w, server.name, Context(), in_flight=3)
         assert len(server.bodies) == 30
@@ -152,7 +162,7 @@ def test_what_waits_for_a_slot_of_an_endpoint_has_not_been_admitted(budget: Budg
 
 def test_a_request_that_has_to_be_tried_again_is_one_request(tmp_path: Path) -> None:
     with world(tmp_path) as w, serving(http(429), http(503), chat()) as server:
-        context = Context(budget=Budget(max_requests=2))
+        context = Context(accounting=Accounting(Budget(max_requests=2)))
         outcome = through_an_endpoint(w, server.name, context, in_flight=1)
         assert (outcome.rows.height, outcome.pending, len(server.bodies)) == (2, 28, 4)
 
@@ -175,7 +185,7 @@ def test_a_halted_run_waits_for_what_is_in_flight_and_a_cut_one_for_nothing(
 
 
 def test_a_refused_request_was_a_request() -> None:
-    context = Context(budget=Budget(max_requests=1))
+    context = Context(accounting=Accounting(Budget(max_requests=1)))
 
     def refuses(_: Request) -> str:
         raise RequestRefused("bad_request")
@@ -189,13 +199,13 @@ def test_a_refused_request_was_a_request() -> None:
 
 
 def test_a_request_is_admitted_once_however_often_it_is_tried() -> None:
-    context = Context(budget=Budget(max_requests=1))
-    bill = Bill(context, a_row(), ModelConfig())
+    context = Context(accounting=Accounting(Budget(max_requests=1)))
+    bill = PendingRequest(context, a_row(), ModelConfig())
     bill.admit()
     bill.admit()
     assert not context.may_pay()
     with pytest.raises(Interrupted):
-        Bill(context, a_row(), ModelConfig()).admit()
+        PendingRequest(context, a_row(), ModelConfig()).admit()
 
 
 def test_prices_are_of_a_million_tokens() -> None:

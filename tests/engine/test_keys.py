@@ -9,13 +9,13 @@ from typing import Any
 import polars as pl
 import pytest
 
-from tasks.engine.ask import Member
 from tasks.engine.keys import code_digest, epochs_of, shard_key, step_key
-from tasks.engine.templates import digest_of
+from tasks.engine.requests.asking import Member
 from tasks.generate.evol_instruct import evol_instruct
 from tasks.generate.text_generation import TextGeneration, text_generation
 from tasks.models.config import ModelConfig
 from tasks.models.scripted import ScriptedModel
+from tasks.text.prompts import Prompts
 
 MODEL = ScriptedModel([], identity="one")
 KNOWN: dict[str, Any] = {
@@ -66,8 +66,10 @@ def test_the_code_of_a_step_is_its_module_and_all_that_it_imports(tmp_path: Path
 
 
 def test_a_step_with_prompts_has_them_in_its_key() -> None:
-    assert digest_of("evol_instruct") != digest_of("self_instruct")
-    assert step_key("evol_instruct", evol_instruct.function, "en") != step_key("other", evol_instruct.function, "en")
+    assert Prompts().digest_of("evol_instruct") != Prompts().digest_of("self_instruct")
+    assert step_key("evol_instruct", evol_instruct.function, Prompts()) != step_key(
+        "other", evol_instruct.function, Prompts()
+    )
 
 
 def test_epochs_are_those_of_the_rows_at_hand() -> None:
@@ -77,28 +79,27 @@ def test_epochs_are_those_of_the_rows_at_hand() -> None:
 
 
 def test_changed_prompts_are_another_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    from tasks.engine import keys
 
     function = evol_instruct.function
-    before = step_key("evol_instruct", function, "en")
-    monkeypatch.setattr(keys, "digest_of", lambda name, language: f"{name} in {language}, reworded")
-    assert step_key("evol_instruct", function, "en") != before
-    assert step_key("evol_instruct", function, "en") != step_key("evol_instruct", function, "de")
+    before = step_key("evol_instruct", function, Prompts())
+    monkeypatch.setattr(Prompts, "digest_of", lambda prompts, name: f"{name} in {prompts.language}, reworded")
+    assert step_key("evol_instruct", function, Prompts()) != before
+    assert step_key("evol_instruct", function, Prompts()) != step_key("evol_instruct", function, Prompts(language="de"))
 
 
-@pytest.mark.parametrize("change", [{"language": "de"}, {"seed": 1}, {"max_attempts": 9}], ids=str)
+@pytest.mark.parametrize("change", [{"prompts": Prompts(language="de")}, {"seed": 1}, {"max_attempts": 9}], ids=str)
 def test_a_setting_that_shapes_a_table_puts_it_in_another_place(
     change: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tasks.engine import orchestrate
+    from tasks.engine import prefect as door
     from tasks.engine.process import Settings
-    from tasks.engine.tables import write_table
+    from tasks.storage.tables import write_table
 
-    monkeypatch.setattr(orchestrate, "step_key", lambda *_: "the same code and prompts")
+    monkeypatch.setattr(door, "step_key", lambda *_: "the same code and prompts")
     table = write_table(tmp_path / "seeds.parquet", "seeds", pl.DataFrame({"row_id": ["a"]}), {})
     settings = Settings(run="sft-1", home=tmp_path, ledger="", tables="tables")
     places = [
-        orchestrate._place(text_generation, [table], orchestrate.Common({}, TextGeneration(), one))[0]
+        door._place(text_generation, [table], door.Common({}, TextGeneration(), one))[0]
         for one in (
             settings,
             settings,

@@ -14,11 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tasks.engine.admission import WINDOWS_BEGUN, Admission
 from tasks.engine.ask import Models
-from tasks.engine.digest import uniform
-from tasks.engine.gate import WINDOWS_BEGUN, Gate
 from tasks.engine.row import Row
-from tasks.engine.tables import encoded
 from tasks.engine.technique import Params, technique
 from tasks.engine.validate import TableError
 from tasks.errors import Filtered, PermanentError, RequestRefused, Unusable
@@ -26,6 +24,8 @@ from tasks.generate.text_generation import TextGeneration
 from tasks.models.base import Completion, Request, Sampling
 from tasks.models.config import ModelConfig
 from tasks.schemas import Instructions, Rows
+from tasks.storage.digest import uniform
+from tasks.storage.tables import encoded
 from tests.engine.world import Run, seeds, world
 
 laws = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
@@ -356,17 +356,17 @@ def test_no_more_requests_are_under_way_than_the_window_and_the_oldest_shard_goe
 
 def test_of_the_rows_that_wait_to_begin_those_of_the_oldest_shard_are_admitted_first() -> None:
     async def admitted() -> list[int]:
-        gate, order = Gate(1), list[int]()
+        admission, order = Admission(1), list[int]()
 
         async def row(shard: int) -> None:
-            await gate.enter(shard)
+            await admission.enter(shard)
             order.append(shard)
-            gate.leave()
+            admission.leave()
 
-        await gate.enter(0)
+        await admission.enter(0)
         rows = [asyncio.create_task(row(shard)) for shard in (5, 1, 3, 1)]
         await asyncio.sleep(0)
-        gate.leave()
+        admission.leave()
         await asyncio.gather(*rows)
         return order
 

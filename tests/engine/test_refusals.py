@@ -13,7 +13,7 @@ from aiohttp import web
 
 from tasks.errors import PermanentError
 from tasks.models.base import Sampling
-from tasks.models.refusals import ALIKE
+from tasks.models.endpoint.refusals import ALIKE
 from tests.engine.served import run_served
 from tests.models.server import Behaviour, answer, body, chat, serving, status
 
@@ -68,7 +68,7 @@ def test_the_key_says_what_was_left_out_and_the_next_run_asks_for_nothing(tmp_pa
         asked = len(server.bodies)
         again = run_served(server.name, tmp_path, questions(10))
         assert len(server.bodies) == asked
-        assert (again.context.tally.requests, again.context.tally.ledger_hits) == (0, 10)
+        assert (again.context.accounting.tally.requests, again.context.accounting.tally.ledger_hits) == (0, 10)
     assert again.responses == first.responses
     assert again.outcome is not None
     sampled = {json.loads(text)["left_out"][0] for text in again.outcome.provenance["sampling"].to_list()}
@@ -85,14 +85,31 @@ def test_the_answers_of_a_server_that_takes_it_are_others(tmp_path: Path) -> Non
 
 
 TAKEN_ILL: dict[str, tuple[str, dict[str, Any]]] = {
-    "OpenAI, unknown": ("temperature", {"error": {"message": "Unsupported parameter: 'temperature' is not supported with this model.", "param": "temperature"}}),
-    "OpenAI, unrecognized": ("presence_penalty", {"error": {"message": "Unrecognized request argument supplied: presence_penalty"}}),
+    "OpenAI, unknown": (
+        "temperature",
+        {
+            "error": {
+                "message": "Unsupported parameter: 'temperature' is not supported with this model.",
+                "param": "temperature",
+            }
+        },
+    ),
+    "OpenAI, unrecognized": (
+        "presence_penalty",
+        {"error": {"message": "Unrecognized request argument supplied: presence_penalty"}},
+    ),
     "transformers serve": ("seed", {"detail": "Unexpected fields in the request: {'seed'}"}),
-    "FastAPI": ("seed", {"detail": [{"type": "extra_forbidden", "loc": ["body", "seed"], "msg": "Extra inputs are not permitted"}]}),
+    "FastAPI": (
+        "seed",
+        {"detail": [{"type": "extra_forbidden", "loc": ["body", "seed"], "msg": "Extra inputs are not permitted"}]},
+    ),
     "Groq": ("presence_penalty", {"error": {"message": "property 'presence_penalty' is unsupported"}}),
-    "one of two": ("top_p", {"error": {"message": "`temperature` and `top_p` cannot both be specified for this model."}}),
+    "one of two": (
+        "top_p",
+        {"error": {"message": "`temperature` and `top_p` cannot both be specified for this model."}},
+    ),
     "deprecated": ("top_p", {"error": {"message": "`top_p` is deprecated for this model."}}),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("name", "words"), TAKEN_ILL.values(), ids=TAKEN_ILL.keys())

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from tasks.engine.accounting import Accounting, Budget
 from tasks.engine.ask import Models
-from tasks.engine.budget import Budget
 from tasks.engine.row import Row
 from tasks.engine.technique import Params, technique
 from tasks.errors import PermanentError
@@ -51,7 +51,7 @@ def cut_and_told(run: Served, _server: Server) -> None:
 
 def estimated(run: Served, server: Server) -> None:
     good(run, server)
-    assert 0 < run.context.tally.prompt_tokens + run.context.tally.completion_tokens < 100
+    assert 0 < run.context.accounting.tally.prompt_tokens + run.context.accounting.tally.completion_tokens < 100
     assert ["counts no tokens" in line for line in run.told] == [True]
 
 
@@ -97,7 +97,7 @@ RIGHT: dict[str, tuple[Check, dict[str, Any]]] = {
     "thinking_parts": (thought, {}),
     "tool_call_text": (rejected("tool_call", 3), {}),
     "invisible": (rejected("empty", 3), {}),
-    "usage_none": (estimated, {"context": {"budget": Budget(max_total_tokens=1000)}}),
+    "usage_none": (estimated, {"context": {"accounting": Accounting(Budget(max_total_tokens=1000))}}),
     "usage_fraction": (good, {}),
     "stream_unasked": (streamed, {}),
     "needs_a_field": (refused("parameter.enable_thinking must be set to false"), {}),
@@ -152,11 +152,11 @@ def test_a_key_that_is_spent_ends_the_run_and_the_same_command_goes_on(tmp_path:
         assert (len(server.bodies), len(run.on_record)) == (3, 2)
         server.behaviours = [played("usage_fraction")]
         again = run_served(server.name, tmp_path, questions, max_in_flight=1)
-    assert (again.context.tally.ledger_hits, len(again.responses)) == (2, 6)
+    assert (again.context.accounting.tally.ledger_hits, len(again.responses)) == (2, 6)
 
 
 def test_a_reset_in_milliseconds_is_waited_for_and_no_longer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tasks.models import window
+    from tasks.models.endpoint import window
 
     waits: list[float] = []
     pause = window.Window._pause

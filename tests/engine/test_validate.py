@@ -28,17 +28,26 @@ responses = st.fixed_dictionaries(
     {"row_id": row_ids, "instruction": texts, "response": texts, "response_model": texts, "system": texts}
 )
 instances = st.fixed_dictionaries(
-    {"row_id": row_ids, "instruction": texts, "is_classification": st.sampled_from([True, None]), "input": texts, "output": texts}
-)  # fmt: skip
+    {
+        "row_id": row_ids,
+        "instruction": texts,
+        "is_classification": st.sampled_from([True, None]),
+        "input": texts,
+        "output": texts,
+    }
+)
 pairs = st.fixed_dictionaries(
     {
         "row_id": row_ids,
         "prompt": st.sampled_from([turns("user"), turns("user", "assistant"), [], None]),
-        "chosen": answers, "rejected": answers, "score_chosen": scores, "score_rejected": scores,
+        "chosen": answers,
+        "rejected": answers,
+        "score_chosen": scores,
+        "score_rejected": scores,
     }
     | {name: st.just("m") for name in ("chosen_model", "rejected_model", "chosen_origin", "rejected_origin")}
     | {name: st.just([]) for name in ("judges", "ratings_chosen", "ratings_rejected")}
-)  # fmt: skip
+)
 
 
 def frame_of(rows: list[dict[str, Any]], schema: type[Rows]) -> pl.DataFrame:

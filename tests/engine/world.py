@@ -10,15 +10,17 @@ from typing import Any
 
 import polars as pl
 
-from tasks.engine.ask import Member, Models
+from tasks.engine.accounting import Accounting, Budget
+from tasks.engine.admission import Admission
+from tasks.engine.ask import Models
 from tasks.engine.context import Context
-from tasks.engine.gate import Gate
-from tasks.engine.ledger import Ledger
 from tasks.engine.loop import run_in_loop
+from tasks.engine.requests.asking import Member
 from tasks.engine.row import seed_row_id
-from tasks.engine.shard import Outcome, run_shard
+from tasks.engine.shard import Outcome, Place, run_shard
 from tasks.engine.technique import Technique
 from tasks.generate.text_generation import TextGeneration, text_generation
+from tasks.ledger.ledger import Ledger
 from tasks.models.config import ModelConfig
 from tasks.models.scripted import Rule, ScriptedModel
 
@@ -29,22 +31,42 @@ class World:
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
 
-    def run(self, instructions: Sequence[str], rule: Rule, *, shard_rows: int = 1000, in_flight: int = 64, stop_after: int = 0,
-            technique: Technique[Any] = text_generation, params: Any = None, epochs: Mapping[str, int] | None = None,
-            config: ModelConfig | None = None, **context: Any) -> Run:  # fmt: skip
+    def run(
+        self,
+        instructions: Sequence[str],
+        rule: Rule,
+        *,
+        shard_rows: int = 1000,
+        in_flight: int = 64,
+        stop_after: int = 0,
+        technique: Technique[Any] = text_generation,
+        params: Any = None,
+        epochs: Mapping[str, int] | None = None,
+        config: ModelConfig | None = None,
+        **context: Any,
+    ) -> Run:
         """Run the instructions through the technique, all shards at once."""
-        run = Run(Context(self.ledger, **context), ScriptedModel(rule, max_in_flight=in_flight))
+        accounting = Accounting(context.pop("budget", Budget()))
+        run = Run(Context(self.ledger, accounting=accounting, **context), ScriptedModel(rule, max_in_flight=in_flight))
         if stop_after:
             run.model._answers = run.stopping(rule, stop_after)
         models = Models({"generator": [Member(run.model, config or ModelConfig(name="scripted"))]}, run.context)
-        gate = Gate()
-        gate.widen(in_flight)
+        admission = Admission()
+        admission.widen(in_flight)
         frame = seeds(instructions)
         shards = [frame[start : start + shard_rows] for start in range(0, max(1, frame.height), shard_rows)]
 
         def one(order: int) -> Outcome:
-            return run_shard(technique, shards[order], models, params or TextGeneration(), run.context,
-                             gate=gate, order=order, epochs=epochs)  # fmt: skip
+            return run_shard(
+                technique,
+                shards[order],
+                models,
+                params or TextGeneration(),
+                run.context,
+                admission=admission,
+                place=Place(order),
+                epochs=epochs,
+            )
 
         with ThreadPoolExecutor(16) as pool:
             run.outcomes = list(pool.map(one, range(len(shards))))

@@ -33,12 +33,31 @@ def test_a_dataset_of_every_family_says_that_it_is_four(name: str, tmp_path: Pat
     seeds = tmp_path / "seeds.jsonl"
     seeds.write_text(json.dumps({"instruction": INSTRUCTION}))
     own = {"STILLROOM_HOME": str(tmp_path / "home"), "PREFECT_API_URL": prefect_server, "OMP_NUM_THREADS": "1"}
-    arguments = ["sft", "--recipe", "respond", "--seeds", str(seeds), "--model", str(model), "--out", "out",
-                 "--set", "model.temperature=0", "--set", f"model.thinking={family.thinking}", "--json"]  # fmt: skip
+    arguments = [
+        "sft",
+        "--recipe",
+        "respond",
+        "--seeds",
+        str(seeds),
+        "--model",
+        str(model),
+        "--out",
+        "out",
+        "--set",
+        "model.temperature=0",
+        "--set",
+        f"model.thinking={family.thinking}",
+        "--json",
+    ]
     done = subprocess.run(
         [str(Path(sys.executable).with_name("stillroom")), *arguments],
-        cwd=tmp_path, env=os.environ | own, capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
+        cwd=tmp_path,
+        env=os.environ | own,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     (row,) = pl.read_parquet(tmp_path / "out/data/*.parquet").to_dicts()
     assert row["messages"][-1] == {"role": "assistant", "content": FOUR}

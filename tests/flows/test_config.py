@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from flows.config import InstructionSFT, PreferenceDPO, load_config
+from flows.config import InstructionSFT, PreferenceDPO
+from flows.config_file import load_config
 from tasks.errors import ConfigError
 
 CONFIGS = Path(__file__).parents[2] / "deployments" / "configs"
@@ -35,6 +36,12 @@ def test_an_option_is_laid_over_the_file(tmp_path: Path) -> None:
         pytest.param("evol_instruct: {generations: many}", "evol_instruct.generations", id="wrong type"),
         pytest.param("max_reject_fraction: 2", "less than or equal to 1", id="out of bounds"),
         pytest.param("- a list", "not a mapping", id="a list"),
+        pytest.param(
+            f"seeds: [{{instruction: a, n: {2**70}}}]", "more than 64 bits", id="a number that ends Prefect's API"
+        ),
+        pytest.param(
+            f"params: {{shorten: {{words: [{2**70}]}}}}", "more than 64 bits", id="such a number in a parameter"
+        ),
     ],
 )
 def test_a_fault_in_the_yaml_is_one_line_with_the_fix(text: str, expected: str, tmp_path: Path) -> None:
@@ -44,6 +51,17 @@ def test_a_fault_in_the_yaml_is_one_line_with_the_fix(text: str, expected: str, 
         load_config(InstructionSFT, file, {})
     assert expected in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_of_a_long_bad_value_only_the_beginning_is_shown() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config(InstructionSFT, None, {"seeds": ["a question", 2**64] * 1000})
+    assert len(str(caught.value)) < 500
+
+
+def test_whole_numbers_of_64_bits_are_taken() -> None:
+    seeds = [{"instruction": "a", "n": number} for number in (-(2**63), 2**64 - 1)]
+    assert load_config(InstructionSFT, None, {"seeds": seeds}).seeds == seeds
 
 
 def test_every_option_has_a_description_for_the_form_of_prefects_ui() -> None:

@@ -11,11 +11,11 @@ from typing import Any
 import polars as pl
 import pytest
 
-from flows.forecast import Range, Stage, Window, forecast, seconds_of
-from tasks.engine.digest import digest
+from flows.runs.forecast import ModelLimits, Range, Stage, duration_s, forecast
 from tasks.models.base import Completion, Request
-from tests.flows.test_budgets import everything
-from tests.flows.test_cli import stillroom
+from tasks.storage.digest import digest
+from tests.flows.command.test_main import stillroom
+from tests.flows.runs.test_budgets import everything
 from tests.flows.test_instruction_sft import Scripted, rule, sft
 from tests.flows.test_preference_dpo import dpo, judged
 
@@ -34,7 +34,7 @@ def estimate(kind: str, **options: Any) -> dict[str, Any]:
 def uneven(request: Request) -> Completion:
     """Answers of one to a hundred tokens; one in ten is empty and asked for again."""
     words = 0 if request.seed % 10 == 0 else 1 + request.seed % 100
-    return Completion("word " * words, "stop", 50 + request.seed % 50, words)
+    return Completion(" ".join(f"word-{i}" for i in range(words)), "stop", 50 + request.seed % 50, words)
 
 
 def inside(values: dict[str, float], value: float) -> bool:
@@ -62,13 +62,19 @@ def test_the_run_keeps_to_the_estimate_and_does_not_pay_for_the_sample_again(scr
 CONFIGS: dict[str, tuple[str, Any, dict[str, Any]]] = {
     "evolved with rows": ("sft", rule, {"recipe": "evolved", "seeds": QUESTIONS, "rows": 100}),
     "basic": ("sft", rule, {"recipe": "basic", "rows": 60}),
-    "bootstrap": ("sft", everything, {
-        "recipe": "seeded", "mode": "bootstrap", "seeds": [f"Write {word} about cats and dogs" for word in ("poems", "plans", "code")],
-        "bootstrap": {"target": 60, "prompts_per_round": 10, "max_similarity": 1},
-    }),
+    "bootstrap": (
+        "sft",
+        everything,
+        {
+            "recipe": "seeded",
+            "mode": "bootstrap",
+            "seeds": [f"Write {word} about cats and dogs" for word in ("poems", "plans", "code")],
+            "bootstrap": {"target": 60, "prompts_per_round": 10, "max_similarity": 1},
+        },
+    ),
     "dpo": ("dpo", judged, {"recipe": "basic", "instructions": QUESTIONS[:40]}),
     "fewer rows than the sample": ("sft", rule, {"recipe": "respond", "seeds": QUESTIONS[:7]}),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -95,9 +101,11 @@ def test_a_bootstrap_that_tires_stays_within_its_range_and_is_not_told_with_conf
 
     scripted(tiring)
     options: dict[str, Any] = {
-        "recipe": "seeded", "mode": "bootstrap", "seeds": QUESTIONS[:5],
+        "recipe": "seeded",
+        "mode": "bootstrap",
+        "seeds": QUESTIONS[:5],
         "bootstrap": {"target": 60, "prompts_per_round": 20, "max_rounds": 12},
-    }  # fmt: skip
+    }
     told = estimate("sft", **options)
     assert "not known" in told["note"]
     run = sft(**options)
@@ -145,14 +153,14 @@ def test_a_stream_of_unknown_length_is_told_by_the_thousand(
 ) -> None:
     from dataclasses import replace
 
-    from flows.recipes import sft as recipes
-    from tasks.engine.sources import open_source
+    from flows.runs.plan import RunPlan
+    from tasks.seeds.sources import open_source
 
-    def stream(config: Any) -> Any:
-        source = open_source(config.seeds, columns=config.columns)
+    def stream(plan: Any) -> Any:
+        source = open_source(plan.seeds, columns=plan.columns)
         return replace(source, reader=replace(source.reader, size=None))
 
-    monkeypatch.setattr(recipes, "seeds_of", stream)
+    monkeypatch.setattr(RunPlan, "source", stream)
     scripted(uneven)
     told = estimate("sft", recipe="respond", seeds=QUESTIONS)
     assert told["per_rows"] == 1000
@@ -169,8 +177,9 @@ def test_a_budget_that_does_not_last_for_the_sample_is_a_mistake(scripted: Scrip
         estimate("sft", recipe="respond", seeds=QUESTIONS, max_requests=3)
 
 
+@pytest.mark.slow
 def test_the_command_prints_the_estimate_and_writes_no_dataset(tmp_path: Path, prefect_server: str) -> None:
-    from tests.flows.test_cli import respond
+    from tests.flows.command.test_main import respond
 
     arguments = respond(tmp_path, 60)
     told = stillroom(tmp_path, *arguments, "--estimate", server=prefect_server)
@@ -192,7 +201,7 @@ def of(rows: int) -> Any:
 
 @pytest.mark.parametrize("rows", [30, 1000])
 def test_nine_of_ten_ranges_hold_the_truth(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flows.forecast.DRAWS", 200)
+    monkeypatch.setattr("flows.runs.forecast.DRAWS", 200)
     rng, held, tries = random.Random(1), 0, 150
     for _ in range(tries):
         truth = [rng.lognormvariate(3, 0.5) for _ in range(rows)]
@@ -211,8 +220,8 @@ def test_a_sample_of_everything_is_exact() -> None:
 
 def test_time_is_that_of_the_slowest_window_or_of_one_row() -> None:
     totals: Any = {("busy_s", "a"): 100.0, ("requests", "a"): 50.0, ("tokens", "a"): 600.0}
-    assert seconds_of(totals, {"a": Window(10)}, 2, 0) == 10
-    assert seconds_of(totals, {"a": Window(10)}, 2, 1) == 12
-    assert seconds_of(totals, {"a": Window(1000)}, 2, 0) == 2
-    assert seconds_of(totals, {"a": Window(10, requests_per_minute=5)}, 2, 0) == 600
-    assert seconds_of(totals, {"a": Window(10, tokens_per_minute=60)}, 2, 0) == 600
+    assert duration_s(totals, {"a": ModelLimits(10)}, 2, 0) == 10
+    assert duration_s(totals, {"a": ModelLimits(10)}, 2, 1) == 12
+    assert duration_s(totals, {"a": ModelLimits(1000)}, 2, 0) == 2
+    assert duration_s(totals, {"a": ModelLimits(10, requests_per_minute=5)}, 2, 0) == 600
+    assert duration_s(totals, {"a": ModelLimits(10, tokens_per_minute=60)}, 2, 0) == 600

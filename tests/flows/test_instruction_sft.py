@@ -13,21 +13,22 @@ import pytest
 
 from tasks.models.base import Request
 from tasks.models.scripted import ScriptedModel
+from tasks.text.prompts import FULL, Prompts
 
 Scripted = Callable[..., ScriptedModel]
 VERBS = ("Describe", "Name", "List", "Explain", "Count")
 
 
 def rule(request: Request) -> str:
-    """Plays every role of the pipeline; what it writes depends on what it is asked."""
+    """Plays every role of the pipeline, asked tersely or in full; what it writes depends on what it is asked."""
     if request.messages is None:
         return f"What is {request.seed % 1000} times two?"
     text = request.messages[-1]["content"]
-    if "One request per line" in text:
+    if "One request per line" in text or "Requests wanted:" in text:
         return "\n".join(f"{verb} something about number {request.seed % 997} {verb.lower()}ly" for verb in VERBS)
-    if "Reply with the rewritten" in text or "Reply with the new" in text:
+    if "Reply with the rewritten" in text or "Reply with the new" in text or text.startswith("<instruction>"):
         return f"Work out number {request.seed % 10_000} in two steps, with a table"
-    if "equal or different" in text:
+    if "equal or different" in text or text.startswith("First:\n<instruction>"):
         return "different"
     return f"The answer is {request.seed % 97}, because it is so."
 
@@ -65,10 +66,10 @@ def test_a_second_run_makes_no_request_and_its_tasks_are_cached(scripted: Script
     model = scripted(rule)
     seeds = [f"question {i}" for i in range(100)]
     first = sft(recipe="respond", seeds=seeds, shard_rows=40)
-    assert (first["rows"], first["rejects"], first["requests"]) == (100, 0, 100)
+    assert (first["rows"], first["rejects"], first["requests"], first["tables_reused"]) == (100, 0, 100, 0)
     again = sft(recipe="respond", seeds=seeds, shard_rows=40)
-    assert (again["rows"], again["requests"]) == (100, 0)
-    assert task_states(again["run"], 4) == ["Cached"] * 4
+    assert (again["rows"], again["requests"], again["tables_reused"]) == (100, 0, len(task_states(again["run"], 8)))
+    assert task_states(again["run"], 8) == ["Cached"] * 8
     assert sft(recipe="respond", seeds=[*seeds, "one more"])["requests"] == 1
     changed = sft(recipe="respond", seeds=[*seeds, "one more"], text_generation={"system": "Be brief."})
     assert changed["requests"] == 101
@@ -150,7 +151,7 @@ def test_what_failed_is_published_around_and_a_retry_asks_for_nothing_else(scrip
         sft(recipe="respond", seeds=seeds, max_attempts=2, max_reject_fraction=0.1)
     published = pl.read_parquet("out/data/train.parquet")
     assert published.height == 30
-    from flows.manifests import manifests
+    from flows.runs.manifests import manifests
 
     run = list(manifests())[-1]["run"]
     healed = scripted(rule)
@@ -180,8 +181,10 @@ def test_bootstrap_grows_instructions_from_the_seeds(scripted: Scripted) -> None
         if "9." not in request.messages[-1]["content"]:
             return rule(request)
         topics = ("rivers", "bread", "stars", "chess", "trains", "bees")
-        return "\n".join(f"{9 + i}. {VERBS[(request.seed + i) % 5]} {request.seed % 1009} {t} for {topics[i - 1]} lovers {request.seed}"
-                         for i, t in enumerate(topics))  # fmt: skip
+        return "\n".join(
+            f"{9 + i}. {VERBS[(request.seed + i) % 5]} {request.seed % 1009} {t} for {topics[i - 1]} lovers {request.seed}"
+            for i, t in enumerate(topics)
+        )
 
     scripted(continues)
     seeds = [
@@ -193,3 +196,12 @@ def test_bootstrap_grows_instructions_from_the_seeds(scripted: Scripted) -> None
         recipe="seeded", seeds=seeds, mode="bootstrap", bootstrap={"target": 12, "prompts_per_round": 4}, shard_rows=5
     )
     assert summary["rows"] == 12
+
+
+@pytest.mark.parametrize("language", ["vi", "zh", "ja"])
+def test_without_seeds_the_model_is_asked_about_topics_of_its_language(language: str, scripted: Scripted) -> None:
+    asked = scripted(lambda request: f"{request.seed % 1000}?")
+    sft(recipe="basic", start_from="prompting", prompt_set="full", language=language, rows=2, max_reject_fraction=1)
+    topics = Prompts(FULL, language).lists("basic_prompting")["topics"]
+    told = ["\n".join(turn["content"] for turn in request.messages or ()) for request in asked.requests[:2]]
+    assert all(any(topic in text for topic in topics[:4]) for text in told)

@@ -54,8 +54,12 @@ async def redirect(request: web.Request) -> web.StreamResponse:
 
 
 ERRORS: dict[str, Behaviour] = {
-    "json 400": json_400, "page 502": page_502, "error in 200": error_in_200, "not json": not_json, "reset": reset,
-}  # fmt: skip
+    "json 400": json_400,
+    "page 502": page_502,
+    "error in 200": error_in_200,
+    "not json": not_json,
+    "reset": reset,
+}
 
 
 def by_question(answered: dict[str, int]) -> Behaviour:
@@ -76,10 +80,15 @@ def by_question(answered: dict[str, int]) -> Behaviour:
 def stillroom(folder: Path, prefect: str, key: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """The command at its most talkative."""
     own = {
-        "STILLROOM_HOME": str(folder / "home"), "PYTHONPATH": str(ROOT), "PREFECT_API_URL": prefect, "THE_KEY": key,
-        "PREFECT_LOGGING_LEVEL": "DEBUG", "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "DEBUG", "PREFECT_LOGGING_ROOT_LEVEL": "DEBUG",
-    }  # fmt: skip
-    command = [sys.executable, "-m", "flows.cli", *arguments]
+        "STILLROOM_HOME": str(folder / "home"),
+        "PYTHONPATH": str(ROOT),
+        "PREFECT_API_URL": prefect,
+        "THE_KEY": key,
+        "PREFECT_LOGGING_LEVEL": "DEBUG",
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "DEBUG",
+        "PREFECT_LOGGING_ROOT_LEVEL": "DEBUG",
+    }
+    command = [sys.executable, "-m", "flows.command.main", *arguments]
     return subprocess.run(command, env=os.environ | own, cwd=folder, capture_output=True, text=True, timeout=200)
 
 
@@ -129,11 +138,23 @@ def everything_on_disk(folder: Path) -> bytes:
     return b"\n".join(parts)
 
 
+@pytest.mark.slow
 def test_a_key_is_nowhere_but_in_the_header_whatever_goes_wrong(tmp_path: Path, prefect_server: str) -> None:
     questions = [f"question {number}" for number in range(4)] + list(ERRORS)
     (tmp_path / "questions.jsonl").write_text("".join(json.dumps({"instruction": q}) + "\n" for q in questions))
-    common = ["sft", "--recipe", "respond", "--seeds", "questions.jsonl", "--set", "model.api_key_env=THE_KEY",
-              "--set", "model.max_tries=2", "--set", "max_reject_fraction=0.1"]  # fmt: skip
+    common = [
+        "sft",
+        "--recipe",
+        "respond",
+        "--seeds",
+        "questions.jsonl",
+        "--set",
+        "model.api_key_env=THE_KEY",
+        "--set",
+        "model.max_tries=2",
+        "--set",
+        "max_reject_fraction=0.1",
+    ]
     with serving(by_question({})) as server, serving(redirect) as elsewhere:
         run = stillroom(tmp_path, prefect_server, KEY, *common, "--model", server.name, "--out", "out")
         refused = stillroom(
@@ -165,10 +186,11 @@ def test_a_key_is_nowhere_but_in_the_header_whatever_goes_wrong(tmp_path: Path, 
 
 @pytest.mark.parametrize("pasted", ["sk-pasted-here-by-mistake", "hf_PastedHereByMistake"])
 def test_a_key_pasted_in_place_of_its_name_is_told_without_it(pasted: str, home: Path) -> None:
-    from flows.config import InstructionSFT, load_config
-    from flows.recipes.sft import check
+    from flows.config import InstructionSFT
+    from flows.config_file import load_config
+    from flows.runs.plan import plan_of
 
     model = {"name": "m@http://127.0.0.1:9/v1", "api_key_env": pasted}
     with pytest.raises(ConfigError, match="api_key_env") as caught:
-        check(load_config(InstructionSFT, None, {"recipe": "respond", "seeds": ["a"], "model": model}))
+        plan_of(load_config(InstructionSFT, None, {"recipe": "respond", "seeds": ["a"], "model": model})).check()
     assert "asted" not in str(caught.value)

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from tasks.models.base import Request
+from tasks.notices import heard
 from tests.flows.test_instruction_sft import Scripted, dataset_bytes, rule, sft
 
 
@@ -17,10 +18,10 @@ def judged(request: Request) -> str:
     """Answers, makes answers longer, and rates them by their last digit."""
     assert request.messages is not None
     text = request.messages[-1]["content"]
-    if "Rating: a number" in text:
+    if "Rating: a number" in text or ("Rating: a whole number" in text and "<response 1>" not in text):
         return f"Rating: {1 + request.seed % 5}\nReason: it says what it says."
     if "Response 1" in text:
-        count = sum(1 for n in range(1, 9) if f"Response {n}" in text)
+        count = sum(1 for n in range(1, 9) if f"Response {n}:" in text or f"<response {n}>" in text)
         return "\n".join(f"Response {n}: rating {1 + (request.seed >> n) % 5} - so it is" for n in range(1, count + 1))
     return f"The answer is {request.seed % 9973}, since {request.seed % 7919} things speak for it."
 
@@ -108,3 +109,16 @@ def test_responses_rewritten_after_a_critique_stand_against_their_originals(scri
     assert summary["rows"] == pairs.height > 0
     assert set(pairs["chosen_origin"]) == {"revised"}
     assert set(pairs["rejected_origin"]) == {"pool"}
+
+
+def test_rows_is_the_number_of_pairs_and_what_is_left_over_is_said(scripted: Scripted) -> None:
+    scripted(judged)
+    questions, said = [f"question {i}" for i in range(60)], list[str]()
+    with heard(said.append):
+        assert dpo(recipe="basic", instructions=questions, rows=12)["rows"] == 12
+        assert said == []
+        some = dpo(recipe="basic", instructions=questions, rows=12, max_candidates=6, out="some")
+        assert 0 < some["rows"] <= 6
+        assert f"{some['rows']} of 12 rows: 6 candidates are used up" in said[0]
+        assert dpo(recipe="basic", instructions=questions[:8], rows=12, out="few")["rows"] <= 8
+        assert "all that there are" in said[1]

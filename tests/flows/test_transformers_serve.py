@@ -17,18 +17,21 @@ from typing import Any
 
 import pytest
 
-from tasks.models.open import DEMO
+from tasks.models.open import DEMO_WEIGHTS
 
 ROOT = Path(__file__).parents[2]
 START_S = 120
 SEEDS = ("Find three times eight.", "4 classes share 20 pencils evenly. How many pencils for each?")
-QUESTIONS = [f"{n} classes share {n * m + 3} pencils evenly. But first 6 more are added. How many pencils for each?"
-             for n in (4, 5) for m in (5, 6, 7)]  # fmt: skip
+QUESTIONS = [
+    f"{n} classes share {n * m + 3} pencils evenly. But first 6 more are added. How many pencils for each?"
+    for n in (4, 5)
+    for m in (5, 6, 7)
+]
 
 
 def sampling_weights(folder: Path) -> Path:
     """The built-in model's weights, such that the server samples: it is greedy, whatever is asked, where they do not say so."""
-    weights = shutil.copytree(DEMO, folder / "weights")
+    weights = shutil.copytree(DEMO_WEIGHTS, folder / "weights")
     config = json.loads((weights / "generation_config.json").read_text())
     (weights / "generation_config.json").write_text(json.dumps(config | {"do_sample": True}))
     return weights
@@ -45,9 +48,12 @@ def transformers_serve(folder: Path) -> Iterator[str]:
     command = [str(Path(sys.executable).with_name("transformers")), "serve", "--host", "127.0.0.1", "--port", str(port)]
     own = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(folder / "hub"), "TRANSFORMERS_VERBOSITY": "error"}
     said = folder / "serve.log"
-    with said.open("wb") as log, subprocess.Popen(
-        [*command, "--device", "cpu", "--log-level", "warning"], env=os.environ | own, stdout=log, stderr=log
-    ) as server:  # fmt: skip
+    with (
+        said.open("wb") as log,
+        subprocess.Popen(
+            [*command, "--device", "cpu", "--log-level", "warning"], env=os.environ | own, stdout=log, stderr=log
+        ) as server,
+    ):
         try:
             wait_until_healthy(f"http://127.0.0.1:{port}/health", server, said)
             yield f"http://127.0.0.1:{port}/v1"
@@ -70,9 +76,13 @@ def stillroom(folder: Path, prefect: str, *arguments: str) -> dict[str, Any]:
     """The summary of a run."""
     own = {"STILLROOM_HOME": str(folder / "home"), "PYTHONPATH": str(ROOT), "PREFECT_API_URL": prefect}
     done = subprocess.run(
-        [sys.executable, "-m", "flows.cli", *arguments, "--json"],
-        env=os.environ | own, cwd=folder, capture_output=True, text=True, timeout=240,
-    )  # fmt: skip
+        [sys.executable, "-m", "flows.command.main", *arguments, "--json"],
+        env=os.environ | own,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
     assert done.returncode == 0, done.stderr
     summary: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return summary
@@ -88,7 +98,8 @@ def test_both_pipelines_run_unchanged_against_transformers_serve_and_a_second_ru
     (tmp_path / "seeds.jsonl").write_text("".join(json.dumps({"instruction": seed}) + "\n" for seed in SEEDS))
     weights = sampling_weights(tmp_path)
     with transformers_serve(tmp_path) as url:
-        model = ["--model", f"{weights}@{url}", "--set", "max_reject_fraction=1"]
+        # the weights of the built-in model, which reads no other prompts
+        model = ["--model", f"{weights}@{url}", "--set", "max_reject_fraction=1", "--set", "prompt_set=demo"]
         sft = ["sft", "--recipe", "seeded", "--seeds", "seeds.jsonl", "--out", "sft", *model]
         made = stillroom(tmp_path, prefect_server, *sft)
         assert made["rows"] > 0

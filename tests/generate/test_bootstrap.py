@@ -7,15 +7,16 @@ from typing import Any
 
 import pytest
 
-from tasks.engine.digest import digest
 from tasks.engine.row import Row
 from tasks.engine.table_step import Made
 from tasks.errors import ConfigError, PermanentError
 from tasks.generate.bootstrap import Bootstrap, bootstrap
-from tasks.generate.rouge import rouge_l
-from tasks.generate.task_list import added_tasks
 from tasks.models.base import Completion, Request
 from tasks.models.scripted import ScriptedModel
+from tasks.storage.digest import digest
+from tasks.text.prompts import FULL, Prompts
+from tasks.text.rouge import rouge_l
+from tasks.text.task_list import added_tasks
 from tests.rows import a_row, models_of
 
 DATA = Path(__file__).parents[1] / "data" / "self_instruct" / "seed_instructions.jsonl"
@@ -82,6 +83,24 @@ def test_raw_mode_has_the_list_continued_as_text() -> None:
     assert request.sampling.stop == ("\n\n", "\n16.")
 
 
+@pytest.mark.parametrize(
+    ("prompts", "header"),
+    [
+        (None, "A list of varied tasks:"),
+        (Prompts(FULL, "en"), "A list of varied tasks:"),
+        (Prompts(FULL, "vi"), "Danh sách những yêu cầu đa dạng:"),
+        (Prompts(FULL, "zh"), "各种各样的任务："),
+        (Prompts(FULL, "ja"), "さまざまな課題の一覧："),
+    ],
+    ids=["demo", "en", "vi", "zh", "ja"],
+)
+def test_the_raw_list_begins_in_the_language_of_the_prompts(prompts: Prompts | None, header: str) -> None:
+    model = ScriptedModel(inventor)
+    params = Bootstrap(raw=True, max_rounds=1, prompts_per_round=1)
+    asyncio.run(bootstrap(SEEDS, models_of(model, prompts=prompts), params))
+    assert (model.requests[0].prompt or "").startswith(f"{header}\n1. ")
+
+
 def test_an_accepted_row_says_where_it_comes_from() -> None:
     done = run(inventor, target=1)
     [row] = done.rows
@@ -122,6 +141,16 @@ def test_filters_are_asked_in_order() -> None:
 
 def test_other_languages_may_begin_outside_ascii() -> None:
     assert run(["Écrivez un poème sur la mer."], english=False).rows[0]["instruction"] == "Écrivez un poème sur la mer."
+
+
+@pytest.mark.parametrize(
+    ("language", "task"),
+    [("vi", "Đọc một bài thơ về biển."), ("zh", "请写一首关于月亮的诗。"), ("ja", "海についての詩を書いてください。")],
+)
+def test_with_prompts_of_another_language_tasks_begin_as_it_has_them(language: str, task: str) -> None:
+    models = models_of([f"{task}\n"], prompts=Prompts(FULL, language))
+    params = Bootstrap(target=10, max_rounds=1, prompts_per_round=1)
+    assert [row["instruction"] for row in asyncio.run(bootstrap(SEEDS, models, params)).rows] == [task]
 
 
 def test_trap_non_latin_tasks_are_not_too_short_and_are_deduplicated() -> None:

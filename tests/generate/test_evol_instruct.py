@@ -129,7 +129,7 @@ def test_in_a_conversation_the_last_turn_is_evolved() -> None:
 def test_trap_the_operation_depends_on_the_row_and_the_round_alone() -> None:
     rows = [a_row(instruction=f"Name {n} fruits.") for n in range(6)]
 
-    async def together(order: list[int]) -> dict[int, list[str]]:
+    async def gather_all(order: list[int]) -> dict[int, list[str]]:
         async def slow(request: Request) -> str:
             await asyncio.sleep(request.seed % 5 / 1000)
             return numbered(request)
@@ -138,7 +138,7 @@ def test_trap_the_operation_depends_on_the_row_and_the_round_alone() -> None:
         made = await asyncio.gather(*(evol_instruct(rows[n], models, EvolInstruct(generations=3)) for n in order))
         return {n: children[0]["operations"] for n, children in zip(order, made, strict=True)}
 
-    forward, backward = asyncio.run(together([0, 1, 2, 3, 4, 5])), asyncio.run(together([5, 3, 1]))
+    forward, backward = asyncio.run(gather_all([0, 1, 2, 3, 4, 5])), asyncio.run(gather_all([5, 3, 1]))
     alone = {n: run(rows[n], generations=3)[0]["operations"] for n in range(6)}
     assert forward == alone and backward == {n: alone[n] for n in (5, 3, 1)}
 

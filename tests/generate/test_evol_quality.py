@@ -9,7 +9,7 @@ from tasks.errors import Unusable
 from tasks.generate.evol_quality import EvolQuality, better_of, evol_quality
 from tasks.models.base import Request
 from tasks.models.scripted import Rule
-from tasks.responses import name_of, response_of
+from tasks.text.responses import make_response, response_name
 from tests.rows import a_row, models_of
 
 OPENINGS = {
@@ -36,7 +36,8 @@ def run(row: Row, rule: Rule | list[str], **params: Any) -> list[dict[str, Any]]
 
 def a_pool(*texts: str, **columns: Any) -> Row:
     return a_row(
-        responses=[response_of(text, model="m", origin="pool") for text in texts], **{"instruction": "Soup?"} | columns
+        responses=[make_response(text, model="m", origin="pool") for text in texts],
+        **{"instruction": "Soup?"} | columns,
     )
 
 
@@ -45,7 +46,11 @@ def test_the_original_stands_beside_the_evolved() -> None:
     responses = run(row, lambda request: f"Better {request.seed}")
     for original, evolved in zip(responses[::2], responses[1::2], strict=True):
         assert (original["origin"], original["parent"], original["operations"]) == ("pool", "", [])
-        assert (evolved["origin"], evolved["parent"], evolved["model"]) == ("evolved", name_of(original), "scripted")
+        assert (evolved["origin"], evolved["parent"], evolved["model"]) == (
+            "evolved",
+            response_name(original),
+            "scripted",
+        )
         assert evolved["text"].startswith("Better")
         assert len(evolved["operations"]) == 1
         assert '"temperature": 1.0' in evolved["arguments"]
@@ -75,7 +80,7 @@ def test_all_five_operations_are_drawn_by_row_response_and_generation() -> None:
             drawn[n, response["parent"]] = tuple(response["operations"])
     assert {operation for pair in drawn.values() for operation in pair} == set(OPENINGS.values())
     assert len(set(drawn.values())) > 15
-    assert any(drawn[n, name_of({"text": "a1"})] != drawn[n, name_of({"text": "b2"})] for n in range(5))
+    assert any(drawn[n, response_name({"text": "a1"})] != drawn[n, response_name({"text": "b2"})] for n in range(5))
 
 
 def test_no_two_rewrites_of_a_row_share_a_seed() -> None:
@@ -111,17 +116,17 @@ def test_going_round_in_a_circle_is_no_evolution() -> None:
 
 def test_only_originals_evolve_and_only_as_many_as_asked_for() -> None:
     row = a_pool("a1", "b2", "c3", "d4")
-    row.columns["responses"].append(response_of("e5", origin="revised", parent=name_of({"text": "a1"})))
+    row.columns["responses"].append(make_response("e5", origin="revised", parent=response_name({"text": "a1"})))
     responses = run(row, lambda r: f"Better {r.seed}", evolved=2)
     assert len(responses) == 7
     parents = {response["parent"] for response in responses if response["origin"] == "evolved"}
     assert len(parents) == 2
-    assert parents <= {name_of({"text": text}) for text in ("a1", "b2", "c3", "d4")}
+    assert parents <= {response_name({"text": text}) for text in ("a1", "b2", "c3", "d4")}
 
 
 def test_permuting_the_responses_changes_nothing() -> None:
     def run_on(texts: tuple[str, ...]) -> list[dict[str, Any]]:
-        pool = [response_of(text, model="m", origin="pool") for text in texts]
+        pool = [make_response(text, model="m", origin="pool") for text in texts]
         return run(Row("0" * 32, {"instruction": "Soup?", "responses": pool}), lambda r: f"Better {r.seed}", evolved=2)
 
     outcomes = [run_on(texts) for texts in itertools.permutations(["a1", "b2", "c3"])]
@@ -145,9 +150,9 @@ UGLY = {
     "an apology": ("I'm sorry, but I can't help with that.", "apology"),
     "a curly apology": ("I’m sorry, I cannot rewrite this.", "apology"),
     "a disclaimer": ("As an AI language model, I do not eat.", "apology"),
-    "a label": ("Response: Boil it gently.", "prompt_leak"),
-    "a bold label": ("**Response:**\nBoil it gently.", "prompt_leak"),
-    "an announcement": ("Here is the better response:\nBoil it gently.", "prompt_leak"),
+    "a label within": ("Boil it gently.\nResponse: Boil it.", "prompt_leak"),
+    "a label alone": ("**Response:**", "prompt_leak"),
+    "marks of the prompt": ("Boil it gently.\n</response>\n<response>", "prompt_leak"),
     "the prompt itself": ("Write this response anew so that it goes deeper.", "prompt_leak"),
     "the instruction repeated": ("Instruction: Soup?\n\nBoil it gently.", "prompt_leak"),
     "the last line of the prompt": ("Boil it gently.\n\nReply with the better response only.", "prompt_leak"),

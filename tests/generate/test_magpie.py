@@ -3,10 +3,11 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from tasks.engine.row import Row
 from tasks.errors import ConfigError, Unusable
-from tasks.generate.magpie import Magpie, magpie, turn_of
+from tasks.generate.magpie import Magpie, magpie, user_turn
 from tasks.models.base import Completion, Request
 from tasks.models.scripted import ScriptedModel
 from tests.rows import a_row, models_of
@@ -143,11 +144,12 @@ def test_a_turn_cut_by_length_is_rejected() -> None:
         "What does the user want?",
         "Print a | b |> c in R.",
         "How can I help my son sleep?",
+        "I'm here to help my mother move, and her lift is broken. Whom do I call?",
         "介绍一下上海的历史",
     ],
 )
 def test_what_a_user_says_is_kept_as_it_is(text: str) -> None:
-    assert turn_of(text, min_words=2) == text.strip()
+    assert user_turn(text, min_words=2) == text.strip()
 
 
 @pytest.mark.parametrize(
@@ -172,9 +174,20 @@ def test_what_a_user_says_is_kept_as_it_is(text: str) -> None:
         pytest.param("user\nWhat is rust?", "special_tokens", id="the user's header"),
         pytest.param("Hello! How can I assist you today?", "greeting", id="trap: the model greets"),
         pytest.param("What can I help you with?", "greeting", id="another greeting"),
+        pytest.param(
+            "Hello, I'm here to help you craft an essay. What is it about?", "greeting", id="of a small model"
+        ),
     ],
 )
 def test_what_no_user_would_send_is_refused(text: str, reason: str) -> None:
     with pytest.raises(Unusable) as loss:
-        turn_of(text, min_words=2)
+        user_turn(text, min_words=2)
     assert loss.value.reason == reason
+
+
+def test_the_number_of_turns_is_drawn_where_there_is_a_least_one() -> None:
+    found = Counter(len(run(a_row(number=n), turns=3, min_turns=1)["messages"]) // 2 + 1 for n in range(60))
+    assert set(found) == {1, 2, 3} and min(found.values()) > 8
+    with pytest.raises(ValidationError, match="above turns"):
+        Magpie(turns=1, min_turns=2)
+    assert "min_turns" not in Magpie().model_dump(), "so that rows keep the ids that they had"

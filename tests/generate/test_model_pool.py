@@ -7,8 +7,9 @@ from hypothesis import given as forall
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from tasks.engine.ask import Member, Models
+from tasks.engine.ask import Models
 from tasks.engine.context import Context
+from tasks.engine.requests.asking import Member
 from tasks.engine.row import Row
 from tasks.errors import ConfigError, Filtered, PermanentError, RequestRefused, Unusable
 from tasks.generate.model_pool import ModelPool, model_pool
@@ -95,8 +96,9 @@ def test_a_conversation_keeps_its_system_message_and_ends_with_the_user() -> Non
     [child] = asyncio.run(model_pool(row, models_of([], pool=pool), ModelPool(principles={"Be brief.": 1})))
     assert child["instruction"] == "Soup?"
     assert [(m["role"], m["content"]) for m in pool[0].requests[0].messages or ()] == [
-        ("system", "You are a cook.\n\nBe brief."), *turns[1:4],
-    ]  # fmt: skip
+        ("system", "You are a cook.\n\nBe brief."),
+        *turns[1:4],
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -7,9 +8,10 @@ from hypothesis import strategies as st
 
 from tasks.engine.row import Row
 from tasks.errors import Filtered, Unusable
-from tasks.generate.self_instruct import SelfInstruct, items_of, queries_of, self_instruct
+from tasks.generate.self_instruct import SelfInstruct, queries_of, self_instruct
 from tasks.models.base import Completion
 from tasks.models.scripted import ScriptedModel
+from tasks.text.reading.lists import items_of
 from tests.rows import a_row, models_of
 
 THREE = ["Why does bread rise?", "List two kinds of flour.", "How do I keep a starter alive?"]
@@ -39,6 +41,30 @@ def run(row: Row, answers: Any, **params: Any) -> list[Row]:
         pytest.param("[\n" + ",\n".join(f'  "{q}"' for q in THREE) + "\n]", id="a list in code"),
         pytest.param("---\n" + "\n---\n".join(THREE), id="ruled"),
         pytest.param("\r\n".join(THREE), id="windows line ends"),
+        pytest.param(
+            "\n".join(f"{n}. {q}" for n, q in enumerate(THREE, 1)) + "\n\nThey cover baking and storing.",
+            id="remark below a numbered list",
+        ),
+        pytest.param(
+            "Three for cooks\n\n" + "\n\n".join(f"{n}. {q}" for n, q in enumerate(THREE, 1)),
+            id="heading above a numbered list",
+        ),
+        pytest.param("\n".join(f"{n}. **Baking:** {q}" for n, q in enumerate(THREE, 1)), id="bold titles"),
+        pytest.param(
+            "\n".join(f"{n}. **Baking**: {q}" for n, q in enumerate(THREE, 1)), id="bold titles, colon outside"
+        ),
+        pytest.param("\n".join(f"### Request {n}:\n{q}\n" for n, q in enumerate(THREE, 1)), id="headings"),
+        pytest.param(
+            "\n".join(f"{n}. {q.replace(' ', chr(10) + '   ', 1)}" for n, q in enumerate(THREE, 1)),
+            id="items of two lines",
+        ),
+        pytest.param("\n".join(f"{n}. {q}" for n, q in zip("１２３", THREE, strict=True)), id="full-width digits"),
+        pytest.param(json.dumps(THREE), id="a list in code, on one line"),
+        pytest.param(f"Here you are:\n\n```json\n{json.dumps(THREE, indent=2)}\n```", id="a JSON fence"),
+        pytest.param(json.dumps({"requests": [{"request": one} for one in THREE]}), id="objects"),
+        pytest.param(
+            "| # | Request |\n|---|:---|\n" + "\n".join(f"| {n} | {q} |" for n, q in enumerate(THREE, 1)), id="a table"
+        ),
         pytest.param("以下是三个问题：\n" + "\n".join(THREE), id="preamble in Chinese"),
     ],
 )

@@ -126,3 +126,21 @@ def test_dropped_examples_are_losses_and_a_row_without_any_left_is_filtered() ->
     with pytest.raises(Filtered, match="output_is_input"):
         run(row, ["no", "Input: c\nOutput: c"])
     assert row.losses == []
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        pytest.param("Input: a" + "\n" * 300_000 + "Output: b", [("a", "b")], id="blank lines"),
+        pytest.param("Input: a" + " \n" * 150_000 + "Output: b", [("a", "b")], id="lines of spaces"),
+        pytest.param("Input: a\n" + " " * 300_000 + "Output: b", [("a", "b")], id="spaces before a label"),
+        pytest.param("Input: a\nOutput" + " " * 300_000 + ": b", [("a", "b")], id="spaces behind a label"),
+        pytest.param("Input: a\nOutput" + "*" * 300_000 + ": b", [("a", "b")], id="marks behind a label"),
+        pytest.param("入力：a" + "\n" * 300_000 + "出力：b", [("a", "b")], id="blank lines in Japanese"),
+        pytest.param("入力：a\n出力" + " " * 300_000 + "：b", [("a", "b")], id="spaces in Japanese"),
+        pytest.param("Input" + " " * 300_000 + "x\nOutput: b", [("", "b")], id="spaces and no colon"),
+    ],
+)
+def test_a_long_run_of_blanks_is_read_in_one_go(text: str, found: list[tuple[str, str]]) -> None:
+    """Were every line to look through all blank ones behind it, the first would take 45 thousand million steps."""
+    assert instances_of(text) == [Instance(*one) for one in found]

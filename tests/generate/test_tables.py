@@ -6,11 +6,11 @@ from typing import Any
 import polars as pl
 import pytest
 
+from tasks.column_types import MESSAGE
+from tasks.engine.admission import Admission
 from tasks.engine.context import Context
-from tasks.engine.gate import Gate
 from tasks.engine.row import seed_row_id
-from tasks.engine.shard import Outcome, run_shard
-from tasks.engine.table_step import run_table_step
+from tasks.engine.shard import Outcome, run_shard, run_table_step
 from tasks.generate.basic_prompting import BasicPrompting, basic_prompting
 from tasks.generate.bootstrap import Bootstrap, bootstrap
 from tasks.generate.evol_instruct import EvolInstruct, evol_instruct
@@ -19,7 +19,6 @@ from tasks.generate.self_instruct import SelfInstruct, self_instruct
 from tasks.generate.self_instruct_instances import SelfInstructInstances, self_instruct_instances
 from tasks.generate.text_generation import TextGeneration, text_generation
 from tasks.models.base import Completion, Request
-from tasks.schemas import MESSAGE
 from tests.rows import models_of
 
 TALK = [
@@ -59,7 +58,7 @@ def run(technique: Any, params: Any, rows: list[dict[str, Any]], schema: Any = N
     models, context = models_of(answers, max_attempts=1), Context(max_attempts=1)
     if technique is bootstrap:
         return run_table_step(technique, frame, models, params, context)
-    return run_shard(technique, frame, models, params, context, gate=Gate(16))
+    return run_shard(technique, frame, models, params, context, admission=Admission(16))
 
 
 INSTRUCTIONS = [{"instruction": f"Say {number} words about the sea.", "topic": "sea"} for number in range(40)]
@@ -120,9 +119,9 @@ def test_an_evolution_takes_no_stale_answer_and_conversation_with_it() -> None:
 
 def test_a_pipeline_of_all_of_them() -> None:
     queries = run(self_instruct, SelfInstruct(), INSTRUCTIONS).rows
-    models, context, gate = models_of(world, max_attempts=1), Context(max_attempts=1), Gate(16)
-    evolved = run_shard(evol_instruct, queries, models, EvolInstruct(), context, gate=gate).rows
-    outcome = run_shard(text_generation, evolved, models, TextGeneration(), context, gate=gate)
+    models, context, admission = models_of(world, max_attempts=1), Context(max_attempts=1), Admission(16)
+    evolved = run_shard(evol_instruct, queries, models, EvolInstruct(), context, admission=admission).rows
+    outcome = run_shard(text_generation, evolved, models, TextGeneration(), context, admission=admission)
     assert outcome.rows.height + outcome.rejects.height == evolved.height
     paid = evolved.filter(pl.col("response") != "")
     kept = outcome.rows.filter(pl.col("instruction").is_in(paid["instruction"].implode()))

@@ -5,10 +5,11 @@ import pytest
 
 from tasks.engine.row import Row
 from tasks.errors import Filtered, Unusable
-from tasks.judge.critique import Critique, critique, critique_of, revised_of
+from tasks.judge.critique import Critique, critique, critique_of
 from tasks.models.base import Request
 from tasks.models.scripted import Rule, ScriptedModel
-from tasks.responses import name_of, response_of
+from tasks.text.reading.revision import revised_of
+from tasks.text.responses import make_response, response_name
 from tests.rows import a_row, models_of
 
 
@@ -36,7 +37,7 @@ def run(row: Row, *, critic: Rule | list[str] = critic, reviser: Rule | list[str
 
 def a_pool(*texts: str) -> Row:
     return a_row(
-        instruction="Soup?", responses=[response_of(text, model="m", origin="pool", score=2.0) for text in texts]
+        instruction="Soup?", responses=[make_response(text, model="m", origin="pool", score=2.0) for text in texts]
     )
 
 
@@ -46,7 +47,7 @@ def test_each_response_gets_a_critique_and_a_rewrite_that_follows_it() -> None:
     assert set(said) == {"Boil it.", "Boil it. Mended: Say for how long.", "Buy it.", "Buy it. Mended: Say where."}
     original, revised = said["Boil it."], said["Boil it. Mended: Say for how long."]
     assert (original["critique"], original["origin"], original["score"]) == ("Say for how long.", "pool", 2.0)
-    assert (revised["origin"], revised["model"], revised["parent"]) == ("revised", "reviser", name_of(original))
+    assert (revised["origin"], revised["model"], revised["parent"]) == ("revised", "reviser", response_name(original))
     assert (revised["critique"], revised["score"], revised["ratings"]) == (None, None, [])
     texts = [response["text"] for response in child["responses"]]
     assert texts.index("Boil it. Mended: Say for how long.") == texts.index("Boil it.") + 1

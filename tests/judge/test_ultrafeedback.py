@@ -11,7 +11,7 @@ from tasks.errors import Unusable
 from tasks.judge.ultrafeedback import ASPECTS, UltraFeedback, ultrafeedback
 from tasks.models.base import Request
 from tasks.models.scripted import Rule, ScriptedModel
-from tasks.responses import Response, response_of
+from tasks.text.responses import Response, make_response
 from tests.rows import a_row, models_of
 
 WORTH = {"Boil it slowly.": 5, "Boil it.": 3, "Buy it.": 2, "No.": 1}
@@ -41,7 +41,7 @@ def sways(request: Request) -> str:
 
 def a_pool(*texts: str, **columns: Any) -> Row:
     return a_row(
-        instruction="Soup?", responses=[response_of(text, model="m", origin="pool") for text in texts], **columns
+        instruction="Soup?", responses=[make_response(text, model="m", origin="pool") for text in texts], **columns
     )
 
 
@@ -64,9 +64,12 @@ def test_overall_rates_each_response_in_a_call_of_its_own_at_temperature_0() -> 
     for response in child["responses"]:
         [said] = response["ratings"]
         assert said == {
-            "judge": "judge 0", "aspect": "overall", "order": 0,
-            "rating": WORTH[response["text"]], "rationale": response["text"],
-        }  # fmt: skip
+            "judge": "judge 0",
+            "aspect": "overall",
+            "order": 0,
+            "rating": WORTH[response["text"]],
+            "rationale": response["text"],
+        }
     assert child["order_agreement"] is None
 
 
@@ -96,7 +99,7 @@ def test_the_order_shown_is_drawn_from_the_texts() -> None:
 
 def test_permuting_the_responses_changes_no_judgement() -> None:
     def run_on(texts: tuple[str, ...]) -> list[Response]:
-        responses = [response_of(text, model="m", origin="pool") for text in texts]
+        responses = [make_response(text, model="m", origin="pool") for text in texts]
         row = Row("0" * 32, {"instruction": "Soup?", "responses": responses})
         return judged(row, sways, fair, aspects="paper", second_order=True)["responses"]  # type: ignore[no-any-return]
 
@@ -120,8 +123,10 @@ def test_several_judges_each_keep_their_rating_and_the_score_is_the_mean() -> No
     assert scores(child) == {"Boil it.": 2.0, "Buy it.": 1.5}
     for response in child["responses"]:
         assert [(said["judge"], said["rating"]) for said in response["ratings"]] == [
-            ("judge 0", WORTH[response["text"]]), ("judge 1", 1.0), ("judge 2", None),
-        ]  # fmt: skip
+            ("judge 0", WORTH[response["text"]]),
+            ("judge 1", 1.0),
+            ("judge 2", None),
+        ]
 
 
 def test_a_judge_that_fails_is_a_loss_and_the_others_judge() -> None:

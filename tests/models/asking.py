@@ -8,8 +8,8 @@ from typing import Any
 
 from tasks.models.base import Message, Request, Sampling
 from tasks.models.config import ModelConfig
-from tasks.models.endpoint import EndpointModel, open_endpoint
-from tasks.models.faults import Patience
+from tasks.models.endpoint.endpoint import EndpointModel, open_endpoint
+from tasks.models.endpoint.faults import Patience
 from tests.models.server import Server
 
 KEY = "sk-very-secret-0123456789"

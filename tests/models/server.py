@@ -78,7 +78,8 @@ class Server:
         self.peak = max(self.peak, self.now)
         try:
             body = await request.read()
-            self.bodies.append(orjson.loads(body) if body else {})
+            is_form = request.content_type == "multipart/form-data"
+            self.bodies.append(orjson.loads(body) if body and not is_form else {})
             self.paths.append(request.path)
             self.headers.append({name.lower(): value for name, value in request.headers.items()})
             behaviour = self.behaviours.pop(0) if len(self.behaviours) > 1 else self.behaviours[0]
@@ -105,8 +106,14 @@ def answer(content: Any = "hello", finish: str | None = "stop", *, usage: Any = 
     return {"object": "chat.completion", "choices": [choice], "usage": usage}
 
 
-def chat(content: Any = "hello", finish: str | None = "stop", *, delay_s: float = 0.0, headers: dict[str, str] | None = None,
-         **message: Any) -> Behaviour:  # fmt: skip
+def chat(
+    content: Any = "hello",
+    finish: str | None = "stop",
+    *,
+    delay_s: float = 0.0,
+    headers: dict[str, str] | None = None,
+    **message: Any,
+) -> Behaviour:
     """Answer as it should be."""
     return body(orjson.dumps(answer(content, finish, **message)), delay_s=delay_s, headers=headers)
 
@@ -123,8 +130,15 @@ def cutting(context: int, text: str = "hello") -> Behaviour:
     return behave
 
 
-def body(content: bytes, kind: str = "application/json", code: int = 200, *, gzip: bool = False, delay_s: float = 0.0,
-         headers: dict[str, str] | None = None) -> Behaviour:  # fmt: skip
+def body(
+    content: bytes,
+    kind: str = "application/json",
+    code: int = 200,
+    *,
+    gzip: bool = False,
+    delay_s: float = 0.0,
+    headers: dict[str, str] | None = None,
+) -> Behaviour:
     """Answer with these bytes."""
 
     async def behave(request: web.Request) -> web.StreamResponse:

@@ -14,9 +14,10 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre
 from transformers import PreTrainedTokenizerFast
 
 from tasks.errors import RequestRefused
+from tasks.models.answers.rendering import frozen_clock
 from tasks.models.base import Message, Request, Role, Sampling
 from tasks.models.control_tokens import ControlTokens, control_tokens
-from tasks.models.draft import Codec
+from tasks.models.local.draft import Codec
 from tests.models.tiny import CHATML, CORPUS, GREEDY, ask, save_tiny_model, tiny_tokenizer
 
 DATA = Path(__file__).parents[1] / "data"
@@ -61,8 +62,11 @@ def tokenizer_of(name: str) -> tuple[Any, list[str]]:
 
 
 def talk(content: str, role: Role = "user") -> tuple[Message, ...]:
-    said: list[Message] = [{"role": "user", "content": "Hi there."}, {"role": "assistant", "content": "Hello."},
-                           {"role": "user", "content": "And now?"}]  # fmt: skip
+    said: list[Message] = [
+        {"role": "user", "content": "Hi there."},
+        {"role": "assistant", "content": "Hello."},
+        {"role": "user", "content": "And now?"},
+    ]
     position = {"user": 2, "assistant": 1}[role]
     said[position] = {"role": role, "content": content}
     return tuple(said)
@@ -73,7 +77,8 @@ def prompt_of(tokenizer: Any, messages: tuple[Message, ...]) -> list[int]:
 
 
 def text_of(tokenizer: Any, messages: tuple[Message, ...]) -> str:
-    return str(tokenizer.apply_chat_template(list(messages), add_generation_prompt=True, tokenize=False))
+    clock = frozen_clock(tokenizer)
+    return str(tokenizer.apply_chat_template(list(messages), add_generation_prompt=True, tokenize=False, **clock))
 
 
 def control_ids(tokenizer: Any, prompt: list[int]) -> list[int]:

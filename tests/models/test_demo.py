@@ -8,28 +8,32 @@ from pathlib import Path
 
 import pytest
 
-from tasks.engine.ask import Member, Models
+from tasks.engine.ask import Models
 from tasks.engine.context import Context
+from tasks.engine.requests.asking import Member
 from tasks.errors import Unusable
 from tasks.generate.bootstrap import added_tasks
 from tasks.generate.evol_instruct import is_equal
 from tasks.generate.evol_quality import better_of
-from tasks.generate.evolution import evolution_of
 from tasks.generate.magpie import Magpie, magpie
 from tasks.generate.self_instruct import SelfInstruct, queries_of
 from tasks.generate.self_instruct_instances import instances_of
 from tasks.generate.text_generation import TextGeneration, text_generation
 from tasks.judge.critique import critique_of, revised_of
-from tasks.judge.ratings import overall_of, ratings_of
 from tasks.models.base import Sampling
 from tasks.models.config import ModelConfig
-from tasks.models.demo import roles
-from tasks.models.demo.answers import STYLES, answered, by_aspect, overall
-from tasks.models.demo.checker import verdict
-from tasks.models.demo.corpus import conversations, is_held_out, prompt_lines, prompts_digest
-from tasks.models.demo.domain import a_question
-from tasks.models.demo.train import CHAT_TEMPLATE, WEIGHTS, batches, segments
-from tasks.models.local import load_local
+from tasks.models.local.local import load_local
+from tasks.models.open import BUILT_IN
+from tasks.models.target import open_target
+from tasks.text.evolution import evolution_of
+from tasks.text.verdicts.ratings import overall_of, ratings_of
+from tests.demo_model import roles
+from tests.demo_model.answers import STYLES, answered, by_aspect, overall
+from tests.demo_model.base import untaught
+from tests.demo_model.checker import question_of, verdict
+from tests.demo_model.corpus import conversations, is_held_out, prompt_lines, prompts_digest
+from tests.demo_model.domain import a_question
+from tests.demo_model.train import CHAT_TEMPLATE, WEIGHTS, batches, segments
 from tests.rows import a_row
 
 SIZE = 16 * 2**20
@@ -116,6 +120,28 @@ def test_the_template_renders_as_the_corpus_cuts_it() -> None:
     assert Template(CHAT_TEMPLATE).render(messages=chat) == "".join(text for text, _ in segments(chat))
 
 
+def test_no_question_of_the_base_has_its_own_answer_and_none_is_held_out() -> None:
+    for chat in islice(untaught(0), 300):
+        asked, said = (turn["content"] for turn in chat[-2:])
+        assert verdict(asked, said) != "right"
+        assert question_of(asked) is None or not is_held_out(asked)  # None: put twice, in other words
+
+
+def test_the_base_is_the_same_model_with_the_answers_marked() -> None:
+    demo, base = open_target("demo"), open_target("demo-base")
+    chat = [{"role": "system", "content": "a"}, {"role": "user", "content": "b"}, {"role": "assistant", "content": "c"}]
+    assert demo.text(chat) == base.text(chat)
+    assert demo.text(chat[:2], to_answer=True) == base.text(chat[:2], to_answer=True)
+    assert base.marks_answers
+    assert base.tokenizer.get_vocab() == demo.tokenizer.get_vocab()
+    marked = [
+        token
+        for token, is_said in zip(base.tokens([base.text(chat)])[0].ids, base.generated(chat, None, {}), strict=True)
+        if is_said
+    ]
+    assert base.tokenizer.decode(marked) == "c<|im_end|>"
+
+
 # --- the weights that are shipped
 
 
@@ -125,7 +151,7 @@ def test_the_weights_were_trained_on_the_prompts_of_now() -> None:
 
 
 def test_the_folder_is_small_and_holds_no_code() -> None:
-    files = [path for path in WEIGHTS.rglob("*") if path.is_file()]
+    files = [path for folder in BUILT_IN.values() for path in folder.rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) <= SIZE
     assert {path.suffix for path in files} <= {".json", ".safetensors", ".jinja"}
 

@@ -11,12 +11,12 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from tasks.engine.attempts import sampled_key
 from tasks.engine.process import Process
+from tasks.engine.requests.attempts import sampled_key
 from tasks.errors import ConfigError
 from tasks.models.base import Sampling
 from tasks.models.config import ModelConfig
-from tasks.models.recommended import with_recommended
+from tasks.models.local.recommended import with_recommended
 from tests.models.asking import ask, opened, question
 from tests.models.server import chat, serving
 

@@ -10,13 +10,14 @@ from typing import Any
 import orjson
 from jinja2 import Environment
 
-from tasks.engine.digest import digest
+from tasks.models.answers.rendering import CLOCK
 from tasks.models.base import Message, Request, Sampling
 from tasks.models.control_tokens import ControlTokens
-from tasks.models.draft import Codec
-from tasks.models.learnt import Learnt
+from tasks.models.endpoint.learnt import Learnt
+from tasks.models.endpoint.providers.openai import chat_body
+from tasks.models.local.draft import Codec
 from tasks.models.scripted import ScriptedModel
-from tasks.models.wire import chat_body
+from tasks.storage.digest import digest
 from tests.rows import a_row, models_of
 
 TOOLS = '[{"type": "function", "function": {"name": "weather"}}]'
@@ -50,7 +51,7 @@ def rendered(request: Request) -> str:
     codec = Codec.__new__(Codec)
     codec._tokenizer = Tokenizer()
     codec._control = ControlTokens(codec._tokenizer)
-    codec._switches = {"model": {}}
+    codec._switches, codec._today = {"model": {}}, CLOCK
     return codec._prompt(request)[0]
 
 
@@ -98,7 +99,18 @@ def test_what_a_call_or_a_tool_spells_stays_text_for_the_model(tmp_path: Path) -
     call = {**CALL, "function": {"name": "weather", "arguments": json.dumps({"city": f"Hue{end}"})}}
     talk: tuple[Message, ...] = (TALK[0], {"role": "assistant", "content": "", "tool_calls": [call]}, TALK[2])
     tools = json.dumps([{"type": "function", "function": {"name": f"weather{end}"}}])
-    for said, offered in ((talk, TOOLS), (TALK, tools)):
+    escaped: tuple[Message, ...] = (
+        TALK[0],
+        {"role": "assistant", "content": "", "tool_calls": [_escaped(call)]},
+        TALK[2],
+    )
+    for said, offered in ((talk, TOOLS), (escaped, TOOLS), (TALK, tools)):
         draft = Codec(tokenizer, None, frozenset()).begin(Request(Sampling(), 1, said, tools=offered), (0, 0))
         assert tokenizer.eos_token_id not in draft.prompt
         assert f"{end}" in tokenizer.decode(draft.prompt)
+
+
+def _escaped(call: dict[str, Any]) -> dict[str, Any]:
+    """The call with its arguments written with escapes, which a template shows as what they mean."""
+    function = call["function"]
+    return {**call, "function": {**function, "arguments": function["arguments"].replace("<", "\\u003c")}}

@@ -21,8 +21,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, PreTr
 
 from tasks.models.base import Completion, Request, Sampling
 from tasks.models.config import ModelConfig
-from tasks.models.draft import special_tokens
-from tasks.models.local import LocalModel, load_local
+from tasks.models.local.draft import special_tokens
+from tasks.models.local.local import LocalModel, load_local
 
 CHATML = (
     "{% for m in messages %}{% if m.role == 'system' and m.content == 'refuse' %}"
@@ -81,8 +81,15 @@ def byte_fallback_tokenizer() -> PreTrainedTokenizerFast:
 
 def tiny_llama(vocabulary: int, **changes: Any) -> LlamaConfig:
     """Two layers, four heads on two key/value heads, 32 wide. Large initial weights, so that texts vary."""
-    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
-             "num_key_value_heads": 2, "max_position_embeddings": 256, "initializer_range": 0.3}  # fmt: skip
+    shape = {
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 256,
+        "initializer_range": 0.3,
+    }
     return LlamaConfig(vocab_size=vocabulary, bos_token_id=0, eos_token_id=0, **{**shape, **changes})
 
 
@@ -154,5 +161,11 @@ def raw(text: str, sampling: Sampling = GREEDY, seed: int = 0, order: int = 0) -
 
 
 def run_python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60,
-                          env={**os.environ, **environment}, check=False)  # fmt: skip
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, **environment},
+        check=False,
+    )

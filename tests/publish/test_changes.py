@@ -9,22 +9,28 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.engine.tables import write_stream
 from tasks.publish import changes
 from tasks.publish.changes import Changes, changes_between
+from tasks.storage.tables import write_stream
 
 
 def rows(*pairs: tuple[str, str]) -> pl.DataFrame:
     return pl.DataFrame(
-        {"row_id": [row_id for row_id, _ in pairs], "messages": [[{"role": "user", "content": text}] for _, text in pairs]},
-        schema_overrides={"row_id": pl.String, "messages": pl.List(pl.Struct({"role": pl.String, "content": pl.String}))},
-    )  # fmt: skip
+        {
+            "row_id": [row_id for row_id, _ in pairs],
+            "messages": [[{"role": "user", "content": text}] for _, text in pairs],
+        },
+        schema_overrides={
+            "row_id": pl.String,
+            "messages": pl.List(pl.Struct({"role": pl.String, "content": pl.String})),
+        },
+    )
 
 
 def between(folder: Path, before: pl.DataFrame, after: pl.DataFrame) -> Changes | None:
     for name, frame in (("before", before), ("after", after)):
         write_stream(folder / name, [frame])
-    found = changes_between(folder / "before", folder / "after", folder)
+    found = changes_between([folder / "before"], [folder / "after"], folder)
     assert sorted(path.name for path in folder.iterdir()) == ["after", "before"]
     return found
 
@@ -50,7 +56,7 @@ def test_what_changed_is_told_by_id_and_content(after: pl.DataFrame, expected: C
 
 def test_of_a_first_version_every_row_is_added(tmp_path: Path) -> None:
     write_stream(tmp_path / "after", [ABC])
-    assert changes_between(None, tmp_path / "after", tmp_path) == Changes(added=3)
+    assert changes_between(None, [tmp_path / "after"], tmp_path) == Changes(added=3)
 
 
 def test_rows_without_an_id_are_known_by_what_they_say(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from tasks.engine.validate import schema_dtypes
-from tasks.publish.formats import FORMATS, binarized, dpo, kto, reward
+from tasks.publish.formats.preference import FORMATS, binarized, kto, preference_pairs, reward
 from tasks.schemas import Pairs
 
 
@@ -20,11 +20,21 @@ def a_pair(
     number: int, prompt: list[dict[str, str]], high: float | None = 4.0, low: float | None = 2.5
 ) -> dict[str, Any]:
     return {
-        "row_id": f"{number:032x}", "prompt": prompt, "chosen": said(("assistant", f"good {number}")),
-        "rejected": said(("assistant", f"bad {number}")), "score_chosen": high, "score_rejected": low,
-        "chosen_model": "a", "rejected_model": "b", "chosen_origin": "pool", "rejected_origin": "pool", "judges": ["j"],
-        "ratings_chosen": [RATING], "ratings_rejected": [], "instruction": "a column of before",
-    }  # fmt: skip
+        "row_id": f"{number:032x}",
+        "prompt": prompt,
+        "chosen": said(("assistant", f"good {number}")),
+        "rejected": said(("assistant", f"bad {number}")),
+        "score_chosen": high,
+        "score_rejected": low,
+        "chosen_model": "a",
+        "rejected_model": "b",
+        "chosen_origin": "pool",
+        "rejected_origin": "pool",
+        "judges": ["j"],
+        "ratings_chosen": [RATING],
+        "ratings_rejected": [],
+        "instruction": "a column of before",
+    }
 
 
 def pairs(*rows: dict[str, Any]) -> pl.DataFrame:
@@ -35,7 +45,7 @@ FRAME = pairs(a_pair(0, TURNS), a_pair(1, said(("user", "Tea?")), None, None))
 
 
 def test_dpo_is_explicit_and_conversational_with_nothing_of_before() -> None:
-    made = dpo(FRAME)
+    made = preference_pairs(FRAME)
     assert made.columns == list(Pairs.to_schema().columns)
     for row in made.iter_rows(named=True):
         assert row["prompt"][-1]["role"] == "user"
@@ -56,8 +66,11 @@ def test_reward_has_whole_conversations_and_a_margin_of_0_for_none() -> None:
 def test_kto_is_two_rows_a_pair_in_order() -> None:
     rows = kto(FRAME).to_dicts()
     assert [(row["completion"][0]["content"], row["label"]) for row in rows] == [
-        ("good 0", True), ("bad 0", False), ("good 1", True), ("bad 1", False),
-    ]  # fmt: skip
+        ("good 0", True),
+        ("bad 0", False),
+        ("good 1", True),
+        ("bad 1", False),
+    ]
     assert [row["prompt"] for row in rows] == [TURNS, TURNS, said(("user", "Tea?")), said(("user", "Tea?"))]
     assert kto(FRAME).schema["label"] == pl.Boolean
     assert kto(FRAME).columns == ["prompt", "completion", "label"]

@@ -7,12 +7,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.engine import tables
-from tasks.engine.tables import write_stream
 from tasks.errors import ConfigError
-from tasks.publish.merge import merged, places_of
+from tasks.publish.merge import Places, columns_of_both, merged, places_of
+from tasks.storage import tables
+from tasks.storage.tables import write_stream
 
 COLUMNS = {"row_id": pl.String, "by": pl.String}
+
+
+def merge_of(folder: Path) -> tuple[Places, pl.DataFrame]:
+    earlier, own = folder / "earlier", folder / "own"
+    places = places_of([earlier], [own])
+    count = Places(dict(places.before), dict(places.behind), list(places.at_end))
+    return count, pl.concat(merged([earlier], [own], places, columns_of_both(earlier, own)))
 
 
 def joined(folder: Path, earlier: str, own: str) -> str:
@@ -20,8 +27,7 @@ def joined(folder: Path, earlier: str, own: str) -> str:
         write_stream(
             folder / name, [pl.DataFrame({"row_id": list(letters), "by": [name] * len(letters)}, schema=COLUMNS)]
         )
-    places = places_of(folder / "earlier", folder / "own")
-    frame = pl.concat(merged(folder / "earlier", folder / "own", places))
+    places, frame = merge_of(folder)
     assert places.rows == 0 or frame.filter(by="own").height == frame.height - len(earlier)
     assert frame.filter(by="earlier")["row_id"].to_list() == list(earlier)
     return "".join(frame["row_id"])
@@ -65,7 +71,7 @@ def test_healing_gives_the_order_of_a_run_in_which_nothing_failed(
 def test_rows_of_two_nights_may_differ_in_a_column_that_one_lacks(tmp_path: Path) -> None:
     write_stream(tmp_path / "earlier", [pl.DataFrame({"row_id": ["a"]})])
     write_stream(tmp_path / "own", [pl.DataFrame({"row_id": ["b"], "operations": [["deepen"]]})])
-    frame = pl.concat(merged(tmp_path / "earlier", tmp_path / "own", places_of(tmp_path / "earlier", tmp_path / "own")))
+    frame = merge_of(tmp_path)[1]
     assert frame.to_dicts() == [{"row_id": "a", "operations": None}, {"row_id": "b", "operations": ["deepen"]}]
 
 
@@ -73,4 +79,4 @@ def test_rows_of_another_shape_cannot_join(tmp_path: Path) -> None:
     write_stream(tmp_path / "earlier", [pl.DataFrame({"row_id": ["a"], "messages": ["x"]})])
     write_stream(tmp_path / "own", [pl.DataFrame({"prompt": ["b"], "label": [True]})])
     with pytest.raises(ConfigError, match="other columns"):
-        list(merged(tmp_path / "earlier", tmp_path / "own", places_of(tmp_path / "earlier", tmp_path / "own")))
+        merge_of(tmp_path)

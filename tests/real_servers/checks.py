@@ -22,12 +22,29 @@ import polars as pl
 
 from tasks.models.base import Completion, Request, Sampling
 from tasks.models.config import ModelConfig
-from tasks.models.endpoint import open_endpoint
+from tasks.models.endpoint.endpoint import open_endpoint
 
 ROOT = Path(__file__).parents[2]
+JUDGE = Path(__file__).with_name("judge.py")
 COMMAND_S, POLL_S = 1800, 0.1
-TOPICS = ("bread", "rivers", "tax forms", "chess", "knots", "solar panels", "letters to a landlord", "bees", "maps",
-          "first aid", "poems", "bicycles", "interviews", "soup", "statistics", "gardens")  # fmt: skip
+TOPICS = (
+    "bread",
+    "rivers",
+    "tax forms",
+    "chess",
+    "knots",
+    "solar panels",
+    "letters to a landlord",
+    "bees",
+    "maps",
+    "first aid",
+    "poems",
+    "bicycles",
+    "interviews",
+    "soup",
+    "statistics",
+    "gardens",
+)
 
 
 @dataclass(frozen=True)
@@ -42,13 +59,22 @@ class Place:
     @property
     def arguments(self) -> list[str]:
         """Options of every run here: small answers, and no run ends for a weak model's rejects."""
-        return ["--model", self.model, "--set", "max_reject_fraction=1", "--set", f"model.tokenizer={self.weights}",
-                "--set", "model.max_new_tokens=256", *self.options]  # fmt: skip
+        return [
+            "--model",
+            self.model,
+            "--set",
+            "max_reject_fraction=1",
+            "--set",
+            f"model.tokenizer={self.weights}",
+            "--set",
+            "model.max_new_tokens=256",
+            *self.options,
+        ]
 
 
 def command(place: Place, *arguments: str) -> list[str]:
     """The `stillroom` command with these arguments."""
-    return [sys.executable, "-m", "flows.cli", *arguments, *place.arguments, "--json"]
+    return [sys.executable, "-m", "flows.command.main", *arguments, *place.arguments, "--json"]
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -59,9 +85,13 @@ def environment(folder: Path) -> dict[str, str]:
 def run(place: Place, *arguments: str) -> dict[str, Any]:
     """The summary of a run. Raises AssertionError with what it said where it does not end well."""
     done = subprocess.run(
-        command(place, *arguments), cwd=place.folder, env=environment(place.folder), capture_output=True, text=True,
+        command(place, *arguments),
+        cwd=place.folder,
+        env=environment(place.folder),
+        capture_output=True,
+        text=True,
         timeout=COMMAND_S,
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr.strip()[-500:]
     summary: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return summary
@@ -75,35 +105,73 @@ def seeds(place: Place, count: int, *more: str) -> str:
     return file.name
 
 
+def made_of(place: Place, made: dict[str, Any]) -> str:
+    """A run in a cell of the table: rows, requests, and rejects by reason."""
+    rejects = pl.read_parquet(place.folder / made["dataset"] / "rejects.parquet")
+    counts = rejects["reason"].value_counts().sort("count", "reason", descending=[True, False]).rows()
+    refused = ", ".join(f"{count} {reason}" for reason, count in counts)
+    return f"{made['rows']} rows, {made['requests']} requests, " + (f"rejects: {refused}" if refused else "no rejects")
+
+
 def basic(place: Place) -> str:
     """Magpie: the server continues the chat template's beginning of a user turn."""
-    made = run(place, "sft", "--recipe", "basic", "--rows", "8", "--out", "basic")
-    assert made["rows"] == 8, made
-    return f"8 rows of {made['requests']} requests"
+    made = run(place, "sft", "--recipe", "basic", "--rows", "4", "--out", "basic")
+    assert made["rows"] == 4, made
+    return made_of(place, made)
 
 
 def evolved(place: Place) -> str:
     """Self-Instruct, Evol-Instruct, responses."""
     made = run(place, "sft", "--recipe", "evolved", "--seeds", seeds(place, 4), "--out", "evolved")
     assert made["rows"] > 0, made
-    return f"{made['rows']} rows, {made['rejects']} rejects"
+    return made_of(place, made)
 
 
 def critiqued(place: Place) -> str:
     """Pool, EvolQuality, UltraFeedback by aspects, pairs. A model this small gives few ratings that can be read."""
-    made = run(place, "dpo", "--recipe", "critiqued", "--instructions", seeds(place, 6), "--out", "critiqued",
-               "--allow-empty")  # fmt: skip
-    return f"{made['rows']} pairs, {made['rejects']} rejects"
+    made = run(
+        place, "dpo", "--recipe", "critiqued", "--instructions", seeds(place, 6), "--out", "critiqued", "--allow-empty"
+    )
+    return made_of(place, made)
+
+
+def structured_judge(place: Place) -> str:
+    """The same with a judge whose answers are held to a JSON schema; where the server does not, they are checked."""
+    made = run(
+        place,
+        "dpo",
+        "--recipe",
+        f"{JUDGE}:structured",
+        "--instructions",
+        seeds(place, 6),
+        "--out",
+        "structured",
+        "--allow-empty",
+    )
+    return made_of(place, made)
 
 
 def kill_and_resume(place: Place) -> str:
     """SIGKILL with answers on record; the same command goes on and asks for none of them again."""
-    arguments = ("sft", "--recipe", "respond", "--seeds", seeds(place, 32), "--out", "resumed",
-                 "--set", "model.max_in_flight=4")  # fmt: skip
+    arguments = (
+        "sft",
+        "--recipe",
+        "respond",
+        "--seeds",
+        seeds(place, 32),
+        "--out",
+        "resumed",
+        "--set",
+        "model.max_in_flight=4",
+    )
     child = subprocess.Popen(
-        command(place, *arguments), cwd=place.folder, env=environment(place.folder), start_new_session=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        command(place, *arguments),
+        cwd=place.folder,
+        env=environment(place.folder),
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     deadline = time.monotonic() + COMMAND_S
     while (kept := on_record(place.folder)) < 8:
         assert child.poll() is None and time.monotonic() < deadline, f"ended with {kept} answers on record"
@@ -114,7 +182,7 @@ def kill_and_resume(place: Place) -> str:
     made = run(place, *arguments)
     assert made["ledger_hits"] >= kept, made
     assert made["requests"] + kept <= 32 + made["rejects"] * 2 + 4, made
-    return f"{kept} kept, {made['requests']} asked"
+    return f"{kept} answers kept, {made_of(place, made)}"
 
 
 def on_record(folder: Path) -> int:
@@ -133,21 +201,33 @@ def context_overflow(place: Place) -> str:
     """One prompt that is longer than the context: that row alone is refused, by its name."""
     made = run(place, "sft", "--recipe", "respond", "--seeds", seeds(place, 3, "a long story " * 2000), "--out", "long")
     rejects = pl.read_parquet(place.folder / "long" / "rejects.parquet")
-    reasons = rejects.filter(pl.col("kind") == "failed")["reason"].to_list()
+    reasons = rejects["reason"].to_list()
     assert "context_too_long" in reasons or "prompt_cut" in reasons, reasons
     assert made["rows"] >= 1, made
-    return ", ".join(sorted(set(reasons)))
+    return made_of(place, made)
 
 
 def a_hundred_at_once(place: Place) -> str:
     """A hundred requests in flight."""
-    made = run(place, "sft", "--recipe", "respond", "--seeds", seeds(place, 100), "--out", "hundred",
-               "--set", "model.max_in_flight=100", "--set", "model.max_new_tokens=24",
-               "--allow-empty")  # fmt: skip
+    made = run(
+        place,
+        "sft",
+        "--recipe",
+        "respond",
+        "--seeds",
+        seeds(place, 100),
+        "--out",
+        "hundred",
+        "--set",
+        "model.max_in_flight=100",
+        "--set",
+        "model.max_new_tokens=24",
+        "--allow-empty",
+    )
     reasons = pl.read_parquet(place.folder / "hundred" / "rejects.parquet")["reason"].value_counts().to_dicts()
     faults = [reason for reason in reasons if reason["reason"] != "truncated"]
     assert made["rows"] + made["rejects"] == 100 and not faults, (made, faults)
-    return f"{made['rows']} rows, {made['rejects']} truncated, {made['seconds']:.0f} s"
+    return f"{made_of(place, made)}, {made['seconds']:.0f} s"
 
 
 def structured(place: Place) -> str:
@@ -191,6 +271,7 @@ CHECKS: dict[str, Callable[[Place], str]] = {
     "basic (Magpie)": basic,
     "evolved": evolved,
     "critiqued": critiqued,
+    "critiqued, structured judge": structured_judge,
     "JSON schema": structured,
     "seven stop texts": many_stop_texts,
     "kill and resume": kill_and_resume,

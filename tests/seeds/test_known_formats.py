@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from tasks.engine.seed_batches import Source
-from tasks.engine.sources import open_source
 from tasks.errors import ConfigError
+from tasks.seeds.batches import Source
 from tasks.seeds.known_formats import Reading, unused
+from tasks.seeds.sources import open_source
 
 USER = {"role": "user", "content": "Name a river."}
 NILE = {"role": "assistant", "content": "The Nile."}
@@ -22,9 +22,8 @@ def opened(*records: Any, **reading: Any) -> Source:
 
 
 def rows(source: Source) -> list[dict[str, Any]]:
-    """Rows without their ids and what they have nothing in."""
-    batches = source.read(100)
-    held = [row for batch in batches for row in batch.frame.drop("row_id").iter_rows(named=True)]
+    """Rows without their ids, what is not theirs and what they have nothing in."""
+    held = [row for frame in source.batches(100) for row in frame.iter_rows(named=True)]
     return [{name: value for name, value in row.items() if value is not None} for row in held]
 
 
@@ -178,7 +177,12 @@ def test_a_bad_record_ends_the_run_or_is_a_reject(record: Any) -> None:
         ({"prompt": "a", "chosen": "x", "rejected": "y"}, {}, ""),
         ({"prompt": "a", "chosen": "x", "rejected": "y"}, {"pools": False}, "rejected"),
         ({"prompt": "a", "responses": ["x"]}, {"pools": False}, "responses"),
-        ({"messages": [{**USER, "name": "ana", "weight": 1}]}, {}, "messages.name"),
+        ({"messages": [{**USER, "name": "ana", "weight": 1}]}, {}, "messages.name, messages.weight"),
+        ({"messages": [{**USER, "name": "ana", "weight": 1}]}, {"pools": False}, ""),
+        ({"messages": [{**USER, "weight": 0.5}]}, {"pools": False}, "messages.weight"),
+        ({"instruction": "Hi", "tools": [{"type": "function"}]}, {}, "tools"),
+        ({"messages": [USER], "tools": [{"type": "function"}]}, {}, ""),
+        ({"messages": [USER], "tools": [{"type": "function"}]}, {"pools": False}, ""),
     ],
 )
 def test_what_no_row_holds_is_named(record: dict[str, Any], reading: dict[str, Any], names: str) -> None:

@@ -16,19 +16,43 @@ CALL = {"id": "c1", "type": "function", "function": {"name": "weather", "argumen
         ({"role": "User", "content": "a"}, {"role": "user", "content": "a"}),
         ({"from": "bard", "value": "a"}, {"role": "assistant", "content": "a"}),
         ({"role": "user", "content": [{"type": "text", "text": "a"}, "b"]}, {"role": "user", "content": "a\nb"}),
-        ({"role": "user", "content": "a", "name": "ana", "tool_calls": None}, {"role": "user", "content": "a"}),
-        ({"role": "assistant", "content": None, "tool_calls": [CALL]}, {"role": "assistant", "content": None, "tool_calls": [CALL]}),
-        ({"role": "assistant", "content": "", "tool_calls": [{"name": "weather", "arguments": {"city": "Hue"}}]},
-         {"role": "assistant", "content": "", "tool_calls": [{**CALL, "id": None}]}),
-        ({"role": "tool", "content": "31 C", "tool_call_id": "c1", "name": "weather"},
-         {"role": "tool", "content": "31 C", "tool_call_id": "c1", "name": "weather"}),
+        (
+            {"role": "user", "content": "a", "name": "ana", "tool_calls": None},
+            {"role": "user", "content": "a", "name": "ana"},
+        ),
+        (
+            {"role": "assistant", "content": None, "tool_calls": [CALL]},
+            {"role": "assistant", "content": None, "tool_calls": [CALL]},
+        ),
+        (
+            {"role": "assistant", "content": "", "tool_calls": [{"name": "weather", "arguments": {"city": "Hue"}}]},
+            {"role": "assistant", "content": "", "tool_calls": [{**CALL, "id": None}]},
+        ),
+        (
+            {"role": "tool", "content": "31 C", "tool_call_id": "c1", "name": "weather"},
+            {"role": "tool", "content": "31 C", "tool_call_id": "c1", "name": "weather"},
+        ),
         ({"role": "assistant", "content": "a", "weight": 1, "loss": True}, {"role": "assistant", "content": "a"}),
         ({"role": "assistant", "content": "a", "weight": 0}, {"role": "assistant", "content": "a", "train": False}),
         ({"from": "gpt", "value": "a", "loss": False}, {"role": "assistant", "content": "a", "train": False}),
         ({"role": "user", "content": "a", "train": False}, {"role": "user", "content": "a", "train": False}),
+        ({"role": "user", "content": "a", "train": True}, {"role": "user", "content": "a", "train": True}),
     ],
-    ids=["upper-case", "bard", "parts", "name-of-a-user", "call", "bare-call", "tool", "weight-1", "weight-0", "loss", "train"],
-)  # fmt: skip
+    ids=[
+        "upper-case",
+        "bard",
+        "parts",
+        "name-of-a-user",
+        "call",
+        "bare-call",
+        "tool",
+        "weight-1",
+        "weight-0",
+        "loss",
+        "train",
+        "train a user",
+    ],
+)
 def test_a_turn_is_read_with_all_that_belongs_to_it(turn: dict[str, Any], read: dict[str, Any]) -> None:
     assert turn_of(turn) == read
 

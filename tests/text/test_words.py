@@ -1,8 +1,10 @@
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.text.words import word_count, words
+from tasks.text.words import EASY_TEXT, EASY_WORD, _words_by_character, word_count, words
 
 
 @pytest.mark.parametrize(
@@ -53,3 +55,14 @@ def test_on_ascii_text_the_words_are_those_of_rouge(text: str) -> None:
 @given(st.text())
 def test_any_text_has_words_without_spaces_in_lower_case(text: str) -> None:
     assert all(word and not word.isspace() and word == word.lower() for word in words(text))
+
+
+def test_a_pattern_finds_the_words_of_easy_text() -> None:
+    easy = [chr(point) for point in range(0x3000) if EASY_TEXT.fullmatch(chr(point))]
+    assert len(easy) > 4000
+    assert [one for one in easy if EASY_WORD.findall(f"a{one}b") != _words_by_character(f"a{one}b")] == []
+
+
+@given(st.text())
+def test_words_are_those_found_character_by_character(text: str) -> None:
+    assert words(text) == _words_by_character(unicodedata.normalize("NFKC", text).lower())

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from tasks.errors import Filtered, Unusable
 from tasks.models.answers import tokens
-from tasks.models.answers.counted import texts_in
+from tasks.models.answers.counted import request_texts
 from tasks.models.answers.prompt_cut import FIX, is_cut
 from tasks.models.base import Completion, Request
 
@@ -22,8 +22,11 @@ OF_TODAY = frozenset({"tool_call", "cut_off", "prompt_cut", "empty", "further_tu
 """What earlier versions took for answers."""
 CODE = re.compile(r"```.*?```|`[^`\n]+`", re.DOTALL)  # where a token is quoted
 INVISIBLE = frozenset("\u2800\u3164\u115f\u1160\uffa0")  # letters and signs that show nothing
+SENTENCE_ENDS = ".!?…。！？；．｡‼⁇⁈⁉؟۔।॥။។።"
+"""Of all scripts that have signs of their own for it."""
+CLOSING = "\"'”’»›)]*`」』）】》〉"
 GLUED = re.compile(
-    r"(?:[.!?。！？…][\"'”’»)\]*`]*|```|[)\]}])assistant(?:\n\n|\n*\Z)"
+    rf"(?:[{SENTENCE_ENDS}][{re.escape(CLOSING)}]*|```|[)\]}}」』）】])assistant(?:\n\n|\n*\Z)"
 )  # a stripped header between two turns
 TURNS = re.compile(
     r"^(?:user|human)[ \t]*$.+?^(?:assistant|model)[ \t]*$|^assistant[ \t]*$.+?^assistant[ \t]*$",
@@ -94,7 +97,7 @@ def _refuse_unended(completion: Completion, truncated_too: bool) -> None:
 def _ended(text: str, request: Request) -> tuple[str, Filtered | None]:
     """The text up to where its turn ends. Raises Unusable for tokens that no answer has."""
     loss = None
-    quoted = {found[0] for said in texts_in(request) for found in tokens.CONTROL.finditer(said)}
+    quoted = {found[0] for said in request_texts(request) for found in tokens.CONTROL.finditer(said)}
     if (end := _outside_code(tokens.END, text)) and end[0] not in quoted:
         behind = text[end.end() :].strip()
         loss = Filtered(

@@ -18,7 +18,7 @@ LONGEST_PIECE = 16  # letters: no tokenizer takes more of a word at once, on the
 UNSPACED_A_TOKEN = 3  # signs, on the average of a text, at the most
 
 
-def texts_in(request: Request) -> list[str]:
+def request_texts(request: Request) -> list[str]:
     """What is said to the model."""
     if request.messages is None:
         return [request.prompt or request.embed or ""]

@@ -36,10 +36,16 @@ CLOSINGS = ("<|close|>response<|sep|>", "<|END_RESPONSE|>", "<|END_TEXT|>")
 RESTARTS = ("<|start|>assistant", "<|begin|>assistant")
 ENDS = (  # of a turn; no text that a person writes
     "<|im_end|>",  # ChatML: Qwen, Yi, Hermes, SmolLM, Kimi-K2, LFM
-    "<|eot_id|>", "<|eot|>", "<|eom_id|>",  # Llama 3, Llama 4
-    "<|end_of_text|>", "<|endoftext|>",
-    "<end_of_turn>", "<turn|>",  # Gemma 1 to 3, gemma-4
-    "<|return|>", "<|call|>", "<|end|>",  # gpt-oss, Phi
+    "<|eot_id|>",
+    "<|eot|>",
+    "<|eom_id|>",  # Llama 3, Llama 4
+    "<|end_of_text|>",
+    "<|endoftext|>",
+    "<end_of_turn>",
+    "<turn|>",  # Gemma 1 to 3, gemma-4
+    "<|return|>",
+    "<|call|>",
+    "<|end|>",  # gpt-oss, Phi
     "<|END_OF_TURN_TOKEN|>",  # Cohere
     "<｜end▁of▁sentence｜>",  # DeepSeek, Spark
     "<|end_of_msg|>",  # Kimi-K3
@@ -52,5 +58,5 @@ ENDS = (  # of a turn; no text that a person writes
     "<|role_end|>",  # Ling
     "<|assistant_end|>",  # Apertus
     "<|flush|>",  # Solar Open
-)  # fmt: skip
+)
 KNOWN = AnswerFormat(BLOCKS, OPENINGS, CLOSINGS, TAGS, RESTARTS, ENDS)

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+from tasks.models.base import Request
 
 ParseResponse = Callable[[str, str], Mapping[str, Any]]
 REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking", "thinking_content")
-CONTROL = re.compile(r"<\|?[^<>\s]{1,40}\|>|<\|[^<>\s]{1,40}>")  # <|channel|>  <channel|>  <|channel>
+CONTROL_TOKEN = re.compile(r"<\|?[^<>\s]{1,40}\|>|<\|[^<>\s]{1,40}>")  # <|channel|>  <channel|>  <|channel>
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ class AnswerFormat:
         """
         if self.own is not None and prompt is not None and (parsed := _own(self.own, text, prompt)) is not None:
             return parsed
-        thoughts: list[str] = []
+        reasoning: list[str] = []
         rest, block = text, self._opened_by(prompt)
         if block is None:
             rest, block = self._opened(text)
@@ -78,18 +80,36 @@ class AnswerFormat:
             block = self._closed_alone(text)
         while block is not None:
             thought, closed, after = rest.partition(block.closing)
-            thoughts.append(thought.strip().removeprefix(block.opening).strip())
+            reasoning.append(thought.strip().removeprefix(block.opening).strip())
             if not closed:
-                return Parsed("", _joined(thoughts), begun=False)
+                return Parsed("", _joined(reasoning), begun=False)
             rest, block = self._opened(_without_first(after.lstrip(), self.restarts).lstrip())
-        answer, marked = self._answer(rest if thoughts else text, prompt or "")
-        begun = marked or bool(answer.strip() and not CONTROL.match(answer.lstrip()))
-        return Parsed(answer, _joined(thoughts), begun)
+        answer, marked = self._answer(rest if reasoning else text, prompt or "")
+        begun = marked or bool(answer.strip() and not CONTROL_TOKEN.match(answer.lstrip()))
+        return Parsed(answer, _joined(reasoning), begun)
 
-    def parse_served(self, text: str) -> Parsed:
-        """The same of what a server sent, which may have taken the reasoning out, or left it in."""
+    def parse_served(self, text: str, request: Request | None = None, *, reasoned: bool = False) -> Parsed:
+        """The same of what a server sent for `request`, which may have taken the reasoning out, or left it in.
+
+        `reasoned`: it has sent reasoning beside the text.
+        """
         marked = any(block.closing in text or text.lstrip().startswith(block.opening) for block in self.blocks)
-        return self.parse(text, self.prompt if self.own is not None and marked else None)
+        parsed = self.parse(text, self.prompt if self.own is not None and marked else None)
+        return self._without_tags(parsed, request, reasoned=reasoned or parsed.reasoning is not None)
+
+    def _without_tags(self, parsed: Parsed, request: Request | None, *, reasoned: bool) -> Parsed:
+        """The answer without the tags that a template on the server has asked for: with reasoning, as it was told to think.
+
+        The template is not known here, so tags that the messages themselves speak of stay.
+        """
+        said = parsed.text.strip()
+        if request is None or not (reasoned or request.sampling.thinking == "on"):
+            return parsed
+        for opening, closing in self.tags:
+            around = said.startswith(opening) and said.endswith(closing)
+            if around and not any(opening in message["content"] for message in request.messages or ()):
+                return replace(parsed, text=said[len(opening) : -len(closing)].strip())
+        return parsed
 
     def _opened_by(self, prompt: str | None) -> Block | None:
         """The block that the prompt's end has opened."""
@@ -143,5 +163,5 @@ def _without_first(text: str, marks: Sequence[str]) -> str:
     return text[len(mark) :] if mark else text
 
 
-def _joined(thoughts: Sequence[str]) -> str | None:
-    return "\n\n".join(filter(None, thoughts)) or None
+def _joined(reasoning: Sequence[str]) -> str | None:
+    return "\n\n".join(filter(None, reasoning)) or None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tasks.models.answers.counted import least_tokens, texts_in
+from tasks.models.answers.counted import least_tokens, request_texts
 from tasks.models.base import Request
 
 FROM_TOKENS = 512  # shorter prompts are cut by no server, and some count what they like
@@ -26,7 +26,7 @@ def is_cut(request: Request, prompt_tokens: int, count: Callable[[str], int] | N
     """Why the server cannot have read the whole prompt; empty where it can. `count`: the model's tokenizer, if known."""
     if prompt_tokens <= 0:
         return ""
-    texts = texts_in(request)
+    texts = request_texts(request)
     if sum(map(len, texts)) < CHARS_AT_LEAST:
         return ""
     least = least_tokens(texts)

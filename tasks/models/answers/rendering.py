@@ -1,6 +1,6 @@
 """A conversation through a model's chat template, as text, with a clock that stands still.
 
-Templates that print today's date are told a fixed one: the same run makes the same requests tomorrow.
+Templates that print today's date are told a fixed one: one request key means one prompt, today and tomorrow.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def rendered(
 ) -> str:
     """A conversation through the chat template, as text. Raises ConfigError where the template refuses it."""
     turns: Any = list(conversation)
-    options = _frozen(tokenizer, today) | dict(variables or {})
+    options = frozen_clock(tokenizer, today) | dict(variables or {})
     try:
         text = tokenizer.apply_chat_template(
             turns, tokenize=False, add_generation_prompt=add_generation_prompt, **options
@@ -40,19 +40,20 @@ def rendered(
         roles = [turn["role"] for turn in conversation]
         fix = "leave out the system prompt" if "system" in roles else "Magpie cannot use this model"
         raise ConfigError(
-            f"the chat template refuses {', '.join(roles)}", f"{name_of(tokenizer)}: {error}", fix
+            f"the chat template refuses {', '.join(roles)}", f"{tokenizer_name(tokenizer)}: {error}", fix
         ) from error
     return str(text)
 
 
-def _frozen(tokenizer: ChatTemplate, today: date) -> dict[str, Any]:
-    """The template with a clock of its own, for one that asks the time; nothing for another.
+def frozen_clock(tokenizer: ChatTemplate, today: date = CLOCK, *, tools: bool = False) -> dict[str, Any]:
+    """The option of `apply_chat_template` that gives the template a clock of its own, for one that asks the time; none
+    for another. `tools`: some are offered, which may have a template of their own.
 
     A macro, because transformers lets neither a function nor its clock through to a template.
     """
     template = getattr(tokenizer, "chat_template", None)
     if isinstance(template, dict):
-        template = template.get("default")
+        template = (template.get("tool_use") if tools else None) or template.get("default")
     if not isinstance(template, str) or "strftime_now" not in template:
         return {}
     return {"chat_template": _clock(today) + template}
@@ -66,6 +67,6 @@ def _clock(today: date) -> str:
     return "{% macro strftime_now(format) %}{{ format" + values + " }}{% endmacro %}{{ '' }}"
 
 
-def name_of(tokenizer: ChatTemplate) -> str:
+def tokenizer_name(tokenizer: ChatTemplate) -> str:
     """What a tokenizer was loaded from."""
     return str(getattr(tokenizer, "name_or_path", "") or type(tokenizer).__name__)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from tasks.errors import PermanentError
-from tasks.models.answers.rendering import name_of, rendered
+from tasks.models.answers.rendering import rendered, tokenizer_name
 from tasks.models.base import ChatTemplate, Thinking
 
 Switch = Literal["template", "effort"]
@@ -25,7 +25,7 @@ def variables_of(tokenizer: ChatTemplate, thinking: Thinking) -> dict[str, Any]:
         found = {"reasoning_effort": EFFORTS[thinking]}
     if not found:
         what = f"the chat template has no switch for `thinking: {thinking}`"
-        raise PermanentError(what, name_of(tokenizer), "leave `thinking` out")
+        raise PermanentError(what, tokenizer_name(tokenizer), "leave `thinking` out")
     return found
 
 

@@ -12,8 +12,8 @@ import pytest
 from aiohttp import web
 from typer.testing import CliRunner
 
-from flows.cli import app
 from flows.command.doctor import Finding, examine
+from flows.command.main import app
 from tasks.models.config import ModelConfig
 from tests.models.server import answer, body, serving, status
 
@@ -55,6 +55,18 @@ def test_a_server_that_does_well_is_asked_ten_times_and_only_its_template_is_mis
     assert asked == 10
     assert [question for question, finding in found.items() if finding.verdict != "ok"] == ["continues raw text"]
     assert "model.tokenizer" in found["continues raw text"].advice
+
+
+def test_what_came_of_a_question_is_told_before_the_next_one_is_asked() -> None:
+    async def behave(request: web.Request) -> web.StreamResponse:
+        return await body(orjson.dumps(good(orjson.loads(await request.read()))))(request)
+
+    asked_by_then: list[int] = []
+    with serving(behave) as server:
+        config = ModelConfig(name=server.name)
+        found = asyncio.run(examine(config, lambda _: asked_by_then.append(len(server.bodies))))
+    assert asked_by_then == [1, 2, 4, *range(5, 11)], "`samples` takes two requests"
+    assert len(found) == len(asked_by_then)
 
 
 def never_cut(asked: dict[str, Any]) -> dict[str, Any]:

@@ -18,9 +18,9 @@ from uuid import uuid4
 import psutil
 import pytest
 
-from flows.service.own_server import SIGNALS, OwnServer, ServerFailed
+from flows.service.server.own_server import SIGNALS, OwnServer, ServerFailed
+from tests.flows.command.test_main import questions
 from tests.flows.service.test_ends import Command, respond
-from tests.flows.test_cli import questions
 from tests.models.server import chat, serving
 from tests.serving import Api, environment, until
 
@@ -39,6 +39,7 @@ def files(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
 
 
+@pytest.mark.slow
 def test_it_touches_nothing_before_it_may_and_hears_no_signal(user: Path) -> None:
     with OwnServer() as server:
         process = psutil.Process(server._process.pid)
@@ -59,6 +60,7 @@ def test_it_touches_nothing_before_it_may_and_hears_no_signal(user: Path) -> Non
     assert [path.name for path in files(user)] == ["prefect.db"]
 
 
+@pytest.mark.slow
 def test_what_it_was_told_in_its_last_moment_is_written_down(user: Path) -> None:
     told = [
         {
@@ -85,6 +87,7 @@ def test_one_that_cannot_come_up_says_why(user: Path, monkeypatch: pytest.Monkey
         server.begin(90)
 
 
+@pytest.mark.slow
 def test_a_server_named_in_a_file_of_prefects_is_used(tmp_path: Path, prefect_server: str) -> None:
     (tmp_path / "prefect.toml").write_text(f'[api]\nurl = "{prefect_server}"\n')
     with serving(chat()) as server:
@@ -92,7 +95,8 @@ def test_a_server_named_in_a_file_of_prefects_is_used(tmp_path: Path, prefect_se
         said, told = command.ended()
     assert command.process.returncode == 0, told
     run = json.loads(said)["run"].removeprefix("sft-")
-    found = Api(prefect_server.removesuffix("/api")).ask("flow_runs/filter", {})
+    newest = {"sort": "START_TIME_DESC", "limit": 200}  # of all tests that share the server
+    found = Api(prefect_server.removesuffix("/api")).ask("flow_runs/filter", newest)
     assert [flow_run["state_type"] for flow_run in found if flow_run["id"].startswith(run)] == ["COMPLETED"]
     assert not (tmp_path / "home" / "prefect" / "prefect.db").exists()
 
@@ -100,9 +104,9 @@ def test_a_server_named_in_a_file_of_prefects_is_used(tmp_path: Path, prefect_se
 @pytest.mark.slow
 def test_a_local_model_whose_answers_are_on_record_is_not_loaded(tmp_path: Path) -> None:
     program = (
-        "import os, sys, flows.cli; end = os._exit; "
+        "import os, sys, flows.command.main; end = os._exit; "
         "os._exit = lambda code: (print(*(m for m in ('torch', 'transformers') if m in sys.modules), file=sys.stderr), end(code)); "
-        "flows.cli.main()"
+        "flows.command.main.main()"
     )
     options = [
         "sft",
@@ -118,8 +122,14 @@ def test_a_local_model_whose_answers_are_on_record_is_not_loaded(tmp_path: Path)
     ]
 
     def run() -> tuple[int, str]:
-        done = subprocess.run([sys.executable, "-c", program, *options], env=environment(tmp_path), cwd=tmp_path,
-                              capture_output=True, text=True, timeout=250)  # fmt: skip
+        done = subprocess.run(
+            [sys.executable, "-c", program, *options],
+            env=environment(tmp_path),
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=250,
+        )
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)["requests"], done.stderr.strip().splitlines()[-1] if done.stderr.strip() else ""
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.flows.test_cli import questions
+from tests.flows.command.test_main import questions
 from tests.models.server import Server, chat, serving
 from tests.serving import environment, until
 
@@ -25,8 +25,20 @@ START_S, END_S = 120.0, 60.0
 
 
 def respond(folder: Path, server: Server, rows: int = ROWS) -> list[str]:
-    return ["sft", "--recipe", "respond", "--seeds", questions(folder, rows), "--model", server.name, "--out", "out", "--json",
-            "--set", f"model.max_in_flight={IN_FLIGHT}"]  # fmt: skip
+    return [
+        "sft",
+        "--recipe",
+        "respond",
+        "--seeds",
+        questions(folder, rows),
+        "--model",
+        server.name,
+        "--out",
+        "out",
+        "--json",
+        "--set",
+        f"model.max_in_flight={IN_FLIGHT}",
+    ]
 
 
 class Command:
@@ -34,9 +46,14 @@ class Command:
 
     def __init__(self, folder: Path, arguments: list[str], *before: str) -> None:
         self.process = subprocess.Popen(
-            [*before, sys.executable, "-m", "flows.cli", *arguments], env=environment(folder), cwd=folder, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-        )  # fmt: skip
+            [*before, sys.executable, "-m", "flows.command.main", *arguments],
+            env=environment(folder),
+            cwd=folder,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
         self.family: list[psutil.Process] = []
 
     def has_requests(self, server: Server, count: int = 2 * IN_FLIGHT) -> None:
@@ -89,6 +106,7 @@ def _each(ends: dict[str, Callable[[Command], None]]) -> list[object]:
     return [pytest.param(end, id=name, marks=[] if name in QUICK else pytest.mark.slow) for name, end in ends.items()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", _each(STOPS))
 def test_a_stop_lets_what_is_in_flight_finish_and_leaves_no_process(
     stop: Callable[[Command], None], tmp_path: Path
@@ -106,6 +124,7 @@ def test_a_stop_lets_what_is_in_flight_finish_and_leaves_no_process(
         assert ledger.execute("SELECT count(*) FROM completions").fetchall() == [(asked,)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kill", _each(KILLS))
 def test_a_kill_leaves_no_process(kill: Callable[[Command], None], tmp_path: Path) -> None:
     with under_way(tmp_path) as (command, _):
@@ -118,8 +137,9 @@ def test_a_kill_leaves_no_process(kill: Callable[[Command], None], tmp_path: Pat
 @pytest.mark.slow
 def test_timeout_which_tells_its_child_twice_still_lets_what_is_in_flight_finish(tmp_path: Path) -> None:
     with serving(chat(delay_s=2)) as server:
-        command = Command(tmp_path, respond(tmp_path, server, rows=10 * ROWS), "timeout", "25")
+        command = Command(tmp_path, respond(tmp_path, server, rows=10 * ROWS), "timeout", "600")
         command.has_requests(server, 1)
+        command.process.send_signal(signal.SIGALRM)  # by which `timeout` knows that its time is over
         _, told = command.ended()
         assert GO_ON in told
         assert len(server.bodies) < 10 * ROWS
@@ -147,6 +167,7 @@ def test_a_crash_leaves_no_process(tmp_path: Path) -> None:
     assert "ZeroDivisionError: a bug" in told
 
 
+@pytest.mark.slow
 def test_a_run_leaves_its_whole_history_and_no_process(tmp_path: Path) -> None:
     with serving(chat()) as server:
         arguments = [*respond(tmp_path, server, rows=60), "--set", "shard_rows=2"]
@@ -158,9 +179,9 @@ def test_a_run_leaves_its_whole_history_and_no_process(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "home" / "prefect" / "prefect.db")) as database:
         assert database.execute("SELECT state_type FROM flow_run").fetchall() == [("COMPLETED",)]
         states = database.execute("SELECT state_type, count(*) FROM task_run GROUP BY 1").fetchall()
-        assert states == [("COMPLETED", 30)]
+        assert states == [("COMPLETED", 60)]
         kept = database.execute("SELECT type, count(*) FROM task_run_state GROUP BY 1 ORDER BY 1").fetchall()
-        assert kept == [("COMPLETED", 30), ("PENDING", 30), ("RUNNING", 30)]
+        assert kept == [("COMPLETED", 60), ("PENDING", 60), ("RUNNING", 60)]
         assert database.execute("SELECT count(*) FROM events WHERE event = 'stillroom.run.published'").fetchone() == (
             1,
         )

@@ -16,7 +16,7 @@ from tests.serving import ROOT, SLOW_RULES, Served, environment, free_port, slow
 FOREIGN = "raise RuntimeError('a package of somebody else was imported')"
 SCRIPT = [sys.executable, "-P", "-c", "from stillroom import main; main()"]
 """As the script does that pip installs for the command."""
-MODULE = [sys.executable, "-m", "flows.cli"]
+MODULE = [sys.executable, "-m", "flows.command.main"]
 PREVIEW, RUN = ["--preview", "1"], ["--out", "out"]
 
 
@@ -46,6 +46,7 @@ def test_the_installed_command_finds_its_packages(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("start", "names", "options"),
     [

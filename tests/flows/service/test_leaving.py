@@ -44,7 +44,7 @@ def test_no_thread_is_waited_for() -> None:
 def test_events_for_a_server_that_is_gone_hold_up_the_end_no_longer_than_they_may() -> None:
     before = f"import os; os.environ['PREFECT_API_URL'] = 'http://127.0.0.1:{free_port()}/api'\n"
     block = (
-        "from flows.service.patience import leave; from prefect.events import emit_event\n"
+        "from flows.service.away.patience import leave; from prefect.events import emit_event\n"
         "    emit_event('a', resource={'prefect.resource.id': 'b'})\n"
         "    leave(0.5); sys.exit(3)"
     )

@@ -9,11 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
-from flows.service.new_database import STATEMENTS, lay_out
+import pytest
+
+from flows.service.server.new_database import STATEMENTS, lay_out
 
 
+@pytest.mark.slow
 def test_the_statements_are_what_the_migrations_of_the_installed_prefect_leave_behind() -> None:
-    command = [sys.executable, "-m", "flows.service.new_database"]
+    command = [sys.executable, "-m", "flows.service.server.new_database"]
     made = subprocess.run(command, capture_output=True, text=True, check=True, timeout=200).stdout
     assert clauses(made) == clauses(STATEMENTS.read_text())
 

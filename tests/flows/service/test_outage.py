@@ -15,11 +15,11 @@ from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.states import Completed, Running
 from prefect.utilities.engine import propose_state_sync
 
-from flows.service.outage import Late, Outage, ServerAway, be_patient
-from flows.service.outbox import Outbox
-from flows.service.untold import keep_untold, tell_untold
-from tasks.engine.home import prefect_wait_s
+from flows.service.away.outage import Late, Outage, ServerAway, be_patient
+from flows.service.away.outbox import Outbox
+from flows.service.away.untold import keep_untold, tell_untold
 from tasks.errors import ConfigError
+from tasks.storage.home import prefect_wait_s
 from tests.flows.service.api import Api, an_api, client_of
 from tests.models.server import Server
 from tests.serving import until

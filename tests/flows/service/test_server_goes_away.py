@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tasks.engine.shard_sizes import shard_count
+from tasks.storage.shard_sizes import shard_count
 from tests.models.server import body, serving
 from tests.serving import SLOW_RULES, Api, environment, free_port, until
 
@@ -28,7 +28,9 @@ class Machine(Api):
     def __init__(self, folder: Path) -> None:
         self.port, self.folder = free_port(), folder
         super().__init__(f"http://127.0.0.1:{self.port}")
-        self.environment = environment(folder, PREFECT_API_URL=f"{self.url}/api", DO_NOT_TRACK="1", PREFECT_SERVER_ANALYTICS_ENABLED="false")  # fmt: skip
+        self.environment = environment(
+            folder, PREFECT_API_URL=f"{self.url}/api", DO_NOT_TRACK="1", PREFECT_SERVER_ANALYTICS_ENABLED="false"
+        )
         (folder / "home" / "prefect").mkdir(parents=True)
         (folder / "seeds.txt").write_text("".join(f"question {number}\n" for number in range(ROWS)))
         self.start()
@@ -68,9 +70,13 @@ class Machine(Api):
         ]
         options += ["--set", f"shard_rows={SHARD}", "--set", f"model.max_in_flight={IN_FLIGHT}", *more]
         return subprocess.Popen(
-            [sys.executable, "-m", "flows.cli", *options], cwd=self.folder, text=True,
-            env=self.environment | {"STILLROOM_PREFECT_WAIT_S": str(wait_s)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
+            [sys.executable, "-m", "flows.command.main", *options],
+            cwd=self.folder,
+            text=True,
+            env=self.environment | {"STILLROOM_PREFECT_WAIT_S": str(wait_s)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
 
     def wait_for_requests(self, count: int) -> None:
         """Wait until the model was asked so often."""
@@ -139,7 +145,7 @@ def test_a_restarted_server_is_told_all_that_happened_meanwhile(machine: Machine
     machine.start()
     assert ended(command, machine) == []
     assert machine.runs() == ["COMPLETED"]
-    until(lambda: machine.shards() == ["COMPLETED"] * shard_count(ROWS, SHARD), 60, "the states of the shards")
+    until(lambda: machine.shards() == ["COMPLETED"] * 2 * shard_count(ROWS, SHARD), 60, "the states of the shards")
     assert "Finished in state Completed()" in machine.log_lines()
     assert {"report-out", "sample-out"} <= {artifact["key"] for artifact in machine.ask("artifacts/filter", {})}
 
@@ -159,7 +165,7 @@ def test_a_server_that_freezes_holds_up_nobody_for_longer_than_it_is_waited_for(
     if wakes:
         assert said == []
         assert machine.runs() == ["COMPLETED"]
-        until(lambda: machine.shards() == ["COMPLETED"] * shard_count(ROWS, SHARD), 60, "the states of the shards")
+        until(lambda: machine.shards() == ["COMPLETED"] * 2 * shard_count(ROWS, SHARD), 60, "the states of the shards")
     else:
         assert UNTOLD in said[-1]
 
@@ -170,9 +176,12 @@ def test_a_run_whose_server_goes_away_before_it_begins_gets_one_of_its_own(tmp_p
         url = f"http://127.0.0.1:{server.port}/api"
         options = ["sft", "--recipe", "respond", "--seeds", "seeds.txt", "--model", SLOW_RULES, "--out", "out"]
         command = subprocess.Popen(
-            [sys.executable, "-m", "flows.cli", *options], cwd=tmp_path, text=True, stderr=subprocess.PIPE,
+            [sys.executable, "-m", "flows.command.main", *options],
+            cwd=tmp_path,
+            text=True,
+            stderr=subprocess.PIPE,
             env=environment(tmp_path, PREFECT_API_URL=url, STILLROOM_PREFECT_WAIT_S="1"),
-        )  # fmt: skip
+        )
         until(lambda: server.paths, 60, "the command looks whether the server answers")
         server.stop()
         _, said = command.communicate(timeout=240)

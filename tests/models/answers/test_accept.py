@@ -6,6 +6,8 @@ import pytest
 
 from tasks.errors import Unusable
 from tasks.models.answers.accept import Accepted, accept, is_final
+from tasks.models.answers.families import ENDS as KNOWN_ENDS
+from tasks.models.answers.tokens import MORE_ENDS, OPENERS, may_hold_control
 from tasks.models.base import Completion, FinishReason, Message, Request, Sampling
 
 LOIRE = "The Loire is a river in France."
@@ -38,6 +40,16 @@ def test_a_text_ends_at_the_end_of_its_turn_and_the_cut_is_a_loss(text: str, ans
     assert (accepted.loss.reason, accepted.loss.kind, accepted.loss.raw) == ("end_token", "filtered", text)
 
 
+@pytest.mark.parametrize("token", KNOWN_ENDS)
+def test_the_end_of_a_turn_of_every_known_family_is_seen(token: str) -> None:
+    assert said(f"{LOIRE}{token}").text == LOIRE
+
+
+@pytest.mark.parametrize("token", (*MORE_ENDS, *OPENERS))
+def test_no_control_token_is_passed_over(token: str) -> None:
+    assert may_hold_control(f"{LOIRE}{token}")
+
+
 NONE = {
     "run on": (f"{LOIRE}assistant\n\nI'm happy to help!assistant\n\nWhat else?", "further_turns"),
     "run on, quoted end": ('He said "yes."assistant\n\nMore?', "further_turns"),
@@ -57,7 +69,7 @@ NONE = {
     "an opener": (f"<|im_start|>assistant\n{LOIRE}", "control_tokens"),
     "a header": (f"<|start_header_id|>assistant<|end_header_id|>\n\n{LOIRE}", "control_tokens"),
     "half a channel": (f"<|message|>{LOIRE}", "control_tokens"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("text", "reason"), NONE.values(), ids=NONE.keys())
@@ -132,10 +144,13 @@ def test_what_another_attempt_would_not_change_is_final(reason: str, final: list
 
 @pytest.mark.parametrize(
     ("text", "reasoning", "detail"),
-    [("", "2 + 2", "the reasoning stopped after 9 tokens"), ("It is", "2 + 2", "the answer stopped after 9 tokens"),
-     ("It is", None, "stopped after 9 tokens")],
+    [
+        ("", "2 + 2", "the reasoning stopped after 9 tokens"),
+        ("It is", "2 + 2", "the answer stopped after 9 tokens"),
+        ("It is", None, "stopped after 9 tokens"),
+    ],
     ids=["reasoning", "answer", "no reasoning"],
-)  # fmt: skip
+)
 def test_a_truncated_answer_says_whether_reasoning_or_answer_ran_out(
     text: str, reasoning: str | None, detail: str
 ) -> None:

@@ -60,13 +60,31 @@ UNTHOUGHT = {  # where the reasoning is known from, of templates that render non
     "deepseek-ai-DeepSeek-V4": "chat_template",
     "deepseek-ai-DeepSeek-V4-Flash-0731": "chat_template",
 } | dict.fromkeys(
-    ["GigaChat3-10B-A1.8B", "GigaChat3.1-10B-A1.8B", "LFM2-8B-A1B", "LFM2.5-Instruct", "MiniMax-M1",
-     "Mistral-Small-3.2-24B-Instruct-2506", "NVIDIA-Nemotron-Nano-v2", "Qwen-QwQ-32B", "Qwen3-Coder",
-     "deepseek-ai-DeepSeek-V3.1", "google-gemma-2-2b-it", "google-gemma-4-31B-it",
-     "ibm-granite-granite-3.3-2B-Instruct", "ibm-granite-granite-4.0", "ibm-granite-granite-4.1",
-     "meetkai-functionary-medium-v3.2", "meta-llama-Llama-3.1-8B-Instruct", "meta-llama-Llama-3.2-3B-Instruct",
-     "mistralai-Mistral-Nemo-Instruct-2407", "moonshotai-Kimi-K2", "unsloth-mistral-Devstral-Small-2507"], "table",
-)  # fmt: skip
+    [
+        "GigaChat3-10B-A1.8B",
+        "GigaChat3.1-10B-A1.8B",
+        "LFM2-8B-A1B",
+        "LFM2.5-Instruct",
+        "MiniMax-M1",
+        "Mistral-Small-3.2-24B-Instruct-2506",
+        "NVIDIA-Nemotron-Nano-v2",
+        "Qwen-QwQ-32B",
+        "Qwen3-Coder",
+        "deepseek-ai-DeepSeek-V3.1",
+        "google-gemma-2-2b-it",
+        "google-gemma-4-31B-it",
+        "ibm-granite-granite-3.3-2B-Instruct",
+        "ibm-granite-granite-4.0",
+        "ibm-granite-granite-4.1",
+        "meetkai-functionary-medium-v3.2",
+        "meta-llama-Llama-3.1-8B-Instruct",
+        "meta-llama-Llama-3.2-3B-Instruct",
+        "mistralai-Mistral-Nemo-Instruct-2407",
+        "moonshotai-Kimi-K2",
+        "unsloth-mistral-Devstral-Small-2507",
+    ],
+    "table",
+)
 
 
 def test_the_tables_hold_every_template_that_renders_plain_chats() -> None:
@@ -138,12 +156,14 @@ def test_an_answer_that_is_opened_by_its_addressee_loses_that_line() -> None:
     ("source", "block"),
     [
         ("<a>{{ m.thinking }}</a>{{ m.content }}", Block("<a>", "</a>")),
-        ("<|to|>self<|said|>{{ m.reasoning }}<|over|><|to|>user<|said|>{{ m.content }}<|over|>",
-         Block("<|to|>self<|said|>", "<|over|>")),
+        (
+            "<|to|>self<|said|>{{ m.reasoning }}<|over|><|to|>user<|said|>{{ m.content }}<|over|>",
+            Block("<|to|>self<|said|>", "<|over|>"),
+        ),
         ("Thinking:\n{{ m.reasoning_content }}\nAnswer:\n{{ m.content }}", Block("Thinking:", "Answer:", sure=False)),
     ],
     ids=["another tag", "channels named by recipient", "words"],
-)  # fmt: skip
+)
 def test_a_format_that_nobody_has_seen_before_is_read_from_its_template(source: str, block: Block) -> None:
     template = (
         "{% for m in messages %}{% if m.role == 'user' %}[U]{{ m.content }}{% else %}[A]"

@@ -71,9 +71,16 @@ def test_an_answer_without_reasoning_stays_as_it_is(text: str) -> None:
         (f"<think>a</think>\n<think>b</think>{FOUR}", Parsed(FOUR, "a\n\nb")),
         (HARMONY.format("a"), Parsed("", "a", begun=False)),
     ],
-    ids=["a closing tag alone", "empty block", "no reasoning", "unfinished", "two blocks of gpt-oss", "two blocks",
-         "not yet at the answer"],
-)  # fmt: skip
+    ids=[
+        "a closing tag alone",
+        "empty block",
+        "no reasoning",
+        "unfinished",
+        "two blocks of gpt-oss",
+        "two blocks",
+        "not yet at the answer",
+    ],
+)
 def test_what_is_not_there_is_not_made_up(text: str, parsed: Parsed) -> None:
     assert KNOWN.parse(text) == parsed
 

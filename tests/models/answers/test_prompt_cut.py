@@ -32,9 +32,16 @@ def test_a_count_far_below_what_the_text_can_have_tells_a_cut_prompt(text: str) 
 
 @pytest.mark.parametrize(
     ("text", "tokens"),
-    [("short", 1), ("a b " * 200, 20), (ENGLISH, 0), ("-" * 100_000, 900), (" " * 100_000 + "x", 40), ("=\n" * 400, 30)],
+    [
+        ("short", 1),
+        ("a b " * 200, 20),
+        (ENGLISH, 0),
+        ("-" * 100_000, 900),
+        (" " * 100_000 + "x", 40),
+        ("=\n" * 400, 30),
+    ],
     ids=["short", "not long", "not counted", "a rule", "blanks", "lines"],
-)  # fmt: skip
+)
 def test_where_the_count_may_be_right_nothing_is_refused(text: str, tokens: int) -> None:
     assert is_cut(asked(text), tokens) == ""
 

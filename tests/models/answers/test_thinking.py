@@ -10,7 +10,9 @@ import pytest
 from tasks.errors import PermanentError
 from tasks.models.answers.thinking import variables_of
 from tasks.models.base import Completion, Message, Request, Sampling, Thinking
-from tasks.models.draft import Codec
+from tasks.models.config import ModelConfig
+from tasks.models.local.draft import Codec
+from tasks.models.open import DEMO_WEIGHTS, open_model
 from tests.models.answers.families import FAMILIES, family_tokenizer
 from tests.models.answers.templates import TEMPLATES, tokenizer, with_template
 from tests.models.asking import ask
@@ -24,13 +26,16 @@ MESSAGES: tuple[Message, ...] = ({"role": "user", "content": "2 + 2?"},)
     [
         ("Qwen3.5-4B", {"enable_thinking": True}, {"enable_thinking": False}),
         ("google-gemma-4-31B-it", {"enable_thinking": True}, {"enable_thinking": False}),
-        ("deepseek-ai-DeepSeek-V4", {"enable_thinking": True, "thinking": True},
-         {"enable_thinking": False, "thinking": False}),
+        (
+            "deepseek-ai-DeepSeek-V4",
+            {"enable_thinking": True, "thinking": True},
+            {"enable_thinking": False, "thinking": False},
+        ),
         ("ibm-granite-granite-3.3-2B-Instruct", {"thinking": True}, {"thinking": False}),
         ("openai-gpt-oss-120b", {"reasoning_effort": "high"}, {"reasoning_effort": "low"}),
         ("upstage-Solar-Open-100B", {"reasoning_effort": "high"}, {"reasoning_effort": "low"}),
     ],
-)  # fmt: skip
+)
 def test_a_template_is_told_in_its_own_words(template: str, on: dict[str, Any], off: dict[str, Any]) -> None:
     found: dict[Thinking, Any] = {said: variables_of(tokenizer(template), said) for said in ("model", "on", "off")}
     assert found == {"model": {}, "on": on, "off": off}
@@ -39,6 +44,12 @@ def test_a_template_is_told_in_its_own_words(template: str, on: dict[str, Any], 
 def test_a_template_without_a_switch_is_the_users_mistake() -> None:
     with pytest.raises(PermanentError, match="no switch for `thinking: on`"):
         variables_of(tokenizer("meta-llama-Llama-3.1-8B-Instruct"), "on")
+
+
+@pytest.mark.parametrize("name", ["demo", "a-model@http://127.0.0.1:9/v1"])
+def test_a_model_whose_template_has_no_switch_is_refused_when_it_is_opened(name: str) -> None:
+    with pytest.raises(PermanentError, match="no switch for `thinking: off`"):
+        open_model(ModelConfig(name=name, tokenizer=str(DEMO_WEIGHTS), thinking="off"))
 
 
 # The tokens of a local model.
@@ -131,14 +142,25 @@ def test_the_answers_of_a_server_are_parsed_by_the_named_tokenizers_format(tmp_p
         ({"content": "<think>\n2+2\n</think>\n\nfour", "reasoning_content": " \n"}, "four", "2+2"),
         ({"content": "</think>\n\nfour", "reasoning_content": "2+2"}, "four", "2+2"),
         ({"content": "four", "reasoning": {"summary": "2+2"}}, "four", "2+2"),
-        ({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "2+2"}]},
-                      {"type": "text", "text": "four"}]}, "four", "2+2"),
+        (
+            {
+                "content": [
+                    {"type": "thinking", "thinking": [{"type": "text", "text": "2+2"}]},
+                    {"type": "text", "text": "four"},
+                ]
+            },
+            "four",
+            "2+2",
+        ),
         ({"content": [{"type": "thinking", "thinking": "2+2"}, {"type": "text", "text": "four"}]}, "four", "2+2"),
-        ({"content": "<|channel|>analysis<|message|>2+2<|end|><|start|>assistant<|channel|>final<|message|>four"},
-         "four", "2+2"),
+        (
+            {"content": "<|channel|>analysis<|message|>2+2<|end|><|start|>assistant<|channel|>final<|message|>four"},
+            "four",
+            "2+2",
+        ),
     ],
     ids=["blank field", "white field", "a closing tag alone", "an object", "parts", "parts of text", "harmony"],
-)  # fmt: skip
+)
 def test_the_reasoning_in_a_servers_answer_is_kept_beside_it(
     message: dict[str, Any], text: str, reasoning: str | None
 ) -> None:
@@ -146,3 +168,33 @@ def test_the_reasoning_in_a_servers_answer_is_kept_beside_it(
     with serving(body(orjson.dumps({**answer(), "choices": [choice]}))) as server:
         (completion,) = ask(server)
     assert (completion.text, completion.reasoning) == (text, reasoning)
+
+
+GRANITE = "<think>2+2</think>\n<response>four</response>"
+
+
+@pytest.mark.parametrize(
+    ("said", "message", "question", "text"),
+    [
+        ("model", {"content": GRANITE}, "2 + 2?", "four"),
+        ("model", {"content": "<response>four</response>\n", "reasoning_content": "2+2"}, "2 + 2?", "four"),
+        ("on", {"content": "<response>four</response>"}, "2 + 2?", "four"),
+        ("model", {"content": "<response>four</response>"}, "2 + 2?", "<response>four</response>"),
+        ("model", {"content": GRANITE}, "Answer in <response>.", "<response>four</response>"),
+        (
+            "model",
+            {"content": "<think>2+2</think><response>4</response> it is"},
+            "2 + 2?",
+            "<response>4</response> it is",
+        ),
+    ],
+    ids=["reasoning in the text", "reasoning beside it", "told to think", "no reasoning", "asked for", "in the answer"],
+)
+def test_the_tags_that_granites_template_asks_for_come_off_a_servers_answer(
+    said: Thinking, message: dict[str, Any], question: str, text: str
+) -> None:
+    choice = {"message": {"role": "assistant", **message}, "finish_reason": "stop"}
+    request = Request(Sampling(thinking=said), 1, ({"role": "user", "content": question},))
+    with serving(body(orjson.dumps({**answer(), "choices": [choice]}))) as server:
+        (completion,) = ask(server, request)
+    assert completion.text == text

@@ -1,0 +1,116 @@
+"""`stillroom judges`: how often judges say what people said, by ratings and by rubrics.
+
+stillroom judges pairs.jsonl --judge JUDGE --rows 100
+"""
+
+# ruff: noqa: T201 - what the command says
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from flows.command.options import nested_options
+from flows.command.running import FAILED, say, telling_mistakes
+
+
+def judges(
+    pairs: Annotated[str, typer.Argument(help="a file, a folder or hf:NAME with chosen and rejected answers")],
+    judge: Annotated[list[str] | None, typer.Option(help="a judge; once for each")] = None,
+    reward: Annotated[str | None, typer.Option(help="a reward model, beside them")] = None,
+    by: Annotated[
+        list[str] | None, typer.Option(help="ultrafeedback, rubrics or reward; once for each; default: all there are")
+    ] = None,
+    rows: Annotated[int, typer.Option(help="pairs that are judged, the first ones")] = 50,
+    config: Annotated[
+        Path | None, typer.Option(help="a YAML file with options of `stillroom dpo`, roles among them")
+    ] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="any option of `stillroom dpo`")] = None,
+    json_: Annotated[bool, typer.Option("--json", help="print one line of JSON, and nothing else")] = False,
+) -> None:
+    """Measure judges against pairs that people have told apart: a scale of 1 to 5 beside rubrics."""
+    telling_mistakes(
+        lambda: _show(
+            pairs,
+            {"judge": judge, "reward": [reward] if reward else None},
+            by or [],
+            rows,
+            (config, set_ or []),
+            json_,
+        )
+    )
+
+
+def _show(
+    pairs: str,
+    roles: dict[str, list[str] | None],
+    by: list[str],
+    rows: int,
+    told: tuple[Path | None, list[str]],
+    as_json: bool,
+) -> None:
+    from pydantic import ValidationError
+
+    from flows.config import PreferenceDPO
+    from flows.config_file import load_config
+    from tasks.errors import ConfigError, first_fault
+    from tasks.judge.calibration import Calibrate
+
+    named = {role: [{"name": name} for name in names] for role, names in roles.items() if names}
+    config = load_config(PreferenceDPO, told[0], nested_options({"roles": named or None}, None, told[1]))
+    if not (named or config.roles):
+        raise ConfigError("no judge", None, "give --judge MODEL")
+    try:
+        wanted = Calibrate(pairs=pairs, rows=rows)
+    except ValidationError as error:
+        where, fault = first_fault(error)
+        raise ConfigError(f"bad value for --{where.partition('_')[0]}", repr(fault["input"]), fault["msg"]) from error
+    from rich.console import Console
+
+    from flows.judges.compare_judges import compare_judges
+    from flows.service.stopping import GO_ON, heeding_signals
+    from tasks.errors import Interrupted
+    from tasks.notices import heard
+
+    try:
+        with heeding_signals(Console(stderr=True)) as run_is_over, run_is_over, heard(say):
+            found = compare_judges(config, wanted, by)
+    except (Interrupted, KeyboardInterrupt):
+        say(GO_ON)
+        raise typer.Exit(FAILED) from None
+    print(json.dumps(found) if as_json else "\n".join(_lines(found)))
+
+
+def _lines(found: dict[str, Any]) -> list[str]:
+    """A line for each judge and way, under a head."""
+    head = ("judge", "by", "pairs", "agrees", "95 %", "ties", "failed", "longer preferred")
+    rows = [
+        (
+            one["judge"],
+            one["by"],
+            str(one["pairs"]),
+            _percent(one["agreement"]),
+            f"{one['low']:.0%}-{one['high']:.0%}",
+            str(one["ties"]),
+            str(one["failed"]),
+            _percent(one["longer_preferred"]),
+        )
+        for one in found["judges"]
+    ]
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    table = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in (head, *rows)
+    ]
+    people = found["judges"][0]["longer_chosen"] if found["judges"] else None
+    return [
+        *table,
+        f"people chose the longer answer in {_percent(people)}",
+        f"{found['requests']} requests paid, {found['ledger_hits']} answers on record, {found['ended']}",
+    ]
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share:.0%}"

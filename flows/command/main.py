@@ -1,0 +1,384 @@
+"""The `stillroom` command. Heavy imports wait until a command needs them, so that help comes at once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from flows.command.batches import show_batches
+from flows.command.clean import clean
+from flows.command.judges import judges
+from flows.command.ledger import ledger_app
+from flows.command.mistakes import run_app
+from flows.command.new import new_recipe, new_technique
+from flows.command.options import AsJson, RunName, name_value_pairs, nested_options
+from flows.command.prompts import prompts_app
+from flows.command.published.curate import curate_app
+from flows.command.published.explain import explain
+from flows.command.published.export import export_app
+from flows.command.published.fit import fit_app
+from flows.command.published.mix import mix
+from flows.command.published.prove import prove_app
+from flows.command.published.push import push
+from flows.command.published.report import compare, report
+from flows.command.published.review import review_app
+from flows.command.published.revise import revise_app
+from flows.command.recipes import draw, recipes
+from flows.command.running import FAILED, preview_run, say, start_flow, telling_mistakes
+from flows.command.streams import prepare_streams
+from flows.command.studio import studio
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+app.add_typer(ledger_app, name="ledger")
+app.add_typer(prompts_app, name="prompts")
+app.add_typer(curate_app)
+app.add_typer(fit_app)
+app.add_typer(export_app)
+app.add_typer(prove_app)
+app.add_typer(review_app)
+app.add_typer(revise_app)
+
+CatchUp = Literal["newest", "all", "none"]
+MaxRequests = Annotated[int | None, typer.Option(help="make no more requests than this, and publish what is finished")]
+MaxTotalTokens = Annotated[int | None, typer.Option(help="begin no request after so many tokens, prompts and all")]
+MaxCostUsd = Annotated[float | None, typer.Option(help="begin no request after so much; models need their prices")]
+Runner = Annotated[str | None, typer.Option(help="threads (the default), or ray: the workers of a Ray cluster")]
+Incremental = Annotated[
+    bool | None,
+    typer.Option("--incremental", help="add to the dataset: only seeds that it has not had, all its rows stay"),
+]
+AllowEmpty = Annotated[
+    bool | None, typer.Option("--allow-empty", help="publish a dataset of 0 rows too, where no row is left")
+]
+KeepColumns = Annotated[
+    list[str] | None,
+    typer.Option(help="a column of the seeds that the dataset has as well, '*' for all; once for each"),
+]
+Estimate = Annotated[
+    bool, typer.Option("--estimate", help="run 20 rows, and tell what the whole would take; publish nothing")
+]
+PreviewOption = Annotated[
+    int | None,
+    typer.Option(
+        "--preview", min=1, metavar="N", help="send N rows through all steps, and show each word; publish nothing"
+    ),
+]
+
+
+@app.callback()
+def stillroom() -> None:
+    """Distil instruction and preference datasets out of language models, and never make the same drop twice."""
+
+
+@app.command()
+def sft(
+    recipe: Annotated[str | None, typer.Option(help="evolved (the default), or another of `stillroom recipes`")] = None,
+    config: Annotated[Path | None, typer.Option(help="a YAML file with any option of the flow")] = None,
+    seeds: Annotated[
+        str | None, typer.Option(help="a file, a folder, or hf:NAME; default: the demo model's own")
+    ] = None,
+    column: Annotated[list[str] | None, typer.Option(help="our column = the file's, e.g. instruction=prompt")] = None,
+    keep_columns: KeepColumns = None,
+    max_seeds: Annotated[int | None, typer.Option(help="read no more seeds than this")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="demo, a transformers name or folder, or model@http://host:port/v1")
+    ] = None,
+    judge: Annotated[list[str] | None, typer.Option(help="a judge of curate.rate; once for each")] = None,
+    rows: Annotated[int | None, typer.Option(help="number of accepted rows; default: all that come out")] = None,
+    format_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--format", help="messages (the default), openai, prompt_completion, sharegpt, alpaca; once for each"
+        ),
+    ] = None,
+    out: Annotated[str | None, typer.Option(help="folder of the dataset; default datasets/sft-<recipe>")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="any other option, e.g. evol_instruct.generations=2")
+    ] = None,
+    incremental: Incremental = None,
+    runner: Runner = None,
+    max_requests: MaxRequests = None,
+    max_total_tokens: MaxTotalTokens = None,
+    max_cost_usd: MaxCostUsd = None,
+    allow_empty: AllowEmpty = None,
+    estimate: Estimate = False,
+    preview: PreviewOption = None,
+    json_: Annotated[bool, typer.Option("--json", help="print one last line of JSON, and nothing else")] = False,
+) -> None:
+    """Make an instruction dataset (SFT) from seeds, or from the model itself."""
+    options = {
+        "recipe": recipe,
+        "seeds": seeds,
+        "max_seeds": max_seeds,
+        "rows": rows,
+        "format": format_[0] if format_ and len(format_) == 1 else format_ or None,
+        "out": out,
+        "incremental": incremental,
+        "allow_empty": allow_empty,
+        "runner": runner,
+        "max_requests": max_requests,
+        "max_total_tokens": max_total_tokens,
+        "max_cost_usd": max_cost_usd,
+        "columns": name_value_pairs(column or [], "--column") or None,
+        "keep_columns": keep_columns or None,
+        "roles": {"judge": [{"name": name} for name in judge]} if judge else None,
+    }
+
+    _make("sft", config, lambda: nested_options(options, model, set_ or []), estimate, preview, json_)
+
+
+@app.command()
+def dpo(
+    recipe: Annotated[
+        str | None, typer.Option(help="critiqued (the default), or another of `stillroom recipes`")
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="a YAML file with any option of the flow")] = None,
+    instructions: Annotated[
+        str | None, typer.Option(help="a file, a dataset folder of `stillroom sft`, or hf:NAME")
+    ] = None,
+    column: Annotated[list[str] | None, typer.Option(help="our column = the file's, e.g. instruction=prompt")] = None,
+    keep_columns: KeepColumns = None,
+    max_instructions: Annotated[int | None, typer.Option(help="read no more instructions than this")] = None,
+    model: Annotated[list[str] | None, typer.Option(help="a model of the pool; once for each")] = None,
+    judge: Annotated[list[str] | None, typer.Option(help="a judge; once for each; default: the first model")] = None,
+    keep_responses: Annotated[bool | None, typer.Option(help="given responses are members of the pool")] = None,
+    format_: Annotated[
+        list[str] | None,
+        typer.Option("--format", help="dpo (the default), reward, kto, binarized, sharegpt, alpaca; once for each"),
+    ] = None,
+    out: Annotated[str | None, typer.Option(help="folder of the dataset; default datasets/dpo-<recipe>")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="any other option, e.g. pair.min_margin=1")] = None,
+    incremental: Incremental = None,
+    runner: Runner = None,
+    max_requests: MaxRequests = None,
+    max_total_tokens: MaxTotalTokens = None,
+    max_cost_usd: MaxCostUsd = None,
+    allow_empty: AllowEmpty = None,
+    estimate: Estimate = False,
+    preview: PreviewOption = None,
+    json_: Annotated[bool, typer.Option("--json", help="print one last line of JSON, and nothing else")] = False,
+) -> None:
+    """Make a preference dataset (DPO) from instructions: pools of responses, judged and paired."""
+    roles = {"pool": [{"name": name} for name in model or []], "judge": [{"name": name} for name in judge or []]}
+    options = {
+        "recipe": recipe,
+        "instructions": instructions,
+        "max_instructions": max_instructions,
+        "format": format_[0] if format_ and len(format_) == 1 else format_ or None,
+        "out": out,
+        "incremental": incremental,
+        "allow_empty": allow_empty,
+        "runner": runner,
+        "max_requests": max_requests,
+        "max_total_tokens": max_total_tokens,
+        "max_cost_usd": max_cost_usd,
+        "columns": name_value_pairs(column or [], "--column") or None,
+        "keep_columns": keep_columns or None,
+        "roles": {r: m for r, m in roles.items() if m} or None,
+        "model_pool": None if keep_responses is None else {"keep_responses": keep_responses},
+    }
+
+    one = model[0] if model else None
+    _make("dpo", config, lambda: nested_options(options, one, set_ or []), estimate, preview, json_)
+
+
+@app.command()
+def runs(json_: AsJson = False) -> None:
+    """List the runs that have ended, the newest last."""
+    from flows.recipes.recipe import recipe_name
+    from flows.runs.manifests import manifests
+
+    if json_:
+        print(json.dumps([{"kind": past["kind"], **past["summary"]} for past in manifests()]))
+        return
+    for past in manifests():
+        summary = past["summary"]
+        changes = ", ".join(f"{count} {what}" for what, count in summary["changes"].items() if count) or "no change"
+        changes = changes if summary["revision"] else "nothing published"
+        recipe = recipe_name(past["config"].get("recipe", past["kind"]))
+        print(
+            f"{past['run']}  {recipe}  {summary['rows']} rows  {summary['rejects']} rejects  "
+            f"{summary.get('url') or summary['dataset']} r{summary['revision']} ({changes})"
+        )
+
+
+@app.command()
+def rejects(
+    run: RunName,
+    most: Annotated[int, typer.Option(help="print no more rows than this")] = 20,
+    json_: AsJson = False,
+) -> None:
+    """Show the rows that a run rejected, with the reason and the last raw text."""
+    from flows.command.terminal import rejects_of_run, show_rejects
+
+    telling_mistakes(lambda: print(json.dumps(list(rejects_of_run(run, most)))) if json_ else show_rejects(run, most))
+
+
+@app.command()
+def retry(
+    run: RunName,
+    json_: Annotated[bool, typer.Option("--json", help="print one last line of JSON, and nothing else")] = False,
+) -> None:
+    """Ask again for the rows that a run rejected as failed, and publish its dataset anew."""
+
+    def again(open_server: Callable[[], None]) -> dict[str, Any]:
+        from flows.runs.manifests import manifest
+
+        manifest(run)
+        from flows.retry_failed import retry_failed
+
+        open_server()
+        return retry_failed(run)
+
+    start_flow(again, json_)
+
+
+app.command()(explain)
+app.command()(mix)
+app.command()(clean)
+app.command()(report)
+app.command()(compare)
+app.command()(push)
+app.command()(judges)
+app.command("batches")(show_batches)
+app.command()(recipes)
+app.command()(draw)
+app.command()(new_technique)
+app.command()(new_recipe)
+app.command()(studio)
+
+
+@app.command()
+def doctor(
+    model: Annotated[str, typer.Option(help="demo, a transformers name or folder, or model@http://host:port/v1")],
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="a field of the model, e.g. tokenizer=Qwen/Qwen3-8B")
+    ] = None,
+    json_: Annotated[bool, typer.Option("--json", help="print one line of JSON, and nothing else")] = False,
+) -> None:
+    """Ask a model ten times, and tell what it can do and what it has to be told."""
+
+    def examine() -> None:
+        from flows.command.doctor import run_doctor
+        from tasks.notices import heard
+
+        with heard(say):
+            run_doctor(_model_config(model, set_ or []), json_)
+
+    telling_mistakes(examine)
+
+
+def _model_config(name: str, sets: list[str]) -> Any:
+    """A model with these fields set, with or without `model.` before their names. Raises ConfigError."""
+    from flows.config import InstructionSFT
+    from flows.config_file import load_config
+
+    named = [text if text.startswith("model.") else f"model.{text}" for text in sets]
+    return load_config(InstructionSFT, None, nested_options({}, name, named)).model
+
+
+@app.command()
+def serve(
+    host: Annotated[
+        str, typer.Option(help="address to listen on; one that others reach needs a password")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="port of the server and its UI")] = 4200,
+    catch_up: Annotated[
+        CatchUp, typer.Option(help="which of a deployment's scheduled runs start that were missed while nothing served")
+    ] = "newest",
+) -> None:
+    """Run a Prefect server with the nightly deployments and a worker, until Ctrl-C."""
+    from flows.service.serve import ServerEnded
+    from flows.service.serve import serve as keep_serving
+
+    try:
+        telling_mistakes(lambda: keep_serving(host, port, catch_up))
+    except ServerEnded as error:
+        say(str(error))
+        raise typer.Exit(FAILED) from None
+
+
+@app.command()
+def deploy(
+    here: Annotated[str | None, typer.Option(hidden=True, help="the worker that `stillroom serve` will start")] = None,
+    catch_up: Annotated[CatchUp, typer.Option(hidden=True, help="what becomes of missed runs")] = "newest",
+) -> None:
+    """Put the work pool, the nightly deployments and the alerts on the Prefect server that PREFECT_API_URL names."""
+
+    def put() -> None:
+        from flows.service.server.reachable import check_server
+
+        check_server()
+        from flows.service.deploy import deploy as bring_up_to_date
+        from flows.service.deployments.left_runs import Here
+
+        print("\n".join(bring_up_to_date(Here(here, catch_up) if here else None)))
+
+    telling_mistakes(put)
+
+
+def _make(
+    kind: Literal["sft", "dpo"],
+    file: Path | None,
+    options: Callable[[], dict[str, Any]],
+    estimate: bool,
+    preview: int | None,
+    as_json: bool,
+) -> None:
+    """Make a dataset, or show what it would take."""
+
+    def settings() -> Any:
+        from flows.config import InstructionSFT, PreferenceDPO
+        from flows.config_file import load_config
+        from tasks.seeds.there import check_there
+
+        config = load_config(InstructionSFT if kind == "sft" else PreferenceDPO, file, options())
+        if config.retry is None:  # else the seeds are those of the run that it heals
+            check_there(config.seeds if kind == "sft" else config.instructions)  # before polars is imported
+        return config
+
+    def run(open_server: Callable[[], None]) -> dict[str, Any]:
+        config = settings()
+        from flows.runs.plan import plan_of
+
+        plan_of(config).check()  # the user's mistakes first, before Prefect is imported
+        flow = _flow(kind, estimate)
+        open_server()
+        return flow(config)
+
+    if preview is not None:
+        preview_run(settings, preview, as_json)
+    else:
+        start_flow(run, as_json, estimate=estimate)
+
+
+def _flow(kind: Literal["sft", "dpo"], estimate: bool) -> Callable[[Any], dict[str, Any]]:
+    """The flow that makes a dataset of this kind, or the function that tells what it would take."""
+    if estimate:
+        from flows.estimate import estimate_dpo, estimate_sft
+
+        return estimate_sft if kind == "sft" else estimate_dpo
+    if kind == "sft":
+        from flows.instruction_sft import instruction_sft
+
+        return instruction_sft
+    from flows.preference_dpo import preference_dpo
+
+    return preference_dpo
+
+
+def main() -> None:
+    """Entry point."""
+    from flows.service.leaving import leaving_at_once
+
+    prepare_streams()
+    with leaving_at_once():
+        run_app(app)
+
+
+if __name__ == "__main__":
+    main()

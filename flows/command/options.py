@@ -1,0 +1,47 @@
+"""What a command was told, as nested settings: those of a config."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from flows.command.running import end_with_mistake
+
+AsJson = Annotated[bool, typer.Option("--json", help="print one line of JSON, and nothing else")]
+
+
+def known_runs(begun: str) -> list[str]:
+    """The names of runs that begin so, for the shell to complete."""
+    from tasks.storage.home import home
+
+    return sorted(path.parent.name for path in home().glob(f"runs/{begun}*/manifest.json"))
+
+
+RunName = Annotated[str, typer.Argument(help="a run, as `stillroom runs` names it", autocompletion=known_runs)]
+
+
+def nested_options(options: dict[str, Any], model: str | None, sets: list[str]) -> dict[str, Any]:
+    """The options that were given, nested: {"evol_instruct": {"generations": 2}}."""
+    import yaml
+
+    given = {name: value for name, value in options.items() if value is not None}
+    if model is not None:
+        given["model"] = {"name": model}
+    for path, text in name_value_pairs(sets, "--set").items():
+        *outer, last = path.split(".")
+        place = given
+        for name in outer:
+            place = place.setdefault(name, {})
+        place[last] = yaml.safe_load(text)
+    return given
+
+
+def name_value_pairs(texts: list[str], option: str) -> dict[str, str]:
+    """Texts of the form NAME=VALUE, by name. One without an equals sign ends the command."""
+    from tasks.errors import ConfigError
+
+    wrong = next((text for text in texts if "=" not in text), None)
+    if wrong is not None:
+        end_with_mistake(ConfigError(f"{option} takes NAME=VALUE", wrong, "put an equals sign in it"))
+    return dict(text.split("=", 1) for text in texts)

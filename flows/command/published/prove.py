@@ -1,0 +1,96 @@
+"""`stillroom prove`: does this data make a model better, and by how much?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from flows.command.running import start_flow
+
+prove_app = typer.Typer()
+
+
+@prove_app.command()
+def prove(
+    dataset: Annotated[str, typer.Argument(help="a folder, a .jsonl or .parquet file, or hf:NAME")],
+    base: Annotated[str, typer.Option(help="the student to be: a transformers folder or name, or demo-base")],
+    against: Annotated[list[str] | None, typer.Option(help="another dataset, taught to a student of its own")] = None,
+    split: Annotated[str | None, typer.Option(help="of the dataset; default: train")] = None,
+    rows: Annotated[int | None, typer.Option(help="answers taught at most; default: all")] = None,
+    held_out: Annotated[str | None, typer.Option(help="a dataset to measure by; default: a share of the rows")] = None,
+    held_out_split: Annotated[str | None, typer.Option(help="of that dataset; default: train")] = None,
+    held_out_share: Annotated[float, typer.Option(help="of the rows, drawn by their prompts")] = 0.1,
+    questions: Annotated[
+        str | None, typer.Option(help="questions that students answer; none of them is taught")
+    ] = None,
+    questions_split: Annotated[str | None, typer.Option(help="of the questions; default: train")] = None,
+    check: Annotated[str | None, typer.Option(help="answer, constraints, or FILE.py:NAME: is an answer right?")] = None,
+    reference_text: Annotated[str | None, typer.Option(help="texts by whose loss forgetting is measured")] = None,
+    judge: Annotated[str | None, typer.Option(help="a model that compares a student's answers to the base's")] = None,
+    judged: Annotated[int, typer.Option(help="questions that the judge is asked about")] = 100,
+    after: Annotated[str | None, typer.Option(help="answers taught first, and the pairs after them")] = None,
+    curve: Annotated[bool, typer.Option("--curve", help="students of 1/8, 1/4 and 1/2 of the rows too")] = False,
+    slices: Annotated[str | None, typer.Option(help="a column: students without each value, and of it alone")] = None,
+    max_new_tokens: Annotated[int, typer.Option(help="of an answer that is checked")] = 256,
+    max_students: Annotated[int, typer.Option(help="more than these are refused")] = 60,
+    seeds: Annotated[int, typer.Option(help="students of each kind")] = 1,
+    epochs: Annotated[float, typer.Option(help="times that each row is taught")] = 3.0,
+    batch: Annotated[int | None, typer.Option(help="rows of a step; default: by the size of the base")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="default: by the size of the base")] = None,
+    lora: Annotated[int | None, typer.Option(help="rank; 0 trains the whole student; default: by its size")] = None,
+    max_length: Annotated[int, typer.Option(help="tokens of a row")] = 1024,
+    out: Annotated[str | None, typer.Option(help="the folder for proof.json; default: the dataset's")] = None,
+    json_: Annotated[bool, typer.Option("--json", help="print one last line of JSON, and nothing else")] = False,
+) -> None:
+    """Train small students on a dataset and on what it is held against, and say by how much they differ."""
+    trained = {
+        "epochs": epochs, "batch": batch, "learning_rate": learning_rate, "lora": lora, "max_length": max_length
+    }  # fmt: skip
+    told = {
+        "dataset": dataset,
+        "base": base,
+        "against": tuple(against or ()),
+        "split": split,
+        "rows": rows,
+        "held_out": held_out,
+        "held_out_split": held_out_split,
+        "held_out_share": held_out_share,
+        "questions": questions,
+        "questions_split": questions_split,
+        "check": check,
+        "reference_text": reference_text,
+        "judge": judge,
+        "judged": judged,
+        "after": after,
+        "curve": curve,
+        "slices": slices,
+        "max_new_tokens": max_new_tokens,
+        "max_students": max_students,
+        "seeds": seeds,
+        "training": trained,
+        "out": out,
+    }
+
+    def run(open_server: Callable[[], None]) -> dict[str, Any]:
+        from tasks.train.settings import proof_settings
+
+        settings = proof_settings(told)  # the user's mistakes first
+        from tasks.train.plan import check_proof
+
+        check_proof(settings)
+        from flows.prove import prove as prove_flow
+
+        open_server()
+        return prove_flow(settings)
+
+    start_flow(run, json_, show=show_proof)
+
+
+def show_proof(proof: dict[str, Any]) -> None:
+    """The tables, and where the proof lies."""
+    from tasks.train.proof import as_markdown
+
+    typer.echo(as_markdown(proof))
+    typer.echo(f"written: {proof['written']}")

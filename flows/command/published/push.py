@@ -1,0 +1,45 @@
+"""`stillroom push`: a dataset as a repository of the Hub, a commit and a tag for each revision."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.command.running import FAILED, say, telling_mistakes
+
+
+def push(
+    dataset: Annotated[Path, typer.Argument(help="the folder of a dataset")],
+    repo: Annotated[
+        str, typer.Argument(help="a dataset repository of the Hub, OWNER/NAME; made where it is not there")
+    ],
+    public: Annotated[bool, typer.Option("--public", help="one that all may see; else a new one is private")] = False,
+    allow_demo: Annotated[bool, typer.Option("--allow-demo", help="push rows of the demo model's, too")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="print one last line of JSON, and nothing else")] = False,
+) -> None:
+    """Push a dataset to the Hub, its card and report with it. Cut short, the same command goes on."""
+
+    def send() -> None:
+        from tasks.notices import heard
+        from tasks.publish.hub.repository import PushFailed, check_repo_name, check_token
+
+        check_repo_name(repo)  # before polars is imported
+        check_token()
+        from tasks.publish.hub.push import push as push_dataset
+
+        try:
+            with heard(say):
+                made = push_dataset(dataset, repo, public=public, allow_demo=allow_demo, tell=say)
+        except PushFailed as error:
+            say(f"{error}; the same command goes on from there")
+            raise typer.Exit(FAILED) from None
+        if json_:
+            typer.echo(json.dumps(made.as_dict()))
+        else:
+            what = f"{made.files} files" if made.files else "nothing new"
+            typer.echo(f"{made.url}: {made.revision} at commit {made.commit[:12]} ({what})")
+
+    telling_mistakes(send)

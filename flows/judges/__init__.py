@@ -1,0 +1,1 @@
+"""What judges say of the rows of others: compared with people, and of two students."""

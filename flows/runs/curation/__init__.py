@@ -1,0 +1,1 @@
+"""What only curation needs: the records of a dataset that is there, rows chosen out of a pool, a dry run."""

@@ -1,0 +1,1 @@
+"""What of a run outlives its tables: it lies beside the manifest."""

@@ -1,0 +1,1 @@
+"""Where the shards of a run go: threads of this process, or a Ray cluster."""

@@ -1,0 +1,1 @@
+"""A Prefect server that goes away during a run."""

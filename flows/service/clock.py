@@ -1,0 +1,10 @@
+"""A clock that goes on while the machine sleeps, unlike `time.monotonic` on Linux."""
+
+from __future__ import annotations
+
+import time
+
+
+def clock() -> float:
+    """Seconds since some moment."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.time()

@@ -1,0 +1,1 @@
+"""Prefect's own server: found, started, laid out, ended."""

@@ -1,0 +1,1 @@
+"""A run that a worker has started: whose it is, and how it ends."""

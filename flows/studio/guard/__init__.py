@@ -1,0 +1,1 @@
+"""Who may ask the studio for what: names of the host, sessions, forged requests, sizes."""

@@ -1,0 +1,46 @@
+"""Under which names the studio answers: with its own port alone, so that no rebound name and no other page fits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from flows.service.serve import ANYWHERE, LOOPBACK
+from flows.service.server.app import ALLOWED_HOSTS
+from tasks.errors import ConfigError
+
+PASSWORD_VARIABLE = "STILLROOM_STUDIO_PASSWORD"
+SHORTEST_PASSWORD = 8
+
+
+@dataclass(frozen=True)
+class OwnNamesOf:
+    """The values of `Host` that are ours, in small letters."""
+
+    hosts: frozenset[str]
+
+    @classmethod
+    def of(cls, host: str, port: int, more: Iterable[str] = ()) -> OwnNamesOf:
+        """Those of a studio that listens on `host`. `more`: names that a proxy gives it, with or without a port."""
+        listens = [] if host in ANYWHERE else [_bracketed(host)]
+        names = {f"{name}:{port}" for name in (*map(_bracketed, LOOPBACK), *listens)}
+        given = {name for one in more for name in (one, f"{one}:{port}")}
+        return cls(frozenset(name.lower() for name in names | given))
+
+    def has(self, host: str) -> bool:
+        """Whether a request is for us."""
+        return host.lower() in self.hosts
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def check_password(host: str, password: str | None) -> str | None:
+    """The password, None where none is needed. Raises ConfigError for a host that others reach without a good one."""
+    if host in LOOPBACK and not password:
+        return None
+    if not password or len(password) < SHORTEST_PASSWORD:
+        fix = f"set {PASSWORD_VARIABLE} to one of at least {SHORTEST_PASSWORD} characters, and {ALLOWED_HOSTS} to the names"
+        raise ConfigError("a host that others reach needs a password", host, fix)
+    return password

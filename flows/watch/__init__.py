@@ -1,0 +1,1 @@
+"""What the Prefect UI and the reports show of a run."""

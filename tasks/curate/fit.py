@@ -1,0 +1,131 @@
+"""What a trainer will really see of a dataset: rows in, a table of facts and a count of faults out. Asks no model.
+
+    dataset = FitDataset("datasets/sft", Fit(), open_target("HuggingFaceTB/SmolLM2-135M-Instruct"))
+    while (part := dataset.part(start, 5_000)).height: ...
+
+Any dataset that the seeds' readers open: a folder, a file, `hf:NAME`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+from itertools import groupby, islice
+from typing import TYPE_CHECKING, Any
+
+from tasks.errors import ConfigError
+from tasks.models.target import Target
+from tasks.publish.trainers.choose import Fit, rule_of
+from tasks.publish.trainers.example import Example, Shape, example_of, example_shape, is_alpaca
+from tasks.publish.trainers.facts import Facts, RowFacts, unreadable
+from tasks.publish.trainers.findings import FitTally
+from tasks.seeds.readers import BadRecord, Reader
+from tasks.seeds.sources import reader_of
+from tasks.storage.digest import digest
+
+if TYPE_CHECKING:
+    import polars as pl
+
+IN_PART = 5_000  # rows
+UNBOUNDED = 1 << 30
+"""Tokens: a bound that no row reaches, to find the lengths that there are."""
+AT_ONCE = 256  # rows whose texts become tokens together
+VERSION = "1"  # of the rules: it rises with each change of what they tell
+OF_ROW_FACTS = tuple(field.name for field in fields(RowFacts))
+ROW_ID = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass(frozen=True)
+class FitDataset:
+    """A dataset before its trainer. Opening it raises ConfigError where it is not there, or no trainer reads it."""
+
+    spec: str
+    params: Fit
+    target: Target
+    split: str | None = None
+
+    @cached_property
+    def reader(self) -> Reader:
+        """Who reads it."""
+        return reader_of(self.spec, self.split, as_text=True)
+
+    @cached_property
+    def shape(self) -> Shape:
+        """What its rows are, by the columns of the first one. Raises ConfigError."""
+        columns = self.reader.header() if self.reader.header else list(self._first())
+        return example_shape(columns, self.reader.name)
+
+    @property
+    def told(self) -> str:
+        """What its user has to know of how it is read; empty where there is nothing."""
+        if self.shape != "messages" or not is_alpaca(self.reader.header() if self.reader.header else self._first()):
+            return ""
+        what = f"{self.reader.name}: instruction, input and output are read as a conversation"
+        return f"{what}; TRL reads them as `messages` only" if self.params.trainer == "trl" else what
+
+    @cached_property
+    def _content(self) -> str:
+        return self.reader.content()
+
+    @property
+    def key(self) -> str:
+        """A digest of all that the facts depend on."""
+        shaping = self.params.model_dump_json()
+        return digest(self._content, self.target.identity, shaping, self.split or "", VERSION)
+
+    def check(self) -> None:
+        """Raise ConfigError where the trainer does not take the dataset."""
+        rule_of(self.params, self.target).check(self.shape)
+
+    def part(self, start: int, rows: int) -> pl.DataFrame:
+        """The facts of rows from `start` on, counted from 0, in the schema `FitRows`; an empty frame behind the last one."""
+        import polars as pl
+
+        from tasks.engine.validate import schema_dtypes, validate
+
+        rule, facts, lines = rule_of(self.params, self.target), Facts(self.target), list[dict[str, Any]]()
+        records = islice(self.reader.records(start, None), rows)
+        while batch := list(islice(records, AT_ONCE)):
+            examples = [self._example(place, record) for place, record in batch]
+            seen = rule.see([example for example in examples if isinstance(example, Example)])
+            of_row = groupby(seen, key=lambda one: id(one.example))
+            for (place, _), example in zip(batch, examples, strict=True):
+                row = example if isinstance(example, RowFacts) else facts.of_row(list(next(of_row)[1]))
+                lines.append({name: getattr(row, name) for name in OF_ROW_FACTS} | {"place": place})
+        good, bad = validate(pl.DataFrame(lines, schema=schema_dtypes("FitRows")), "FitRows")
+        if bad:
+            said = f"{self.reader.name}: {next(iter(bad.values()))}"
+            raise ConfigError("two rows have one id", said, "every row needs an id of its own")
+        return good
+
+    def longest(self, share: float) -> int:
+        """The shortest length at which this share of the rows stays whole, in tokens. The rule has to have no bound."""
+        tally, start = FitTally(), 0
+        while lines := self.part(start, IN_PART).to_dicts():
+            for line in lines:
+                tally.add(RowFacts.of(line))
+            start += IN_PART
+        return tally.length_at(share)
+
+    def _example(self, place: int, record: Any) -> Example | RowFacts:
+        """A record as an example, or what is wrong with it."""
+        if isinstance(record, BadRecord):
+            return unreadable(self._id(place, {}), str(record.error))
+        row_id = self._id(place, record)
+        try:
+            return example_of(row_id, record, self.shape)
+        except ValueError as error:
+            return unreadable(row_id, str(error))
+
+    def _id(self, place: int, record: dict[str, Any]) -> str:
+        """Its own id, or one made of its place, where it has none."""
+        given = record.get("row_id")
+        return given if isinstance(given, str) and ROW_ID.fullmatch(given) else digest(self._content, str(place))
+
+    def _first(self) -> Sequence[str]:
+        for _, record in self.reader.records(0, None):
+            if not isinstance(record, BadRecord):
+                return list(record)
+        raise ConfigError("there is no row in it", self.reader.name, "give at least one")

@@ -1,0 +1,227 @@
+"""The accounting of a run: its requests, tokens and money, and whether there may be more.
+
+stillroom sft --seeds seeds.jsonl --model M --max-requests 500
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+
+from tasks.errors import Interrupted
+from tasks.models.answers.counted import about_tokens, request_texts
+from tasks.models.base import Completion, Request
+from tasks.models.config import ModelConfig
+
+MILLION = 1_000_000
+
+
+class Budget(BaseModel):
+    """Limits of one run; None: no limit. Answers from the ledger cost nothing.
+
+    `max_requests` holds exactly: a request is one completion asked for, however often an endpoint had to be tried.
+    Of tokens (prompts and completions) and cost the sum is known only when answers are in, so nothing new is begun
+    once it is reached, and what is in flight then is kept: the sum may pass the limit by that much.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    max_requests: int | None = None
+    max_total_tokens: int | None = None
+    max_cost_usd: float | None = None
+
+    def is_spent(self, requests: int, tokens: int, cost: float) -> bool:
+        """Whether one more request is one too many."""
+        return (
+            (self.max_requests is not None and requests >= self.max_requests)
+            or (self.max_total_tokens is not None and tokens >= self.max_total_tokens)
+            or (self.max_cost_usd is not None and cost >= self.max_cost_usd)
+        )
+
+    def __str__(self) -> str:
+        """The limits that there are: "max_requests 500, max_cost_usd 2"."""
+        return ", ".join(f"{name} {limit:g}" for name, limit in self if limit is not None)
+
+
+class Reserved(NamedTuple):
+    """What a request may come to at most: tokens of prompt and answer, and their price."""
+
+    tokens: int = 0
+    cost: float = 0.0
+
+
+NOTHING_RESERVED = Reserved()
+
+
+@dataclass(slots=True)
+class StepTally:
+    """What one technique has asked for and refused so far. `rejects`: rows by reason, counted when a shard ends."""
+
+    requests: int = 0
+    ledger_hits: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost: float = 0.0
+    rejects: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a run has done so far, for the progress line, the summary and the manifest. Requests, rows, tokens.
+
+    `cost` is that of the models that have a price. `steps` has the same by technique. `in_batches`: requests that are
+    left in batches, by the provider's name of the batch.
+    """
+
+    requests: int = 0
+    ledger_hits: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost: float = 0.0
+    rows_in: Counter[str] = field(default_factory=Counter)
+    rows_done: Counter[str] = field(default_factory=Counter)
+    rejects: Counter[str] = field(default_factory=Counter)
+    in_batches: Counter[str] = field(default_factory=Counter)
+    steps: defaultdict[str, StepTally] = field(default_factory=lambda: defaultdict(StepTally))
+
+    def paid(self, step: str, completion: Completion, cost: float) -> None:
+        """Count a request made."""
+        for count in (self, self.steps[step]):
+            count.requests += 1
+            count.prompt_tokens += completion.prompt_tokens
+            count.completion_tokens += completion.completion_tokens
+            count.cost += cost
+
+    def found(self, step: str) -> None:
+        """Count a request that was on record."""
+        self.ledger_hits += 1
+        self.steps[step].ledger_hits += 1
+
+    def refused(self, step: str, reasons: Counter[str]) -> None:
+        """Count the rejects of a shard."""
+        self.rejects[step] += reasons.total()
+        self.steps[step].rejects.update(reasons)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The counts as plain JSON."""
+        return _plain(self) | {"steps": {step: _plain(tally) for step, tally in list(self.steps.items())}}
+
+
+def _plain(counts: Tally | StepTally) -> dict[str, Any]:
+    values = {name: getattr(counts, name) for name in counts.__slots__}  # `asdict` would count a Counter's items
+    return {name: dict(value) if isinstance(value, Counter) else value for name, value in values.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRecord:
+    """One request that was answered: by whom, for which row, and what it took. On record: `begun_s` is None.
+
+    `order`: of the shard. Times are on the clock of `time.perf_counter`.
+    """
+
+    step: str
+    order: int
+    row_id: str
+    model: ModelConfig
+    prompt_tokens: int
+    completion_tokens: int
+    begun_s: float | None
+    ended_s: float
+
+
+@dataclass(slots=True)
+class Accounting:
+    """What a run has asked for and may still ask for.
+
+    `tally`: the counts; `is_spent`: a request has been turned away for the budget, and so is every later one; `records`:
+    where a list is given, a line for each request (for estimates).
+    """
+
+    budget: Budget = field(default_factory=Budget)
+    tally: Tally = field(default_factory=Tally)
+    is_spent: bool = False
+    records: list[RequestRecord] | None = None
+    _begun: int = 0
+    _reserved_tokens: int = 0
+    _reserved_cost: float = 0.0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def has_room(self) -> bool:
+        """Whether the budget has room for another request."""
+        if not self.is_spent:
+            tokens = self.tally.prompt_tokens + self.tally.completion_tokens
+            self.is_spent = self.budget.is_spent(self._begun, tokens, self.tally.cost)
+        return not self.is_spent
+
+    def begin(self, stop: threading.Event, reserved: Reserved = NOTHING_RESERVED) -> None:
+        """Count a request that is about to be made, from any thread. Raises Interrupted where none may be any more.
+
+        `reserved`: what it may come to at most, where it is not known before many others have begun.
+        """
+        with self._lock:
+            if not self.has_room() or stop.is_set():
+                raise Interrupted
+            self.is_spent = self._would_pass(reserved)
+            if self.is_spent:
+                raise Interrupted
+            self._begun += 1
+            self._reserve(reserved)
+
+    def settle(self, reserved: Reserved) -> None:
+        """What was reserved for a request is known now, and counted."""
+        with self._lock:
+            self._reserve(Reserved(-reserved.tokens, -reserved.cost))
+
+    def _reserve(self, reserved: Reserved) -> None:
+        self._reserved_tokens += reserved.tokens
+        self._reserved_cost += reserved.cost
+
+    def _would_pass(self, reserved: Reserved) -> bool:
+        """Whether the budget might be passed by this, with all that is reserved already."""
+        if reserved == NOTHING_RESERVED:
+            return False
+        budget, tally = self.budget, self.tally
+        tokens = tally.prompt_tokens + tally.completion_tokens + self._reserved_tokens + reserved.tokens
+        cost = tally.cost + self._reserved_cost + reserved.cost
+        too_many = budget.max_total_tokens is not None and tokens > budget.max_total_tokens
+        return too_many or (budget.max_cost_usd is not None and cost > budget.max_cost_usd)
+
+    def paid(self, step: str, config: ModelConfig, completion: Completion, *, in_batch: bool = False) -> None:
+        """Count a request that was made; `in_batch`: at the price of a batch."""
+        cost = cost_of(config, completion.prompt_tokens, completion.completion_tokens, completion.cached_tokens)
+        self.tally.paid(step, completion, cost * config.batch.price if in_batch and config.batch else cost)
+
+    def found(self, step: str) -> None:
+        """Count a request that was on record."""
+        self.tally.found(step)
+
+    def left(self, batch: str) -> None:
+        """Count a request that is left in a batch."""
+        self.tally.in_batches[batch] += 1
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether rows are left pending: the budget is spent, or batches are not waited for."""
+        return self.is_spent or bool(self.tally.in_batches)
+
+
+def cost_of(config: ModelConfig, prompt_tokens: int, completion_tokens: int, cached_tokens: int = 0) -> float:
+    """What so many tokens cost at the model's prices; what has no price costs nothing.
+
+    `cached_tokens`: of those of the prompt, how many the server had in its cache.
+    """
+    full = config.price_prompt or 0.0
+    cached = full if config.price_cached is None else config.price_cached
+    prompt = (prompt_tokens - cached_tokens) * full + cached_tokens * cached
+    return (prompt + completion_tokens * (config.price_completion or 0.0)) / MILLION
+
+
+def most_of(config: ModelConfig, request: Request) -> Reserved:
+    """What a request in a batch may come to at most: its prompt by its length, and the longest answer."""
+    prompt, answer = about_tokens(request_texts(request)), request.sampling.most_tokens
+    share = config.batch.price if config.batch is not None else 1.0
+    return Reserved(prompt + answer, cost_of(config, prompt, answer) * share)

@@ -1,0 +1,26 @@
+"""A response as its model wrote it, and what becomes of a row that has too few: what the techniques that answer for pairs share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tasks.engine.requests.asking import Member
+from tasks.errors import Filtered, RowLoss, Unusable
+from tasks.models.base import Sampling
+from tasks.text.responses import Response, make_response
+
+
+def written_by(member: Member, text: str, sampling: Sampling, origin: str) -> Response:
+    """The response that a model wrote, with how it was sampled."""
+    arguments = member.config.sampled(sampling).key
+    return make_response(text, model=member.model.name, arguments=arguments, origin=origin)
+
+
+def too_few(kept: Sequence[Response], losses: Sequence[RowLoss]) -> RowLoss:
+    """The reject of a row with too few responses: to be retried where a member failed, not where all said the same."""
+    reason = {0: "no_response", 1: "one_response"}.get(len(kept), "few_responses")
+    failed = next((loss for loss in reversed(losses) if loss.kind == "failed"), None)
+    told = "; ".join(str(loss) for loss in losses)
+    if failed is None:
+        return Filtered(reason, told, raw=losses[-1].raw if losses else None)
+    return Unusable(reason, told, raw=failed.raw, attempts=failed.attempts)

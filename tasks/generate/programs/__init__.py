@@ -1,0 +1,1 @@
+"""Tasks for programs, their tests, and solutions that pass them."""

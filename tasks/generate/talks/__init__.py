@@ -1,0 +1,1 @@
+"""Techniques that make conversations of several turns, with a simulated user."""

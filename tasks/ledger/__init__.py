@@ -1,0 +1,1 @@
+"""Every completion ever paid for, and the databases that keep it."""

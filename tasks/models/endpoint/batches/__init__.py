@@ -1,0 +1,1 @@
+"""Batch endpoints: the words of each API, and the exchanges with them."""

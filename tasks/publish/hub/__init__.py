@@ -1,0 +1,1 @@
+"""A dataset as a repository of the Hub."""

@@ -1,0 +1,1 @@
+"""What a person looks at to judge a dataset: figures of its rows, and one page that shows them."""

@@ -1,0 +1,1 @@
+"""What each trainer makes of a row, a file a trainer."""

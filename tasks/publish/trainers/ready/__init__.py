@@ -1,0 +1,1 @@
+"""The file that each trainer is started with, a file a trainer."""

@@ -1,0 +1,125 @@
+"""Argilla 2: the records that `dataset.records.to_json` writes and `from_json` reads, and settings for `rg.Settings.from_json`.
+
+    settings = rg.Settings.from_json("reviews.settings.json")
+    dataset = rg.Dataset(name="reviews", settings=settings); dataset.create(); dataset.records.from_json("reviews.json")
+
+A reviewer is there a user, known by a UUID: ours are made of the name, and the names stand in the metadata.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+from tasks.columns import PAIR_SIDES
+from tasks.errors import ConfigError
+from tasks.reviews.exchange.shared import (
+    DECISION,
+    DECISIONS,
+    EDITED,
+    NOTE,
+    PREFERENCES,
+    PREFERRED,
+    RATING,
+    Answers,
+    AskedRow,
+)
+
+REVIEWERS = "reviewers"
+CONVERSATION = "conversation"
+
+
+def argilla_records(asked: Iterable[AskedRow]) -> list[dict[str, Any]]:
+    """The records, with what reviewers answered as responses."""
+    return [_record(one) for one in asked]
+
+
+def _record(one: AskedRow) -> dict[str, Any]:
+    fields: dict[str, Any] = {CONVERSATION: one.conversation or [{"role": "user", "content": ""}]}
+    fields |= one.named_sides
+    responses: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+    for name, answers in one.answers.items():
+        for question, value in answers.items():
+            responses[question].append({"value": value, "user_id": str(user_id(name))})
+    names = [f"{user_id(name)} {name}" for name in one.answers]
+    return {
+        "id": one.row_id,
+        "fields": fields,
+        "metadata": {REVIEWERS: "\n".join(names)} if names else {},
+        "suggestions": {},
+        "responses": dict(responses),
+        "vectors": {},
+        "status": "completed" if one.answers else "pending",
+        "_server_id": None,
+    }
+
+
+def argilla_settings(*, pairs: bool) -> dict[str, Any]:
+    """Fields and questions of a dataset there."""
+
+    def labels(values: Iterable[str]) -> dict[str, Any]:
+        return {
+            "type": "label_selection",
+            "options": [{"value": one, "text": one} for one in values],
+            "visible_options": 3,
+        }
+
+    def question(name: str, title: str, told: dict[str, Any]) -> dict[str, Any]:
+        return {"name": name, "title": title, "description": None, "required": False, "settings": told}
+
+    def field(name: str, told: dict[str, Any]) -> dict[str, Any]:
+        return {"name": name, "title": name, "required": True, "settings": told}
+
+    grades = {"type": "rating", "options": [{"value": grade} for grade in range(1, 6)]}
+    text = {"type": "text", "use_markdown": False}
+    asked = [
+        question(DECISION, "Is it good enough to train on?", labels(DECISIONS)),
+        question(RATING, "How good is it?", grades),
+        question(EDITED, "The answer as it should be", text),
+        question(NOTE, "Anything else", text),
+    ]
+    chat = field(CONVERSATION, {"type": "chat", "use_markdown": True})
+    if pairs:
+        asked.insert(0, question(PREFERRED, "Which answer is better?", labels(PREFERENCES)))
+    return {
+        "guidelines": "Decide whether each row is good enough to train on.",
+        "fields": [
+            chat,
+            *([field(side, {"type": "text", "use_markdown": True}) for side in PAIR_SIDES] if pairs else []),
+        ],
+        "questions": asked,
+        "metadata": [
+            {
+                "name": REVIEWERS,
+                "title": REVIEWERS,
+                "visible_for_annotators": True,
+                "settings": {"type": "terms", "values": None},
+            }
+        ],
+        "vectors": [],
+        "allow_extra_metadata": True,
+        "distribution": {"strategy": "overlap", "min_submitted": 1},
+    }
+
+
+def user_id(name: str) -> Any:
+    """The UUID of a reviewer."""
+    return uuid5(NAMESPACE_URL, f"stillroom:reviewer:{name}")
+
+
+def from_argilla(records: Any) -> Iterator[tuple[str, str, Answers]]:
+    """The id of a row, a reviewer, and their answers. Raises ConfigError for what are no records of Argilla's."""
+    if not isinstance(records, list) or not all(isinstance(one, Mapping) and "responses" in one for one in records):
+        raise ConfigError("not what Argilla writes", None, "give the JSON file of dataset.records.to_json")
+    for record in records:
+        told = str((record.get("metadata") or {}).get(REVIEWERS) or "")
+        names = dict(line.split(" ", 1) for line in told.splitlines() if " " in line)
+        answers: defaultdict[str, Answers] = defaultdict(dict)
+        for question, given in (record["responses"] or {}).items():
+            for one in given:
+                user = str(one["user_id"])
+                answers[names.get(user, f"argilla {user[:8]}")][question] = one["value"]
+        for reviewer, some in answers.items():
+            yield str(record["id"]), reviewer, some

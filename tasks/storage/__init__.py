@@ -1,0 +1,1 @@
+"""Tables with their sidecars, on a disk or an object store."""

@@ -1,0 +1,1 @@
+"""The prompts as files: what is told of them, and what a user does with them."""

@@ -1,0 +1,1 @@
+"""Whether what a text says stands in another: quotations, numbers, dates, names."""

@@ -1,0 +1,1 @@
+"""What judges say, read: ratings, scores, and answers held to a schema."""

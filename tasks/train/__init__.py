@@ -1,0 +1,1 @@
+"""Students for the proof: small models trained on a dataset, and measured."""

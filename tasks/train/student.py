@@ -1,0 +1,212 @@
+"""A student: a base model that TRL has trained on lessons, kept in a folder that its whole making names.
+
+    student = Student(base="HuggingFaceTB/SmolLM2-135M-Instruct", lessons=lessons, training=Training(), seed=0)
+    folder = student.train(home / "students")         # again: nothing is trained, the folder is there
+
+The folder is made beside its place and renamed into it, so one that is there is whole. A training that was killed goes on
+from its last checkpoint. TRL's own trainers do the work: the loss curve is that of a plain script with the same settings.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tasks.errors import ConfigError
+from tasks.models.local.checkpoint import find_checkpoint, load_tokenizer, load_weights, out_of_memory
+from tasks.storage.digest import digest
+from tasks.train.lessons import Lesson, Lessons
+from tasks.train.settings import Training
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+TOLD = "student.json"
+"""Written into the folder once the student is trained: how, and how the loss fell."""
+VERSION = "1"  # of the training: it rises with each change that makes another student of the same lessons
+CHECKPOINTS = 20  # steps from one to the next
+
+
+@dataclass(frozen=True)
+class Student:
+    """A base, what it is taught, and how. `after`: the student of the same base whose weights it begins with."""
+
+    base: str
+    lessons: Lessons
+    training: Training
+    seed: int = 0
+    after: Student | None = None
+
+    @cached_property
+    def key(self) -> str:
+        """A digest of all that the student depends on."""
+        shaping = self.training.model_dump_json()
+        begins = self.after.key if self.after else find_checkpoint(self.base).identity
+        return digest(VERSION, begins, self.lessons.key, shaping, self.seed)
+
+    def told(self, folder: Path) -> dict[str, Any] | None:
+        """What was written down of it: steps, losses, tokens, seconds. None where it is not trained yet."""
+        path = folder / self.key / TOLD
+        return json.loads(path.read_text()) if path.is_file() else None
+
+    def train(self, folder: Path) -> Path:
+        """The folder with its weights, as transformers loads them. Raises ConfigError where the memory is too small."""
+        place = folder / self.key
+        if self.told(folder) is not None:
+            return place
+        begins = str(self.after.train(folder)) if self.after else self.base
+        work = folder / f"{self.key}.training"
+        work.mkdir(parents=True, exist_ok=True)
+        told = self._trained(work, begins)
+        (work / "weights" / TOLD).write_text(json.dumps(told, indent=1))
+        (work / "weights").rename(place)
+        shutil.rmtree(work)
+        return place
+
+    def _trained(self, work: Path, begins: str) -> dict[str, Any]:
+        from transformers import trainer_utils
+
+        last_checkpoint: Any = trainer_utils.get_last_checkpoint
+        trainer = self._trainer(work, begins)
+        try:
+            said = trainer.train(resume_from_checkpoint=last_checkpoint(str(work)))
+        except (RuntimeError, MemoryError) as error:
+            if not out_of_memory(error) and not isinstance(error, MemoryError):
+                raise
+            told = f"batch {self.training.batch}, max_length {self.training.max_length}"
+            raise ConfigError("the student does not fit into memory", told, "lower one of them, or use lora") from error
+        model = trainer.model.merge_and_unload() if self.training.lora else trainer.model
+        if (work / "weights").exists():  # of a training that was killed as it was saved
+            shutil.rmtree(work / "weights")
+        model.save_pretrained(work / "weights")
+        trainer.processing_class.save_pretrained(work / "weights")
+        losses = [[line["step"], line["loss"]] for line in trainer.state.log_history if "loss" in line]
+        return {
+            "base": self.base,
+            "after": self.after.key if self.after else None,
+            "data": self.lessons.name,
+            "kind": self.lessons.kind,
+            "seed": self.seed,
+            "training": self.training.model_dump(),
+            "rows": len(trainer.train_dataset),
+            "steps": said.global_step,
+            "seconds": round(said.metrics["train_runtime"], 1),
+            "losses": losses,
+        }
+
+    def _trainer(self, work: Path, begins: str) -> Any:
+        """TRL's trainer, ready to begin. Raises ConfigError where its packages or the base are not there."""
+        check_trl()
+        import trl
+        from transformers import PrinterCallback
+        from transformers.utils import logging
+
+        bars: Any = logging
+        bars.disable_progress_bar()
+        model, tokenizer = _opened(begins)
+        kinds: Any = trl
+        named = "SFT" if self.lessons.kind == "sft" else "DPO"
+        trainer, config = getattr(kinds, f"{named}Trainer"), getattr(kinds, f"{named}Config")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # TRL uses names that transformers is about to retire
+            made = trainer(
+                model,
+                args=config(**self._arguments(work)),
+                train_dataset=_rows(self.lessons),
+                processing_class=tokenizer,
+                peft_config=self._adapters(),
+            )
+        made.remove_callback(PrinterCallback)  # the losses are in student.json
+        return made
+
+    def _arguments(self, work: Path) -> dict[str, Any]:
+        """What TRL is told, beside its own defaults."""
+        told = {"beta": self.training.beta} if self.lessons.kind == "dpo" else {}
+        return told | {
+            "output_dir": str(work),
+            "num_train_epochs": self.training.epochs,
+            "per_device_train_batch_size": self.training.batch,
+            "learning_rate": self.training.learning_rate,
+            "max_length": self.training.max_length,
+            "seed": self.seed,
+            "data_seed": self.seed,
+            "logging_steps": 1,
+            "save_steps": CHECKPOINTS,
+            "save_total_limit": 1,
+            "report_to": [],
+            "disable_tqdm": True,
+            "bf16": _has_bf16(),
+            "use_cpu": not _has_accelerator(),
+            "gradient_checkpointing": False,
+        }
+
+    def _adapters(self) -> Any:
+        if not self.training.lora:
+            return None
+        from peft import LoraConfig
+
+        rank = self.training.lora
+        return LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM")
+
+
+def check_trl() -> None:
+    """Raise ConfigError where what trains students is not installed."""
+    missing = [name for name in ("trl", "peft") if find_spec(name) is None]
+    if missing:
+        raise ConfigError("students need TRL and peft", f"{missing[0]} is not here", "pip install 'stillroom[prove]'")
+
+
+def size_of_base(base: str) -> int:
+    """How many parameters a base has, read off its files. Raises ConfigError where there is no such model."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    checkpoint = find_checkpoint(base)
+    config = AutoConfig.from_pretrained(checkpoint.source, revision=checkpoint.revision)
+    models: Any = AutoModelForCausalLM
+    with torch.device("meta"):
+        return int(models.from_config(config).num_parameters())
+
+
+def _opened(base: str) -> tuple[Any, Any]:
+    checkpoint = find_checkpoint(base)
+    tokenizer = load_tokenizer(checkpoint)
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    model = load_weights(checkpoint, "auto", "bfloat16" if _has_bf16() else "float32")
+    return model.train(), tokenizer
+
+
+def _rows(lessons: Lessons) -> Dataset:
+    """The lessons as TRL reads them: prompt and completion, or prompt, chosen and rejected."""
+    from datasets import Dataset, disable_progress_bars
+
+    disable_progress_bars()
+    names = ("completion",) if lessons.kind == "sft" else ("chosen", "rejected")
+    return Dataset.from_list([_row(lesson, names) for lesson in lessons.taught])
+
+
+def _row(lesson: Lesson, names: tuple[str, ...]) -> Mapping[str, Any]:
+    said = {
+        name: [{"role": "assistant", "content": answer}] for name, answer in zip(names, lesson.answers, strict=True)
+    }
+    return {"prompt": [dict(turn) for turn in lesson.prompt]} | said | ({"tools": lesson.tools} if lesson.tools else {})
+
+
+def _has_accelerator() -> bool:
+    import torch
+
+    return bool(torch.cuda.is_available() or torch.backends.mps.is_available())
+
+
+def _has_bf16() -> bool:
+    import torch
+
+    return bool(torch.cuda.is_available() and torch.cuda.is_bf16_supported())

@@ -1,0 +1,1 @@
+"""What says by a program, and not by a judge, whether an answer is right."""

@@ -1,0 +1,42 @@
+"""Questions of the demo's domain that its model was never trained to answer, as a file.
+
+    python -m tests.demo_model.questions datasets/proof/questions.jsonl --rows 400
+
+`make proof` measures students by them, with `checker.py:is_right`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+from pathlib import Path
+
+from tests.demo_model.corpus import is_held_out
+from tests.demo_model.domain import Question, a_question
+
+UNSEEN = 10_000_019  # the seed: far from those of the corpus
+
+
+def held_out(rows: int, seed: int = UNSEEN) -> list[Question]:
+    """Different questions that training never asked to have answered."""
+    rng, found = random.Random(seed), dict[str, Question]()
+    while len(found) < rows:
+        question = a_question(rng)
+        if is_held_out(question.text):
+            found[question.text] = question
+    return list(found.values())
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("file", type=Path)
+    options.add_argument("--rows", type=int, default=400)
+    told = options.parse_args()
+    told.file.parent.mkdir(parents=True, exist_ok=True)
+    lines = [json.dumps({"instruction": question.text}) for question in held_out(told.rows)]
+    told.file.write_text("".join(f"{line}\n" for line in lines))
+
+
+if __name__ == "__main__":
+    main()

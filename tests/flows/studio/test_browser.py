@@ -1,0 +1,179 @@
+"""The studio in a real browser (Debian's chromium), the way a new user goes: from a description to a published dataset.
+
+STILLROOM_SCREENSHOTS=DIR python -m pytest -m slow tests/flows/studio/test_browser.py     # takes pictures of it
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows.service.child_command import child_command
+from tests.publish.report.axe import axe_source
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.filterwarnings("default")]
+PICTURES = os.environ.get("STILLROOM_SCREENSHOTS")
+PATIENCE_MS = 400_000
+RULES = """
+import json
+
+def answer(request):
+    said = " ".join(m["content"] for m in request.messages or ())
+    if "plan datasets" in said:
+        return "Here it is: " + json.dumps({
+            "name": "bank help desk",
+            "system": "You help the customers of a bank, politely. You never ask for a password.",
+            "topics": ["a lost card <script>document.title='stolen'</script>", "opening an account", "a wrong transfer"],
+            "personas": ["a student"],
+        })
+    return f"Answer {request.seed % 97}: **all** is well. <img src=x onerror=\\"document.title='stolen'\\">"
+"""
+
+
+class App:
+    """A studio as a process, and a browser's page on it."""
+
+    def __init__(self, url: str, page: Any, folder: Path) -> None:
+        self.url, self.page, self.folder = url, page, folder
+        self.faults: list[str] = []
+        page.on("pageerror", lambda error: self.faults.append(str(error)))
+        page.on("console", lambda said: self.faults.append(said.text) if said.type == "error" else None)
+        page.on("dialog", lambda dialog: dialog.accept())
+
+    def picture(self, name: str) -> None:
+        """Look at a page on a phone and a desktop, in light and dark: nothing sticks out, and axe finds nothing."""
+        for width, scheme in ((1440, "light"), (390, "dark")):
+            self.page.set_viewport_size({"width": width, "height": 900})
+            self.page.emulate_media(color_scheme=scheme)
+            if PICTURES:
+                self.page.screenshot(path=Path(PICTURES) / f"studio-{name}-{width}-{scheme}.png", full_page=True)
+            assert self.page.evaluate("document.documentElement.scrollWidth") <= width, name
+            told = [
+                f"{one['id']} ({one['impact']}): {[node['html'][:160] for node in one['nodes'][:3]]}"
+                for one in self._violations()
+            ]
+            assert told == [], f"{name} at {width}"
+        self.page.set_viewport_size({"width": 1440, "height": 900})
+        assert self.page.title() != "stolen"
+
+    def _violations(self) -> list[dict[str, Any]]:
+        self.page.evaluate(axe_source())
+        found = self.page.evaluate("axe.run(document, {iframes: false})")
+        assert len(found["passes"]) > 8, "it has looked"
+        return [one for one in found["violations"] if one["impact"] in ("serious", "critical", "moderate")]
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Iterator[App]:
+    sync_api = pytest.importorskip("playwright.sync_api")
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.skip("needs a chromium: apt-get install chromium")
+    (tmp_path / "datasets").mkdir()
+    (tmp_path / "datasets" / "rules.py").write_text(RULES)
+    environment = {**os.environ, "STILLROOM_HOME": str(tmp_path / "home"), "PYTHONUNBUFFERED": "1"}
+    server = subprocess.Popen(
+        child_command("flows.command.main", "studio", "--port", "0"),
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert server.stdout is not None
+        url = re.search(r"http://\S+", server.stdout.readline())
+        assert url is not None
+        with sync_api.sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+            page = browser.new_page()
+            page.set_default_timeout(PATIENCE_MS)
+            yield App(url[0], page, tmp_path)
+            browser.close()
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.wait(30)
+
+
+def test_from_a_description_to_a_published_dataset(app: App) -> None:
+    page = app.page
+    page.goto(app.url)
+    assert "token" not in page.url, "the start URL leads to the page without its token"
+    app.picture("home-empty")
+
+    page.get_by_role("link", name="New dataset").first.click()
+    app.picture("new")
+    page.get_by_label("What is it for?").fill("the help desk of a bank in Vietnam")
+    page.get_by_role("button", name="Write the config").click()
+    assert page.get_by_text("The built-in model cannot write a config from words.").is_visible()
+    assert [said for said in app.faults if "400" not in said] == []
+    app.faults.clear()  # a browser says of every refusal that it was one
+    page.get_by_label("What is it for?").fill("the help desk of a bank in Vietnam")
+    page.get_by_label("Model that writes the config").fill("scripted:datasets/rules.py:answer")
+    page.get_by_role("button", name="Write the config").click()
+    page.get_by_role("button", name="Take this, and go on").wait_for()
+    assert page.get_by_text("You help the customers of a bank").is_visible()
+    app.picture("plan")
+    page.get_by_role("button", name="Take this, and go on").click()
+
+    page.wait_for_url("**/c/bank-help-desk")
+    page.get_by_label("rows", exact=True).fill("4")
+    app.picture("config")
+    page.get_by_role("button", name="Save", exact=True).click()
+    assert page.get_by_text("Saved.").is_visible()
+
+    page.get_by_role("link", name="Preview").click()
+    page.get_by_role("button", name="See five rows").click()
+    page.get_by_role("button", name="Try it again").wait_for()
+    assert page.locator("[id^=row-]").count() == 5
+    page.locator("#row-0 details summary").first.click()
+    page.locator("details", has_text="Prompt basic_prompting/instruction").last.locator("summary").click()
+    prompt = page.locator("textarea[name=text]")
+    prompt.wait_for()
+    assert "one thing" in prompt.input_value()
+    prompt.fill(prompt.input_value().replace("one thing", "one single thing"))
+    app.picture("preview")
+    page.get_by_role("button", name="Save the prompt").click()
+    page.get_by_role("button", name="Try it again").click()
+    page.wait_for_url("**/preview/2?beside=1")
+    page.get_by_role("button", name="Try it again").wait_for()
+    assert page.get_by_text("one single thing").count() >= 5
+    page.get_by_text("Make this row an example").first.click()
+    page.get_by_label("Answer, as it should be").first.fill("We are sorry. Call us, and we send a new card.")
+    app.picture("preview-beside")
+    page.get_by_role("button", name="Put it into the system prompt").first.click()
+    page.wait_for_load_state()
+    config = (app.folder / "datasets" / "bank-help-desk.yaml").read_text()
+    assert "we send a new card" in config
+    assert (app.folder / "datasets/bank-help-desk.prompts/basic_prompting/instruction.j2").is_file()
+
+    page.get_by_role("link", name="Estimate and run").click()
+    page.get_by_label("max requests").fill("200")
+    app.picture("run")
+    page.get_by_role("button", name="Start now").click()
+    page.get_by_role("button", name="Pause").wait_for()
+    app.picture("run-live")
+    page.get_by_role("link", name="Open the dataset").wait_for()
+    assert page.get_by_text("done: 4 rows").is_visible()
+    app.picture("run-done")
+    page.get_by_role("link", name="Open the dataset").click()
+    app.picture("dataset")
+
+    page.get_by_role("link", name="Publish").click()
+    app.picture("publish")
+    page.get_by_label("format").select_option("sharegpt")
+    page.get_by_role("button", name="Export", exact=True).click()
+    page.wait_for_url("**/jobs/*")
+    page.locator(".tag", has_text="done").wait_for()
+    app.picture("job")
+    assert (app.folder / "datasets/bank-help-desk-sharegpt/README.md").is_file()
+    page.goto(app.url.partition("?")[0])
+    app.picture("home")
+    assert app.faults == []

@@ -1,0 +1,149 @@
+"""Leases by themselves, on SQLite and on PostgreSQL: who waits for whom, and what a lease costs."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import sqlalchemy as sa
+
+from tasks.engine.context import Context
+from tasks.engine.loop import run_in_loop
+from tasks.engine.requests.pending import PendingRequest
+from tasks.errors import Interrupted, RequestRefused
+from tasks.ledger.database import engine_of, leases
+from tasks.ledger.ledger import Ledger
+from tasks.models.base import Completion, Request, Sampling
+from tasks.models.config import ModelConfig
+from tasks.models.scripted import ScriptedModel
+from tasks.storage.digest import digest
+from tests.engine.world import world
+from tests.rows import a_row
+
+REQUEST = Request(Sampling(), seed=1, prompt="Once")
+FOR_EVER_S = 10_000.0
+
+
+def bill(context: Context | None = None) -> PendingRequest:
+    return PendingRequest(context or Context(), a_row(), ModelConfig())
+
+
+def ask(ledger: Ledger, model: ScriptedModel, context: Context | None = None) -> asyncio.Task[Completion]:
+    return asyncio.ensure_future(ledger.answer(digest("k"), model, REQUEST, bill(context)))
+
+
+@contextmanager
+def two_ledgers(url: str, lease_s: float) -> Iterator[tuple[Ledger, Ledger]]:
+    """They know nothing of each other: as two processes."""
+    one, other = Ledger(url, lease_s=lease_s), Ledger(url, lease_s=lease_s)
+    yield one, other
+    run_in_loop(one.close())
+    run_in_loop(other.close())
+    engine = engine_of(url)
+    with engine.connect() as connection:
+        assert connection.execute(sa.select(leases)).all() == [], "a lease is left"
+    engine.dispose()
+
+
+class Slow(ScriptedModel):
+    """Answers when it is told to."""
+
+    def __init__(self, text: str = "slow") -> None:
+        super().__init__(self._answer)
+        self.begun, self.go = asyncio.Event(), asyncio.Event()
+        self.text = text
+
+    async def _answer(self, _request: Request) -> str:
+        self.begun.set()
+        await self.go.wait()
+        if not self.text:
+            raise RequestRefused("context_too_long")
+        return self.text
+
+
+def test_a_request_under_way_is_waited_for(ledger_url: str) -> None:
+    async def asked() -> None:
+        slow, quick = Slow(), ScriptedModel(["quick"])
+        first = ask(one, slow)
+        await slow.begun.wait()
+        second = ask(other, quick)
+        await asyncio.sleep(0.5)
+        assert not second.done()
+        slow.go.set()
+        assert (await second).text == (await first).text == "slow"
+        assert not quick.requests
+
+    with two_ledgers(ledger_url, FOR_EVER_S) as (one, other):
+        run_in_loop(asked())
+
+
+@pytest.mark.parametrize("how", ["refused", "cancelled"])
+def test_a_request_that_came_to_nothing_is_made_by_whoever_waits_for_it(ledger_url: str, how: str) -> None:
+    async def asked() -> None:
+        slow = Slow("")
+        first = ask(one, slow)
+        await slow.begun.wait()
+        second = ask(other, ScriptedModel(["quick"]))
+        if how == "refused":
+            slow.go.set()
+        else:
+            first.cancel()
+        with pytest.raises(RequestRefused if how == "refused" else asyncio.CancelledError):
+            await first
+        assert (await second).text == "quick"
+
+    with two_ledgers(ledger_url, FOR_EVER_S) as (one, other):
+        run_in_loop(asked())
+
+
+def test_whoever_is_stopped_waits_for_no_other_process(ledger_url: str) -> None:
+    async def asked() -> None:
+        slow, stopped = Slow(), Context()
+        first = ask(one, slow)
+        await slow.begun.wait()
+        second = ask(other, ScriptedModel([]), stopped)
+        await asyncio.sleep(0.3)
+        stopped.stop.set()
+        with pytest.raises(Interrupted):
+            await second
+        slow.go.set()
+        await first
+
+    with two_ledgers(ledger_url, FOR_EVER_S) as (one, other):
+        run_in_loop(asked())
+
+
+def test_a_lease_is_renewed_for_as_long_as_its_request_takes(ledger_url: str) -> None:
+    async def asked() -> None:
+        slow, quick = Slow(), ScriptedModel(["quick"])
+        first = ask(one, slow)
+        await slow.begun.wait()
+        second = ask(other, quick)
+        await asyncio.sleep(2.5)
+        slow.go.set()
+        assert (await second).text == (await first).text == "slow"
+        assert not quick.requests
+
+    with two_ledgers(ledger_url, 0.8) as (one, other):
+        run_in_loop(asked())
+
+
+def test_leases_cost_no_statement_a_request(ledger_url: str) -> None:
+    statements, lock = 0, threading.Lock()
+
+    def count(*_: object) -> None:
+        nonlocal statements
+        with lock:
+            statements += 1
+
+    with world(ledger_url) as w:
+        sa.event.listen(sa.Engine, "before_cursor_execute", count)
+        try:
+            run = w.run([f"question {i}" for i in range(2000)], lambda _: "yes", in_flight=256)
+        finally:
+            sa.event.remove(sa.Engine, "before_cursor_execute", count)
+    assert run.requests == 2000
+    assert statements < run.requests / 5
