@@ -9,7 +9,7 @@ to somebody who has not seen the chunk.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -26,7 +26,6 @@ from tasks.text.rouge import Pool
 
 FOLDER = "document_questions"
 QuestionKind = Literal["fact", "why", "compare", "multi_part", "unanswerable"]
-QUESTION_KINDS: tuple[QuestionKind, ...] = get_args(QuestionKind)
 UNANSWERABLE: QuestionKind = "unanswerable"
 WEIGHTS: dict[QuestionKind, float] = {"fact": 3, "why": 2, "compare": 1, "multi_part": 2, UNANSWERABLE: 1}
 BETWEEN_HEADINGS = " > "
