@@ -20,9 +20,10 @@ from pydantic import Field, field_validator
 
 from tasks.engine.ask import Models
 from tasks.engine.gather import gather_all
+from tasks.engine.losses import all_lost, lose_all
 from tasks.engine.row import Row
 from tasks.engine.technique import Params, technique
-from tasks.errors import ConfigError, Filtered, RowLoss, Unusable
+from tasks.errors import ConfigError, Filtered, RowLoss
 from tasks.models.base import Sampling
 from tasks.text.conversation import asked_last
 from tasks.text.reading.revision import revised_of
@@ -81,11 +82,9 @@ async def constitutional_revision(row: Row, models: Models, params: Constitution
     losses = [loss for _, some in outcomes for loss in some]
     if not any(revised for revised, _ in outcomes):
         if losses:
-            told = "; ".join(map(str, losses))
-            raise Unusable("not_revised", told, raw=losses[-1].raw, attempts=losses[-1].attempts)
+            raise all_lost("not_revised", losses)
         raise Filtered("keeps_principles", " | ".join(drawn))
-    for loss in losses:
-        row.lose(loss)
+    lose_all(row, losses)
     pool = [
         one for original, (revised, _) in zip(responses, outcomes, strict=True) for one in (original, revised) if one
     ]

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from tasks.engine.ask import Models
 from tasks.engine.gather import gather_all
+from tasks.engine.losses import lose_all
 from tasks.engine.row import Row
 from tasks.engine.technique import Params, technique
 from tasks.errors import RowLoss, Unusable
@@ -72,8 +73,7 @@ async def evol_quality(row: Row, models: Models, params: EvolQuality) -> list[Ro
         drawn = drawn_from(responses, row.run_seed, "evolved")
         originals = sorted(drawn.sample(originals, min(params.evolved, len(originals))), key=lambda pair: pair[0])
     outcomes = await gather_all(evolve(row, models, params, prompt, one, position) for position, one in originals)
-    for loss in (loss for _, losses in outcomes for loss in losses):
-        row.lose(loss)
+    lose_all(row, (loss for _, losses in outcomes for loss in losses))
     beside = {position: evolved for (position, _), (evolved, _) in zip(originals, outcomes, strict=True)}
     pool = [one for position, response in enumerate(responses) for one in (response, beside.get(position)) if one]
     return [row.child(instruction=asked_last(prompt_of(row)), responses=pool)]

@@ -16,6 +16,7 @@ from pydantic import Field
 
 from tasks.engine.ask import Models
 from tasks.engine.gather import gather_with_losses
+from tasks.engine.losses import lose_all
 from tasks.engine.row import Row
 from tasks.engine.technique import Params, technique
 from tasks.errors import ConfigError
@@ -87,8 +88,7 @@ async def policy_pool(row: Row, models: Models, params: PolicyPool) -> list[Row]
         wave = [_own(row, models, params, next(samples)) for _ in range(again)]
     if len(kept) < 2:
         raise too_few(kept, losses)
-    for loss in losses:
-        row.lose(loss)
+    lose_all(row, losses)
     return [row.child(instruction=asked_last(prompt_of(row)), responses=kept)]
 
 

@@ -87,29 +87,25 @@ async def strong_weak(row: Row, models: Models, params: StrongWeak) -> list[Row]
 
 
 async def _strong(row: Row, models: Models, params: StrongWeak) -> Response:
-    prompt = prompt_of(row)
-    text: str = await models.chat(
-        prompt,
-        name="strong_weak",
-        by="strong",
-        sampling=params.sampling,
-        parse=models.in_language(response_of, asked_last(prompt)),
-        tools=called_tools(row, prompt),
-    )
+    text: str = await models.chat(by="strong", **_asked(row, models, params))
     return written_by(models.of("strong")[0], text, params.sampling, STRONG)
 
 
 async def _weak(row: Row, models: Models, params: StrongWeak) -> Response:
-    prompt = prompt_of(row)
-    text: str = await models.chat(
-        prompt,
-        name="strong_weak",
-        by="weak",
-        sampling=params.sampling,
-        parse=models.in_language(response_of, asked_last(prompt)),
-        tools=called_tools(row, prompt),
-    )
+    text: str = await models.chat(by="weak", **_asked(row, models, params))
     return written_by(models.of("weak")[0], text, params.sampling, WEAK)
+
+
+def _asked(row: Row, models: Models, params: StrongWeak) -> dict[str, Any]:
+    """What both are asked."""
+    prompt = prompt_of(row)
+    return {
+        "messages": prompt,
+        "name": "strong_weak",
+        "sampling": params.sampling,
+        "parse": models.in_language(response_of, asked_last(prompt)),
+        "tools": called_tools(row, prompt),
+    }
 
 
 async def _check(row: Row, verify: Verifier, strong: str, weak: str) -> None:

@@ -12,10 +12,11 @@ from functools import partial
 from statistics import fmean
 
 from tasks.engine.ask import Models
-from tasks.engine.gather import answers_in, gather_all, gather_with_losses
+from tasks.engine.gather import gather_all, gather_with_losses
 from tasks.engine.row import Row
 from tasks.engine.technique import technique
 from tasks.judge.deita_scores import DeitaScores
+from tasks.judge.panel import answers_of_panel
 from tasks.text.conversation import with_last_turn
 from tasks.text.exchanges import exchanges_of
 from tasks.text.verdicts.expectation import Expectation
@@ -72,7 +73,7 @@ async def _single(row: Row, models: Models, params: DeitaComplexity, instruction
         )
         for judge in range(len(models.of("judge")))
     )
-    return fmean(answers_in(row, said))
+    return fmean(answers_of_panel(row, said))
 
 
 async def _ranked(row: Row, models: Models, params: DeitaComplexity, variants: list[str]) -> list[float]:
@@ -94,6 +95,6 @@ async def _ranked(row: Row, models: Models, params: DeitaComplexity, variants: l
         )
         for judge in range(len(models.of("judge")))
     )
-    answered = answers_in(row, said)
+    answered = answers_of_panel(row, said)
     by_place = {at: fmean(ranks[shown] for ranks in answered) for shown, at in enumerate(order)}
     return [by_place[at] for at in range(len(variants))]

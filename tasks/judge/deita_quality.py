@@ -13,11 +13,12 @@ from statistics import fmean
 from typing import Any
 
 from tasks.engine.ask import Models
-from tasks.engine.gather import answers_in, gather_all, gather_with_losses
+from tasks.engine.gather import gather_all, gather_with_losses
 from tasks.engine.row import Row
 from tasks.engine.technique import technique
 from tasks.errors import Filtered
 from tasks.judge.deita_scores import DeitaScores
+from tasks.judge.panel import answers_of_panel
 from tasks.text.exchanges import Exchange, exchanges_of
 from tasks.text.responses import Response, by_digest, conversation_text, drawn_from, make_response, prompt_of
 from tasks.text.verdicts.expectation import Expectation
@@ -73,7 +74,7 @@ async def _single(row: Row, models: Models, params: DeitaQuality, exchange: Exch
         )
         for judge in range(len(models.of("judge")))
     )
-    return fmean(answers_in(row, said))
+    return fmean(answers_of_panel(row, said))
 
 
 async def _ranked(row: Row, models: Models, params: DeitaQuality, responses: list[Response]) -> list[float]:
@@ -96,6 +97,6 @@ async def _ranked(row: Row, models: Models, params: DeitaQuality, responses: lis
         )
         for judge in range(len(models.of("judge")))
     )
-    answered = answers_in(row, said)
+    answered = answers_of_panel(row, said)
     by_place = {at: fmean(ranks[shown] for ranks in answered) for shown, at in enumerate(order)}
     return [by_place[at] for at in range(len(responses))]
