@@ -23,6 +23,7 @@ DOOR = (
     "flows/config.py",
     "flows/config_file.py",
     "flows/runs/plan.py",
+    "flows/runs/planning/",
     "flows/instruction_sft.py",
     "flows/preference_dpo.py",
     "flows/curate.py",
