@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from flows.command.options import nested_options
-from flows.command.running import FAILED, say, telling_mistakes
+from flows.command.running import FAILED, end_with, say, telling_mistakes
 
 
 def judges(
@@ -79,8 +79,7 @@ def _show(
         with heeding_signals(Console(stderr=True)) as run_is_over, run_is_over, heard(say):
             found = compare_judges(config, wanted, by)
     except (Interrupted, KeyboardInterrupt):
-        say(GO_ON)
-        raise typer.Exit(FAILED) from None
+        end_with(FAILED, GO_ON)
     print(json.dumps(found) if as_json else "\n".join(_lines(found)))
 
 

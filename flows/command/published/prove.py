@@ -10,6 +10,8 @@ import typer
 from flows.command.running import start_flow
 
 prove_app = typer.Typer()
+TRAINING = ("epochs", "batch", "learning_rate", "lora", "max_length")
+"""Options that say how students are trained."""
 
 
 @prove_app.command()
@@ -45,33 +47,10 @@ def prove(
     json_: Annotated[bool, typer.Option("--json", help="print one last line of JSON, and nothing else")] = False,
 ) -> None:
     """Train small students on a dataset and on what it is held against, and say by how much they differ."""
-    trained = {
-        "epochs": epochs, "batch": batch, "learning_rate": learning_rate, "lora": lora, "max_length": max_length
-    }  # fmt: skip
-    told = {
-        "dataset": dataset,
-        "base": base,
-        "against": tuple(against or ()),
-        "split": split,
-        "rows": rows,
-        "held_out": held_out,
-        "held_out_split": held_out_split,
-        "held_out_share": held_out_share,
-        "questions": questions,
-        "questions_split": questions_split,
-        "check": check,
-        "reference_text": reference_text,
-        "judge": judge,
-        "judged": judged,
-        "after": after,
-        "curve": curve,
-        "slices": slices,
-        "max_new_tokens": max_new_tokens,
-        "max_students": max_students,
-        "seeds": seeds,
-        "training": trained,
-        "out": out,
-    }
+    told = dict(locals())  # the options have the names of the settings
+    del told["json_"]
+    told["against"] = tuple(against or ())
+    told["training"] = {name: told.pop(name) for name in TRAINING}
 
     def run(open_server: Callable[[], None]) -> dict[str, Any]:
         from tasks.train.settings import proof_settings

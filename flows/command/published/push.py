@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from flows.command.running import FAILED, say, telling_mistakes
+from flows.command.running import FAILED, end_with, say, telling_mistakes
 
 
 def push(
@@ -34,8 +34,7 @@ def push(
             with heard(say):
                 made = push_dataset(dataset, repo, public=public, allow_demo=allow_demo, tell=say)
         except PushFailed as error:
-            say(f"{error}; the same command goes on from there")
-            raise typer.Exit(FAILED) from None
+            end_with(FAILED, f"{error}; the same command goes on from there")
         if json_:
             typer.echo(json.dumps(made.as_dict()))
         else:
