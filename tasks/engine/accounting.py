@@ -42,6 +42,12 @@ class Budget(BaseModel):
             or (self.max_cost_usd is not None and cost >= self.max_cost_usd)
         )
 
+    def is_passed(self, tokens: int, cost: float) -> bool:
+        """Whether so much is more than there may be."""
+        return (self.max_total_tokens is not None and tokens > self.max_total_tokens) or (
+            self.max_cost_usd is not None and cost > self.max_cost_usd
+        )
+
     def __str__(self) -> str:
         """The limits that there are: "max_requests 500, max_cost_usd 2"."""
         return ", ".join(f"{name} {limit:g}" for name, limit in self if limit is not None)
@@ -87,6 +93,11 @@ class Tally:
     rejects: Counter[str] = field(default_factory=Counter)
     in_batches: Counter[str] = field(default_factory=Counter)
     steps: defaultdict[str, StepTally] = field(default_factory=lambda: defaultdict(StepTally))
+
+    @property
+    def tokens(self) -> int:
+        """Those of prompts and of completions."""
+        return self.prompt_tokens + self.completion_tokens
 
     def paid(self, step: str, completion: Completion, cost: float) -> None:
         """Count a request made."""
@@ -153,8 +164,7 @@ class Accounting:
     def has_room(self) -> bool:
         """Whether the budget has room for another request."""
         if not self.is_spent:
-            tokens = self.tally.prompt_tokens + self.tally.completion_tokens
-            self.is_spent = self.budget.is_spent(self._begun, tokens, self.tally.cost)
+            self.is_spent = self.budget.is_spent(self._begun, self.tally.tokens, self.tally.cost)
         return not self.is_spent
 
     def begin(self, stop: threading.Event, reserved: Reserved = NOTHING_RESERVED) -> None:
@@ -182,13 +192,9 @@ class Accounting:
 
     def _would_pass(self, reserved: Reserved) -> bool:
         """Whether the budget might be passed by this, with all that is reserved already."""
-        if reserved == NOTHING_RESERVED:
-            return False
-        budget, tally = self.budget, self.tally
-        tokens = tally.prompt_tokens + tally.completion_tokens + self._reserved_tokens + reserved.tokens
-        cost = tally.cost + self._reserved_cost + reserved.cost
-        too_many = budget.max_total_tokens is not None and tokens > budget.max_total_tokens
-        return too_many or (budget.max_cost_usd is not None and cost > budget.max_cost_usd)
+        tokens = self.tally.tokens + self._reserved_tokens + reserved.tokens
+        cost = self.tally.cost + self._reserved_cost + reserved.cost
+        return reserved != NOTHING_RESERVED and self.budget.is_passed(tokens, cost)
 
     def paid(self, step: str, config: ModelConfig, completion: Completion, *, in_batch: bool = False) -> None:
         """Count a request that was made; `in_batch`: at the price of a batch."""
