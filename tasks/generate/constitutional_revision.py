@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 from pydantic import Field, field_validator
 
@@ -108,33 +109,13 @@ async def _revised(
     text, by, losses = original["text"], list[str](), list[RowLoss]()
     for sample, principle in zip(samples, principles, strict=True):
         try:
-            found: Broken = await models.ask(
-                f"{FOLDER}/critique",
-                by="critic",
-                sample=sample,
-                sampling=params.critic,
-                parse=broken_of,
-                quoting=True,
-                instruction=prompt,
-                response=text,
-                principle=principle,
-            )
-            if not found.is_broken:
-                continue
-            text = await models.ask(
-                f"{FOLDER}/revise",
-                by="reviser",
-                sample=sample,
-                sampling=params.reviser,
-                parse=models.in_language(partial(revised_of, text), prompt),
-                instruction=prompt,
-                response=text,
-                principle=principle,
-                critique=found.critique,
-            )
-            by.append(principle)
+            revised = await _round(models, params, prompt, text, principle, sample)
         except RowLoss as loss:
             losses.append(loss)
+            continue
+        if revised is not None:
+            text = revised
+            by.append(principle)
     if not by or text == original["text"]:
         return None, losses
     reviser = models.of("reviser")[0]
@@ -147,3 +128,20 @@ async def _revised(
         operations=by,
         parent=response_name(original),
     ), losses
+
+
+async def _round(
+    models: Models, params: ConstitutionalRevision, prompt: str, text: str, principle: str, sample: int
+) -> str | None:
+    """What a response becomes by one principle, None where it does not break it. Raises Unusable, RequestRefused."""
+    asked: dict[str, Any] = {"sample": sample, "instruction": prompt, "response": text, "principle": principle}
+    found: Broken = await models.ask(
+        f"{FOLDER}/critique", by="critic", sampling=params.critic, parse=broken_of, quoting=True, **asked
+    )
+    if not found.is_broken:
+        return None
+    parse = models.in_language(partial(revised_of, text), prompt)
+    revised: str = await models.ask(
+        f"{FOLDER}/revise", by="reviser", sampling=params.reviser, parse=parse, critique=found.critique, **asked
+    )
+    return revised
