@@ -25,10 +25,11 @@ from tasks.engine.losses import all_lost, lose_all
 from tasks.engine.row import Row
 from tasks.engine.technique import Params, technique
 from tasks.errors import ConfigError, Filtered, RowLoss
+from tasks.generate.pool_responses import rewritten_by
 from tasks.models.base import Sampling
 from tasks.text.conversation import asked_last
 from tasks.text.reading.revision import revised_of
-from tasks.text.responses import Response, by_digest, conversation_text, make_response, prompt_of, response_name
+from tasks.text.responses import Response, by_digest, conversation_text, make_response, prompt_of
 from tasks.text.verdicts.broken import Broken, broken_of
 
 FOLDER = "constitutional_revision"
@@ -119,15 +120,7 @@ async def _revised(
     if not by or text == original["text"]:
         return None, losses
     reviser = models.of("reviser")[0]
-    return make_response(
-        text,
-        model=reviser.model.name,
-        arguments=reviser.config.sampled(params.reviser).key,
-        origin="revised",
-        principle=original["principle"],
-        operations=by,
-        parent=response_name(original),
-    ), losses
+    return rewritten_by(reviser, text, params.reviser, "revised", original, by), losses
 
 
 async def _round(

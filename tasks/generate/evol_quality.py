@@ -17,6 +17,7 @@ from tasks.engine.losses import lose_all
 from tasks.engine.row import Row
 from tasks.engine.technique import Params, technique
 from tasks.errors import RowLoss, Unusable
+from tasks.generate.pool_responses import rewritten_by
 from tasks.models.base import Sampling
 from tasks.text.conversation import asked_last
 from tasks.text.languages import either
@@ -102,15 +103,7 @@ async def evolve(
     if not operations or normalised(text) == normalised(original["text"]):
         return None, losses
     evolver = models.of("evolver")[0]
-    return make_response(
-        text,
-        model=evolver.model.name,
-        arguments=evolver.config.sampled(params.sampling).key,
-        origin="evolved",
-        principle=original["principle"],
-        parent=response_name(original),
-        operations=operations,
-    ), losses
+    return rewritten_by(evolver, text, params.sampling, "evolved", original, operations), losses
 
 
 def better_of(prompt: str, before: str, completion: str) -> str:
