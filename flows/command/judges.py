@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.command.options import nested_options
+from flows.command.options import AsJson, nested_options
 from flows.command.running import FAILED, end_with, say, telling_mistakes
 
 
@@ -29,7 +29,7 @@ def judges(
         Path | None, typer.Option(help="a YAML file with options of `stillroom dpo`, roles among them")
     ] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="any option of `stillroom dpo`")] = None,
-    json_: Annotated[bool, typer.Option("--json", help="print one line of JSON, and nothing else")] = False,
+    json_: AsJson = False,
 ) -> None:
     """Measure judges against pairs that people have told apart: a scale of 1 to 5 beside rubrics."""
     telling_mistakes(

@@ -15,7 +15,7 @@ from flows.command.judges import judges
 from flows.command.ledger import ledger_app
 from flows.command.mistakes import run_app
 from flows.command.new import new_recipe, new_technique
-from flows.command.options import AsJson, RunName, name_value_pairs, nested_options
+from flows.command.options import AsJson, AsLastLine, ColumnPairs, ConfigPath, RunName, name_value_pairs, nested_options
 from flows.command.prompts import prompts_app
 from flows.command.published.curate import curate_app
 from flows.command.published.explain import explain
@@ -79,11 +79,11 @@ def stillroom() -> None:
 @app.command()
 def sft(
     recipe: Annotated[str | None, typer.Option(help="evolved (the default), or another of `stillroom recipes`")] = None,
-    config: Annotated[Path | None, typer.Option(help="a YAML file with any option of the flow")] = None,
+    config: ConfigPath = None,
     seeds: Annotated[
         str | None, typer.Option(help="a file, a folder, or hf:NAME; default: the demo model's own")
     ] = None,
-    column: Annotated[list[str] | None, typer.Option(help="our column = the file's, e.g. instruction=prompt")] = None,
+    column: ColumnPairs = None,
     keep_columns: KeepColumns = None,
     max_seeds: Annotated[int | None, typer.Option(help="read no more seeds than this")] = None,
     model: Annotated[
@@ -109,7 +109,7 @@ def sft(
     allow_empty: AllowEmpty = None,
     estimate: Estimate = False,
     preview: PreviewOption = None,
-    json_: Annotated[bool, typer.Option("--json", help="print one last line of JSON, and nothing else")] = False,
+    json_: AsLastLine = False,
 ) -> None:
     """Make an instruction dataset (SFT) from seeds, or from the model itself."""
     options = {
@@ -129,11 +129,11 @@ def dpo(
     recipe: Annotated[
         str | None, typer.Option(help="critiqued (the default), or another of `stillroom recipes`")
     ] = None,
-    config: Annotated[Path | None, typer.Option(help="a YAML file with any option of the flow")] = None,
+    config: ConfigPath = None,
     instructions: Annotated[
         str | None, typer.Option(help="a file, a dataset folder of `stillroom sft`, or hf:NAME")
     ] = None,
-    column: Annotated[list[str] | None, typer.Option(help="our column = the file's, e.g. instruction=prompt")] = None,
+    column: ColumnPairs = None,
     keep_columns: KeepColumns = None,
     max_instructions: Annotated[int | None, typer.Option(help="read no more instructions than this")] = None,
     model: Annotated[list[str] | None, typer.Option(help="a model of the pool; once for each")] = None,
@@ -153,7 +153,7 @@ def dpo(
     allow_empty: AllowEmpty = None,
     estimate: Estimate = False,
     preview: PreviewOption = None,
-    json_: Annotated[bool, typer.Option("--json", help="print one last line of JSON, and nothing else")] = False,
+    json_: AsLastLine = False,
 ) -> None:
     """Make a preference dataset (DPO) from instructions: pools of responses, judged and paired."""
     roles = {"pool": [{"name": name} for name in model or []], "judge": [{"name": name} for name in judge or []]}
@@ -205,7 +205,7 @@ def rejects(
 @app.command()
 def retry(
     run: RunName,
-    json_: Annotated[bool, typer.Option("--json", help="print one last line of JSON, and nothing else")] = False,
+    json_: AsLastLine = False,
 ) -> None:
     """Ask again for the rows that a run rejected as failed, and publish its dataset anew."""
 
@@ -242,7 +242,7 @@ def doctor(
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="a field of the model, e.g. tokenizer=Qwen/Qwen3-8B")
     ] = None,
-    json_: Annotated[bool, typer.Option("--json", help="print one line of JSON, and nothing else")] = False,
+    json_: AsJson = False,
 ) -> None:
     """Ask a model ten times, and tell what it can do and what it has to be told."""
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from flows.command.options import AsLastLine, DatasetPath
 from flows.command.published.fit import TrainerOption
 from flows.command.running import say, telling_mistakes
 
@@ -16,7 +17,7 @@ export_app = typer.Typer()
 
 @export_app.command()
 def export(
-    dataset: Annotated[Path, typer.Argument(help="the folder of a dataset")],
+    dataset: DatasetPath,
     format_: Annotated[
         list[str] | None,
         typer.Option(
@@ -44,7 +45,7 @@ def export(
     reasoning_modes: Annotated[
         bool, typer.Option("--reasoning-modes", help="each row with reasoning twice, with and without it")
     ] = False,
-    json_: Annotated[bool, typer.Option("--json", help="print one last line of JSON, and nothing else")] = False,
+    json_: AsLastLine = False,
 ) -> None:
     """Write a dataset in another format, without a run: nothing is asked of a model."""
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from flows.command.options import AsLastLine
 from flows.command.running import start_flow
 
 prove_app = typer.Typer()
@@ -44,7 +45,7 @@ def prove(
     lora: Annotated[int | None, typer.Option(help="rank; 0 trains the whole student; default: by its size")] = None,
     max_length: Annotated[int, typer.Option(help="tokens of a row")] = 1024,
     out: Annotated[str | None, typer.Option(help="the folder for proof.json; default: the dataset's")] = None,
-    json_: Annotated[bool, typer.Option("--json", help="print one last line of JSON, and nothing else")] = False,
+    json_: AsLastLine = False,
 ) -> None:
     """Train small students on a dataset and on what it is held against, and say by how much they differ."""
     told = dict(locals())  # the options have the names of the settings
