@@ -184,15 +184,10 @@ def _known(plan: RunPlan, ranges: Mapping[str, Range], *, has_seconds: bool) -> 
 
 
 def _sample(sampling: SampledRun, latencies: Latencies) -> dict[str, Any]:
-    tally = sampling.run.context.accounting.tally
     return {
         "rows_in": len(sampling.units),
         "rows": sum(unit.rows for unit in sampling.units),
-        "requests": tally.requests,
-        "ledger_hits": tally.ledger_hits,
-        "prompt_tokens": tally.prompt_tokens,
-        "completion_tokens": tally.completion_tokens,
-        "cost": round(tally.cost, 6) if sampling.run.plan.is_priced else None,
+        **sampling.run.context.accounting.tally.figures(is_priced=sampling.run.plan.is_priced),
         "seconds": round(sampling.seconds, 2),
         "in_flight": round(latencies.in_flight, 1),
     }

@@ -180,7 +180,7 @@ class Preview:
 
     def told(self) -> dict[str, Any]:
         """What became of the rows, and what it took."""
-        tally, records = self.context.accounting.tally, self.context.accounting.records or []
+        accounting, records = self.context.accounting, self.context.accounting.records or []
         return {
             "recipe": self.plan.recipe.full_name,
             "steps": [
@@ -190,12 +190,8 @@ class Preview:
                 }
                 for step, passages in self.passages.items()
             ],
-            "requests": tally.requests,
-            "ledger_hits": tally.ledger_hits,
-            "prompt_tokens": tally.prompt_tokens,
-            "completion_tokens": tally.completion_tokens,
-            "cost": round(tally.cost, 6) if self.plan.is_priced else None,
-            "ended": "budget reached" if self.context.accounting.is_spent else "completed",
+            **accounting.tally.figures(is_priced=self.plan.is_priced),
+            "ended": "budget reached" if accounting.is_spent else "completed",
             "model_seconds": round(span_s((r.begun_s, r.ended_s) for r in records if r.begun_s is not None), 3),
             "seconds": round(time.perf_counter() - self.started, 3),
         }

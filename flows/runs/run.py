@@ -248,11 +248,7 @@ class Run:
         return RunFigures(
             run=self.settings.run,
             seconds=round(time.monotonic() - self.started, 2),
-            requests=tally.requests,
-            ledger_hits=tally.ledger_hits,
-            prompt_tokens=tally.prompt_tokens,
-            completion_tokens=tally.completion_tokens,
-            cost=round(tally.cost, 6) if self.plan.is_priced else None,
+            **tally.figures(is_priced=self.plan.is_priced),
             steps=figures_of_steps(self.steps, self.counts.look(tally)),
             evolution=evolutions_in(self.steps),
             judges=self._judges(),

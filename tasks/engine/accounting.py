@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
@@ -64,40 +64,50 @@ NOTHING_RESERVED = Reserved()
 
 
 @dataclass(slots=True)
-class StepTally:
-    """What one technique has asked for and refused so far. `rejects`: rows by reason, counted when a shard ends."""
+class RequestCounts:
+    """Requests made and found in the ledger, and what those that were made took. `cost`: of models that have a price."""
 
     requests: int = 0
     ledger_hits: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cost: float = 0.0
-    rejects: Counter[str] = field(default_factory=Counter)
-
-
-@dataclass(slots=True)
-class Tally:
-    """What a run has done so far, for the progress line, the summary and the manifest. Requests, rows, tokens.
-
-    `cost` is that of the models that have a price. `steps` has the same by technique. `in_batches`: requests that are
-    left in batches, by the provider's name of the batch.
-    """
-
-    requests: int = 0
-    ledger_hits: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    cost: float = 0.0
-    rows_in: Counter[str] = field(default_factory=Counter)
-    rows_done: Counter[str] = field(default_factory=Counter)
-    rejects: Counter[str] = field(default_factory=Counter)
-    in_batches: Counter[str] = field(default_factory=Counter)
-    steps: defaultdict[str, StepTally] = field(default_factory=lambda: defaultdict(StepTally))
 
     @property
     def tokens(self) -> int:
         """Those of prompts and of completions."""
         return self.prompt_tokens + self.completion_tokens
+
+    def figures(self, *, is_priced: bool = True) -> dict[str, Any]:
+        """The counts as plain JSON; the cost is None where no model has a price."""
+        return {
+            "requests": self.requests,
+            "ledger_hits": self.ledger_hits,
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": self.completion_tokens,
+            "cost": round(self.cost, 6) if is_priced else None,
+        }
+
+
+@dataclass(slots=True)
+class StepTally(RequestCounts):
+    """What one technique has asked for and refused so far. `rejects`: rows by reason, counted when a shard ends."""
+
+    rejects: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
+class Tally(RequestCounts):
+    """What a run has done so far, for the progress line, the summary and the manifest. Requests, rows, tokens.
+
+    `steps` has the same by technique. `in_batches`: requests that are left in batches, by the provider's name of the batch.
+    """
+
+    rows_in: Counter[str] = field(default_factory=Counter)
+    rows_done: Counter[str] = field(default_factory=Counter)
+    rejects: Counter[str] = field(default_factory=Counter)
+    in_batches: Counter[str] = field(default_factory=Counter)
+    steps: defaultdict[str, StepTally] = field(default_factory=lambda: defaultdict(StepTally))
 
     def paid(self, step: str, completion: Completion, cost: float) -> None:
         """Count a request made."""
@@ -123,7 +133,7 @@ class Tally:
 
 
 def _plain(counts: Tally | StepTally) -> dict[str, Any]:
-    values = {name: getattr(counts, name) for name in counts.__slots__}  # `asdict` would count a Counter's items
+    values = {one.name: getattr(counts, one.name) for one in fields(counts)}  # `asdict` would count a Counter's items
     return {name: dict(value) if isinstance(value, Counter) else value for name, value in values.items()}
 
 
