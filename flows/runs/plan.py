@@ -343,7 +343,7 @@ def plan_of(config: RunConfig) -> RunPlan:
         folder=folder,
         models=models,
         seeds=kind.seeds,
-        columns=config.columns,
+        columns=kind.columns,
         max_seeds=kind.max_seeds,
         bad_seeds=config.bad_seeds,
         keep_columns=tuple(config.keep_columns),

@@ -29,6 +29,7 @@ class KindPlan:
     recipe: Recipe
     seeds: Any
     derived: Derived
+    columns: Mapping[str, str]
     max_seeds: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     shape: Callable[[pl.DataFrame], pl.DataFrame] = as_they_stand
@@ -42,7 +43,7 @@ def kind_plan(config: RunConfig) -> KindPlan:
         found = _of_dpo(config)
     else:
         assert isinstance(config, CurateDataset)
-        found = KindPlan(CURATION, tuple(config.mixture) or config.source, Derived("sft", ()))
+        found = KindPlan(CURATION, tuple(config.mixture) or config.source, Derived("sft", ()), config.columns)
     found.derived.check()
     if config.rows_format in MAIN_FORMATS:
         return found
@@ -61,6 +62,7 @@ def _of_sft(config: InstructionSFT) -> KindPlan:
         recipe,
         seeds,
         Derived("sft", config.formats, config.reasoning, config.reasoning_modes),
+        config.columns,
         config.max_seeds,
         options=told | {"blank": recipe.blank},
         shape=partial(as_conversations, own, recipe.columns),
@@ -72,6 +74,7 @@ def _of_dpo(config: PreferenceDPO) -> KindPlan:
         load_recipe("dpo", config.recipe),
         config.instructions,
         Derived("dpo", config.formats),
+        config.columns,
         config.max_instructions,
         options={"judged_by": config.judged_by, "verifier": config.verified_scores.verifier},
         shape=FORMATS[config.rows_format],
