@@ -2,7 +2,7 @@
 
 Runs (`sft`, `dpo`) go through all their steps as a preview of one row, with a scripted model in the place of the one that is
 named: most of these are behind a server, on the Hub or on a GPU. The slow test runs those of the README as they are printed,
-one after the other, each in a process of its own with Prefect. Other commands run as printed, or are shown to be there.
+one after the other, with Prefect. Other commands run as printed, or are shown to be there.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from flows.command.main import app
 from tasks.engine import process
 from tests.docs.printed import PAGES, ROOT, Command, blocks, commands, inline
 from tests.docs.stand_in import stand_in
+from tests.flows.command.in_process import run_command
 
 SEEDS = [f"Tell me what you know about galaxy {name}." for name in ("one", "two", "three", "four", "five", "six")]
 FERRIES = "# Ferries\n\n" + " ".join(f"The ferry of {hour} o'clock takes 75 minutes." for hour in range(6, 18)) + "\n"
@@ -136,15 +137,16 @@ def test_what_else_is_printed_is_there(command: Command) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_the_commands_of_the_readme_run_as_they_are_printed(folder: Path, prefect_server: str) -> None:
+def test_the_commands_of_the_readme_run_as_they_are_printed(
+    folder: Path, prefect_server: str, scripted_models: None
+) -> None:
     def run(*words: str) -> str:
-        ours = {"PREFECT_API_URL": prefect_server, "PYTHONPATH": str(ROOT)}
-        command = [sys.executable, "-m", "tests.docs.stand_in", *words]
-        told = subprocess.run(command, cwd=folder, env=os.environ | ours, capture_output=True, text=True, timeout=300)
+        told = run_command(*words)
         assert told.returncode == 0, f"{words}\n{told.stdout}{told.stderr}"
         return told.stdout
 
-    run("sft", "--recipe", "evolved", "--seeds", "seeds.jsonl", "--out", "datasets/demo-sft")  # what `make demo` leaves
+    sft = ("sft", "--recipe", "evolved", "--seeds", "seeds.jsonl", "--out", "datasets/demo-sft")
+    run_apart(*sft, folder=folder, server=prefect_server)  # what `make demo` leaves
     given = {"ROW_ID": row_id(folder / "datasets/demo-sft")}
     for command in commands(ROOT / "README.md"):
         if command.words[0] != "stillroom" or command.words[1] in ("serve", "doctor", "studio"):
@@ -159,6 +161,14 @@ def test_the_commands_of_the_readme_run_as_they_are_printed(folder: Path, prefec
         if command.words[1:] == ["runs"]:
             given["RUN"] = run("runs").split()[0]
         run(*(given.get(word, word) for word in command.words[1:]))
+
+
+def run_apart(*words: str, folder: Path, server: str) -> None:
+    """A command in a process of its own, as a user starts it."""
+    ours = {"PREFECT_API_URL": server, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "tests.docs.stand_in", *words]
+    told = subprocess.run(command, cwd=folder, env=os.environ | ours, capture_output=True, text=True, timeout=300)
+    assert told.returncode == 0, f"{words}\n{told.stdout}{told.stderr}"
 
 
 def row_id(dataset: Path) -> str:

@@ -21,6 +21,7 @@ from tasks.text.leaks import own_runs, runs_of
 from tasks.text.prompts import FULL, Prompts, languages_of
 from tests.flows.test_instruction_sft import Scripted, dataset_bytes, sft
 from tests.flows.test_preference_dpo import dpo
+from tests.models.tiny import one_thread
 from tests.real_servers.weights import GGUF, SMOLLM2, NotToBeHad, weights
 
 PASSAGES = Path(__file__).parents[1] / "data" / "passages"
@@ -36,6 +37,12 @@ SHORT = {"max_attempts": 1, "max_reject_fraction": 1, "allow_empty": True}
 NO_TEXT_OF_OURS = re.compile(r"<\|\w+\|>|</?(?:instruction|response|text|example)[ \d]*>|\{\{|\{%|\[/?INST\]")
 
 in_each_language = pytest.mark.parametrize("language", languages_of(FULL))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def threads() -> Iterator[None]:
+    with one_thread():  # another process of the tests has the other core
+        yield
 
 
 @pytest.fixture(scope="module")
