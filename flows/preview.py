@@ -47,10 +47,19 @@ See = Callable[[str, dict[str, Any]], None]
 """Is shown what became of a row at a step, as `told` has it, as soon as it is known; one call at a time."""
 
 
-def preview(config: RunConfig, rows: int, see: See | None = None) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class AskedAgain:
+    """One of the rows, by its lane, asked anew: draw 1, 2, ... differ from the run's answers, and from each other."""
+
+    lane: int
+    draw: int
+
+
+def preview(config: RunConfig, rows: int, see: See | None = None, again: AskedAgain | None = None) -> dict[str, Any]:
     """Send the first `rows` rows of a run through its recipe; what became of them at each step, as plain JSON.
 
-    Raises ConfigError as the run would, and Interrupted where it is told to stop.
+    `again`: only this one of them, with other answers to the same prompts; the run knows nothing of them. Raises
+    ConfigError as the run would, and for a row that there is not; Interrupted where it is told to stop.
     """
     plan = replace(plan_of(config), runner="threads", retry=None)
     plan = replace(plan, rows=plan.rows or rows if plan.kind == "sft" else None)
@@ -60,11 +69,15 @@ def preview(config: RunConfig, rows: int, see: See | None = None) -> dict[str, A
         most = plan.params_of(bootstrap).prompts_per_round  # type: ignore[attr-defined]
         plan = plan.with_params(bootstrap.name, prompts_per_round=min(rows, most), max_rounds=1)
     plan.check()
+    if again and bootstraps:
+        raise ConfigError("the rows of this recipe are made together", None, "try all of them again")
     with Preview.of(plan, rows, see) as shown:
+        shown.context.draw = (again.draw,) if again else ()
         lanes = plan if bootstraps else replace(plan, shard_rows=1)
         candidates = candidates_of(lanes, shown.settings, shown.lineage)
         try:
-            first = shown.begin(candidates.take(None if bootstraps else rows), silent=bootstraps)
+            taken = candidates.take(None if bootstraps else rows)
+            first = shown.begin(_alone(taken, again) if again else taken, silent=bootstraps)
         finally:
             candidates.close()
         plan.recipe.function(shown, first)
@@ -229,6 +242,13 @@ class Preview:
     def _epochs(self, step: str, frame: pl.DataFrame) -> dict[str, int]:
         failed_before = self.settings.epochs.get(step)
         return epochs_of(failed_before.read(), frame["row_id"].to_list()) if failed_before else {}
+
+
+def _alone(taken: Sequence[Table], again: AskedAgain) -> Sequence[Table]:
+    """The row that is asked again."""
+    if again.lane >= len(taken):
+        raise ConfigError("no such row", again.lane + 1, f"there are {len(taken)}")
+    return taken[again.lane : again.lane + 1]
 
 
 def _lane(lane: int | None) -> int:

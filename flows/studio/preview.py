@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
@@ -53,7 +53,7 @@ async def try_rows(request: Request, studio: TheStudio, name: str) -> Response:
     rows = sent.get("rows", "")
     rows_asked = min(int(rows), MOST_ROWS_SHOWN) if rows.isdigit() and int(rows) else ROWS_SHOWN
     asked = {"do": "preview", "kind": config.kind, "file": str(config.file), "rows": rows_asked, "model": other}
-    last = next((one.number for one in studio.desk.all_of(name) if one.told is not None), None)
+    last = next((one.number for one in studio.desk.all_of(name) if one.told is not None and not one.draw), None)
     made = studio.desk.begin(name, asked, config.text)
     beside = f"?beside={last}" if last else ""
     return RedirectResponse(f"{url_of('c', name, 'preview', str(made.number))}{beside}", 303)
@@ -84,6 +84,22 @@ async def stream_try(
     then = url_of("c", name, "preview", str(number)) + (f"?beside={beside}" if beside else "")
     async for event in events_of_try(studio.desk, name, number, show, then):
         yield event
+
+
+@router.post("/preview/{number}/again")
+def ask_again(
+    studio: TheStudio, name: str, number: int, lane: Annotated[int, Form(ge=0, lt=MOST_ROWS_SHOWN)]
+) -> Response:
+    """Ask one row of a try again: another answer to each of its prompts, beside the ones that there are."""
+    config = ConfigFile.read(studio.folders, name)
+    config.checked(studio.folders)
+    tries = studio.desk.all_of(name)
+    one = next((one for one in tries if one.number == number), None)
+    if one is None:
+        raise ConfigError("no such try", number, "try it again: what was answered is in the ledger")
+    draw = 1 + max((other.draw for other in tries if other.lane == lane), default=0)
+    made = studio.desk.begin(name, {**one.asked, "lane": lane, "draw": draw}, config.text)
+    return RedirectResponse(f"{url_of('c', name, 'preview', str(made.number))}?beside={number}", 303)
 
 
 @router.post("/preview/{number}/stop")
@@ -163,6 +179,7 @@ def _show(request: Request, studio: Studio, name: str, one: Try | None, other: T
         templates=sorted(there),
         groups=form_of(config.kind, config.settings),
         may_add=_answering_step(config) is not None,
+        is_by_row=all(entry["lane"] is not None for _, entry in _entries(told)),
         rows=ROWS_SHOWN,
     )
 

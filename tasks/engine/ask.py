@@ -297,7 +297,7 @@ class Models:
             neutral = neutral_of(messages, tools, member, self._context)
             messages, tools = neutral.messages, neutral.tools
         sampling, form = member.config.sampled(wanted.sampling), formed(wanted, member.config, messages)
-        seed = number(self._context.run_seed, row.row_id, wanted.name, wanted.by, wanted.sample)
+        seed = number(self._context.run_seed, row.row_id, wanted.name, wanted.by, wanted.sample, *self._context.draw)
         words = words_digest(form.messages, wanted.prompt, tools)
         said = (form.messages, wanted.prompt, form.schema, tools, form.prefill)
         return Prepared(Ask(words, sampling, seed, row.order, *said), form.parse, neutral)

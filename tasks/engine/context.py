@@ -49,6 +49,7 @@ class Context:
     one_by_one: bool = False  # no request goes in a batch (previews, estimates)
     confirm: Callable[[], None] | None = None  # raises Interrupted where another process has taken the run over
     pending: set[Waiting] = field(default_factory=set)  # what somebody waits for; touched by the loop alone
+    draw: tuple[int, ...] = ()  # asks anew, of the same rows and prompts: () in a run, else the number of the draw
 
     def may_pay(self) -> bool:
         """Whether a request may still be made."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import hypot
+
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
@@ -9,6 +11,7 @@ from flows.command.published.story import whole_story
 from flows.studio.look.filters import Looked, shown_row, shown_rows
 from flows.studio.pages import page, url_of
 from flows.studio.state import DatasetFolder
+from tasks.errors import ConfigError
 from tasks.publish.look.near import map_of
 from tasks.publish.look.query import RowQuery, query_of
 from tasks.publish.look.view import open_view
@@ -69,6 +72,20 @@ def row_map(request: Request, name: str, folder: DatasetFolder) -> Response:
     return page(request, "look_map.html", name=name, found=found, groups=groups, width=WIDTH, height=HEIGHT)
 
 
+@router.get("/map/at")
+def row_on_map(name: str, folder: DatasetFolder, x: float, y: float) -> Response:
+    """The row whose point on the map is nearest to where one has clicked, in the units of the drawing."""
+    view = open_view(folder)
+    points = [
+        (hypot(left - x, top - y), place)
+        for group in map_of(folder, view).groups
+        for place, (left, top) in zip(group.places, map(_point, group.drawn), strict=True)
+    ]
+    if not points:
+        raise ConfigError("no such row on the map", None, "there are too few rows for a map")
+    return RedirectResponse(url_of("d", name, "look", "row", view.ids_of([min(points)[1]])[0]), 303)
+
+
 @router.get("/row/{row_id}")
 def row(request: Request, name: str, folder: DatasetFolder, row_id: str) -> Response:
     """One row: what it says, all that is known of it, and its story."""
@@ -83,7 +100,13 @@ def _url(name: str, query: RowQuery) -> str:
 
 def _dots(drawn: list[tuple[float, float]]) -> tuple[str, int, int]:
     """A path of points, and the middle of them."""
-    places = [(round(x * WIDTH), round((1 - y) * HEIGHT)) for x, y in drawn]
+    places = [_point(one) for one in drawn]
     path = "".join(f"M{x} {y}h0" for x, y in places)
     x, y = (sorted(place[axis] for place in places)[len(places) // 2] for axis in (0, 1))
     return path, x, y
+
+
+def _point(drawn: tuple[float, float]) -> tuple[int, int]:
+    """Where a row is drawn: from the left, and from the top."""
+    x, y = drawn
+    return round(x * WIDTH), round((1 - y) * HEIGHT)

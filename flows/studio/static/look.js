@@ -41,6 +41,12 @@
     event.preventDefault();
     presses(found);
   });
+  document.addEventListener("click", (event) => { // a point of the map leads to its row
+    const map = event.target.closest("[data-map]");
+    if (!map || event.target.closest("a")) return;
+    const at = new DOMPoint(event.clientX, event.clientY).matrixTransform(map.getScreenCTM().inverse());
+    location.assign(`${map.dataset.map}?x=${at.x.toFixed(1)}&y=${at.y.toFixed(1)}`);
+  });
   document.addEventListener("submit", (event) => { // a key pressed twice decides once
     const form = event.target;
     if (!form.matches("[data-once]")) return;

@@ -46,6 +46,16 @@ class Try:
         return str(next((one["wrong"] for one in self.events if "wrong" in one), ""))
 
     @property
+    def draw(self) -> int:
+        """Which other answer it asks one of the rows for; 0 where it tries them all."""
+        return int(self.asked.get("draw", 0))
+
+    @property
+    def lane(self) -> int:
+        """The row that it asks again."""
+        return int(self.asked.get("lane", 0))
+
+    @property
     def told(self) -> dict[str, Any] | None:
         """What a preview has told in the end."""
         return next((one["told"] for one in self.events if "told" in one), None)

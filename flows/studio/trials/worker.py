@@ -1,6 +1,7 @@
 """The process that tries: told what to do in a line of JSON, it answers with lines of JSON.
 
     {"do": "preview", "kind": "sft", "file": "datasets/mine.yaml", "rows": 5, "model": ""}
+    {"do": "preview", ..., "lane": 2, "draw": 1}        # one of these rows, asked again
     {"do": "plan", "description": "...", "model": {"name": "..."}, "language": "en"}
 
 It ends with the studio, whose pipe it reads. Each try ends with a line that has `told`, `plan` or `wrong`.
@@ -48,13 +49,19 @@ def _work(asked: Mapping[str, Any], reply: Reply) -> None:
 
 def _preview(asked: Mapping[str, Any], reply: Reply) -> None:
     from flows.config_file import load_config
-    from flows.preview import preview
+    from flows.preview import AskedAgain, preview
     from flows.studio.configs.file import RECIPE_KINDS
 
     options = {"model": {"name": asked["model"]}} if asked.get("model") else {}
     config = load_config(RECIPE_KINDS[asked["kind"]], Path(asked["file"]), options)
-    told = preview(config, asked["rows"], lambda step, entry: reply({"step": step, "entry": entry}))
-    reply({"told": told})
+    again = AskedAgain(asked["lane"], asked["draw"]) if asked.get("draw") else None
+
+    def placed(entry: dict[str, Any]) -> dict[str, Any]:
+        """The entry at the row's own lane: alone it has gone through the first."""
+        return {**entry, "lane": again.lane} if again and entry["lane"] is not None else entry
+
+    told = preview(config, asked["rows"], lambda step, entry: reply({"step": step, "entry": placed(entry)}), again)
+    reply({"told": {**told, "steps": [{**one, "rows": list(map(placed, one["rows"]))} for one in told["steps"]]}})
 
 
 def _plan(asked: Mapping[str, Any], reply: Reply) -> None:

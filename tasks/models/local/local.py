@@ -20,6 +20,7 @@ from tasks.errors import PermanentError, RequestRefused
 from tasks.models.base import ChatTemplate, Completion, Request
 from tasks.models.config import ModelConfig
 from tasks.models.local.checkpoint import Checkpoint, find_checkpoint, load_tokenizer, load_weights, out_of_memory
+from tasks.models.local.cores import choose_cores
 from tasks.models.local.draft import Codec, Draft
 from tasks.models.local.encoder import local_embedder
 from tasks.models.local.queue import Queue, Queued, may_begin
@@ -141,6 +142,7 @@ class Worker:
 
         tokenizer = self._tokenizer.load()
         model = load_weights(self._tokenizer.checkpoint, self._config.device, self._config.dtype)
+        choose_cores(model)
         batch = Batch(model, self._config.max_in_flight)
         batch.check()
         context = getattr(model.config.get_text_config(), "max_position_embeddings", None)

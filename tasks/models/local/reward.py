@@ -16,6 +16,7 @@ from tasks.models.base import Completion, Request
 from tasks.models.config import ModelConfig
 from tasks.models.control_tokens import ControlTokens
 from tasks.models.local.checkpoint import Checkpoint, load_weights, out_of_memory
+from tasks.models.local.cores import choose_cores
 from tasks.models.local.queue import Queue, Queued, may_begin
 
 DIGITS = 4
@@ -30,7 +31,9 @@ def score_all(config: ModelConfig, load_tokenizer: Callable[[], Any], checkpoint
     outcome: BaseException = queue.closed_error()
     taken: list[Queued] = []
     try:
-        scorer = Scorer(config, load_tokenizer(), load_weights(checkpoint, config.device, config.dtype, scores=True))
+        model = load_weights(checkpoint, config.device, config.dtype, scores=True)
+        choose_cores(model)
+        scorer = Scorer(config, load_tokenizer(), model)
         while queue.open(idle=True):
             taken = [asked for asked in queue.take(config.max_in_flight) if may_begin(asked)]
             scorer.serve(taken)

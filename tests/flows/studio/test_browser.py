@@ -177,3 +177,26 @@ def test_from_a_description_to_a_published_dataset(app: App) -> None:
     page.goto(app.url.partition("?")[0])
     app.picture("home")
     assert app.faults == []
+
+
+def test_an_example_is_tried_asked_again_and_run_with_the_built_in_model(app: App) -> None:
+    page = app.page
+    page.goto(app.url)
+    page.get_by_role("link", name="New dataset").first.click()
+    page.get_by_role("button", name="Begin with this: Short answers to given questions").click()
+    page.wait_for_url("**/c/short-answers")
+    page.get_by_role("link", name="Preview").click()
+    page.get_by_label("rows", exact=True).fill("3")
+    page.get_by_role("button", name="See five rows").click()
+    page.get_by_role("button", name="Try it again").wait_for()
+    assert page.locator("[id^=row-]").count() == 3
+    page.locator("#row-1").get_by_role("button", name="Ask again").click()
+    page.wait_for_url("**/preview/2?beside=1")
+    page.get_by_role("button", name="Try it again").wait_for()
+    assert page.locator("[id^=row-]").count() == 1
+    app.picture("asked-again")
+    page.get_by_role("link", name="Estimate and run").click()
+    page.get_by_role("button", name="Start now").click()
+    page.get_by_role("link", name="Open the dataset").wait_for()
+    assert page.get_by_text("done: 3 rows").is_visible()
+    assert app.faults == []

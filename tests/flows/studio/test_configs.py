@@ -13,7 +13,14 @@ from fastapi.testclient import TestClient
 from flows.recipes.recipe import Kind, recipe_names
 from flows.studio.configs.described import plan_in
 from flows.studio.configs.examples import CONFIG_EXAMPLES
-from flows.studio.configs.fields import form_of, with_form
+from flows.studio.configs.fields import (
+    BUDGET_FIELDS,
+    MAIN_FIELDS,
+    MODEL_FIELDS,
+    MORE_FIELDS,
+    form_of,
+    with_form,
+)
 from flows.studio.configs.file import RECIPE_KINDS, ConfigFile, new_config
 from flows.studio.configs.graph import graph_of
 from flows.studio.folders import Folders
@@ -115,6 +122,16 @@ def test_all_words_are_said_in_all_languages() -> None:
         assert sorted(said - table.keys()) == [], language
         for english, words in table.items():
             assert re.findall(r"{\w+}", english) == re.findall(r"{\w+}", words), english
+
+
+@pytest.mark.parametrize("language", sorted(LANGUAGES.keys() - {"en"}))
+def test_the_options_of_every_config_have_a_name_in_each_language(language: str, home: Path, tmp_path: Path) -> None:
+    names = {*MAIN_FIELDS, *BUDGET_FIELDS, *MORE_FIELDS, *MODEL_FIELDS, "roles"}
+    assert sorted({name.replace("_", " ") for name in names} - table_of(language).keys()) == []
+    studio = open_studio(tmp_path / "datasets")
+    config = studio.post("/new/example", data={"example": "short-answers"}).headers["location"]
+    page = studio.get(config, headers={"accept-language": language}).text
+    assert f"{table_of(language)['max requests']} <code>max_requests</code></label>" in page
 
 
 def test_pages_speak_the_readers_language(home: Path, tmp_path: Path) -> None:

@@ -212,6 +212,10 @@ def test_rows_are_found_by_keys_and_filters_and_nothing_that_a_row_says_runs(
     assert page.locator("#count").inner_text().startswith("40 of 120")
     page.goto(f"{studio.url}/d/talks/look?table=rejects")
     assert "truncated" in page.locator("article").inner_text()
+    page.goto(f"{studio.url}/d/talks/look/map")
+    with page.expect_navigation():
+        page.locator("svg.map").click(position={"x": 40, "y": 40})
+    assert "/look/row/" in page.url
     assert page.title() != "run" and faults == []
     page.context.close()
 
