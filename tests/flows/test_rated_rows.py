@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -182,6 +183,39 @@ def test_a_reward_model_is_a_gate_of_rows(scripted: Scripted) -> None:
     assert set(pl.read_parquet("out/rejects.parquet")["reason"]) == {"low_reward"}
 
 
+def logits(folder: Path, talks: Sequence[Sequence[Any]]) -> list[float]:
+    """What transformers says of conversations, one at a time."""
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModelForSequenceClassification.from_pretrained(folder)
+    texts = [tokenizer.apply_chat_template(talk, tokenize=False) for talk in talks]
+    with torch.inference_mode():
+        ids = [tokenizer(text, add_special_tokens=False, return_tensors="pt")["input_ids"] for text in texts]
+        found = [model(input_ids=one).logits for one in ids]
+    return [float(one[0, 0]) for one in found]
+
+
+def test_a_real_reward_model_scores_rows_as_transformers_does(scripted: Scripted, tmp_path: Path) -> None:
+    from tests.models.local.test_reward import save_reward_model
+
+    folder = save_reward_model(tmp_path / "reward")
+    scripted(of_many_lengths)
+    reward = {"name": str(folder), "dtype": "float32", "device": "cpu"}
+    told = {"recipe": "respond", "seeds": SEEDS, "roles": {"reward": [reward]}}
+    assert sft(**told, curate={"reward_model": {}, "filters": None})["rows"] == 12
+    every = pl.read_parquet("out/data/train.parquet")
+    wanted = logits(folder, every["messages"].to_list())
+    assert every["reward"].to_list() == pytest.approx(wanted, abs=2e-4)
+    limit = float(every["reward"].sort()[6])
+    some = sft(**told, curate={"reward_model": {"threshold": limit}, "filters": None})
+    kept = pl.read_parquet("out/data/train.parquet")
+    assert some["requests"] == 0
+    assert kept["row_id"].to_list() == every.filter(pl.col("reward") >= limit)["row_id"].to_list()
+    gone = pl.read_parquet("out/rejects.parquet")
+    assert set(gone["reason"]) == {"low_reward"} and kept.height + gone.height == 12
+
+
 def test_pairs_are_the_best_and_the_worst_by_a_reward_model(scripted: Scripted) -> None:
     from tests.flows.test_preference_dpo import dpo
 
@@ -195,6 +229,22 @@ def test_pairs_are_the_best_and_the_worst_by_a_reward_model(scripted: Scripted) 
         assert row["score_chosen"] == len(row["chosen"][0]["content"]) / 8 > row["score_rejected"]
         assert (row["judges"], row["ratings_chosen"][-1]["aspect"]) == (["rm"], "reward")
     assert dpo(**told, judged_by="reward", curate={"filters": None})["requests"] == 0
+
+
+def test_rows_are_held_against_a_base_and_one_has_to_be_named(scripted: Scripted) -> None:
+    model = scripted(of_many_lengths)
+    scripted(by_length, "rm")
+    scripted(lambda _: "It is so, and so, and so.", "base")
+    told = {"recipe": "respond", "seeds": SEEDS, "curate": {"reward_model": {"above_base": 0}, "filters": None}}
+    with pytest.raises(ConfigError, match="above_base needs a model to be above"):
+        sft(**told, roles={"reward": ["rm"]})
+    assert not model.requests
+    sft(**told, roles={"reward": ["rm"], "base": ["base"]})
+    rewards = pl.read_parquet("out/data/train.parquet")["reward"]
+    gone = pl.read_parquet("out/rejects.parquet")["reason"]
+    assert len(rewards) + len(gone) == len(SEEDS)
+    assert rewards.min() > len("It is so, and so, and so.") / 8
+    assert set(gone) == {"not_above_base"}
 
 
 @pytest.mark.parametrize("roles", [{}, {"reward": ["rm", "rm2"]}], ids=["none", "two"])

@@ -60,6 +60,42 @@ def test_a_model_that_chats_is_no_reward_model() -> None:
         scored(a_response(), lambda _: "It is good.")
 
 
+@pytest.mark.parametrize(
+    ("above", "kept"),
+    [(0, True), (1.9, True), (2, False), (-1, True)],
+    ids=["better", "by more", "by as much", "worse"],
+)
+def test_a_row_goes_that_is_not_above_what_the_base_says(above: float, kept: bool) -> None:
+    """The base's answer is worth 0.5, the row's 2.5."""
+    models = models_of([], reward=ScriptedModel(by_worth, name="rm"), base=ScriptedModel(["Iron, I think."], name="b"))
+    row = a_response()
+    if kept:
+        [child] = asyncio.run(reward_model(row, models, RewardModel(above_base=above)))
+        assert (child["reward"], child.row_id) == (2.5, row.row_id)
+        return
+    with pytest.raises(Filtered, match=r"not_above_base: 2\.5, more than 0\.5 \+ 2"):
+        asyncio.run(reward_model(row, models, RewardModel(above_base=above)))
+
+
+def test_the_base_is_shown_the_conversation_and_not_the_answer() -> None:
+    base = ScriptedModel(["Bronze."], name="b")
+    models = models_of([], reward=ScriptedModel(by_worth, name="rm"), base=base)
+    row = a_response("Iron.", system="You know metals.")
+    asyncio.run(reward_model(row, models, RewardModel(above_base=0)))
+    [request] = base.requests
+    assert [m["content"] for m in request.messages or ()] == ["You know metals.", "Name a metal."]
+    assert request.sampling.temperature == 0
+    with pytest.raises(Filtered, match="low_reward"):  # a row below the threshold costs no answer of the base
+        asyncio.run(reward_model(row, models, RewardModel(above_base=0, threshold=9)))
+    assert len(base.requests) == 1
+
+
+def test_without_an_answer_of_the_base_nothing_is_said_of_the_row() -> None:
+    models = models_of([], reward=ScriptedModel(by_worth, name="rm"), base=ScriptedModel(lambda _: " ", name="b"))
+    with pytest.raises(Unusable, match="empty"):
+        asyncio.run(reward_model(a_response(), models, RewardModel(above_base=0)))
+
+
 def a_pool(*texts: str, **known: Any) -> Row:
     return a_row(instruction="Name a metal.", responses=[make_response(text, **known) for text in texts])
 

@@ -6,11 +6,14 @@ a row left once a word of it is changed, so it is looked for by three in a row: 
 is two), all but four of its runs of three are left (the q-gram lemma, Jokinen and Ukkonen 1991); four fifths of its words in
 order are a copy.
 Up to seven words have to stand there as they are, and up to four have to be the whole text. In a script without spaces a
-word is a character, and these lengths are double.
+word is a character, and these lengths are double. Accents are off on both sides (as SmolTalk was decontaminated too): a copy
+that was typed without them is one.
 """
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -24,6 +27,8 @@ from tasks.text.words import is_spaceless, words
 SHORT, TINY, TOKEN = 20, 7, 4  # words of a passage that is short, tiny, or found as a whole text alone
 GRAM = 3  # words in a row by which a short passage is looked for, and by which the share of a long one is counted
 SHORT_SHARE = 0.8  # of the words of a short passage, in order
+ACCENTS = re.compile("[\u0300-\u036f]+")  # of Latin, Greek and Cyrillic; a vowel sign of Hindi or Thai is no accent
+STROKES = str.maketrans("đĐłŁøØı", "dDlLoOi")  # accents that are part of the letter, and that a keyboard leaves out too
 UNKNOWN_BITS = np.uint64(44)  # bits of a number that the table of known runs leaves out: a million entries
 
 
@@ -61,7 +66,7 @@ class Passages:
 
     def __init__(self, texts: Sequence[str], run: int = 10, share: float = 0.5) -> None:
         self._run, self._share = run, share
-        said = [words(text) for text in texts]
+        said = [words(without_accents(text)) for text in texts]
         self._scales = np.array([_scale(one) for one in said], np.int64)
         self._said = hashed_words(said)
         self._lengths = np.array([self._length(*one) for one in zip(self._said.counts, self._scales, strict=True)])
@@ -71,7 +76,7 @@ class Passages:
     def found_in(self, texts: Sequence[str]) -> list[Overlap | None]:
         """For each text the passage that stands there with most of its words, None where there is none."""
         found: list[Overlap | None] = [None] * len(texts)
-        said = hashed_words([words(text) for text in texts])
+        said = hashed_words([words(without_accents(text)) for text in texts])
         for text, passage, offset in self._candidates(said) if self._runs else ():
             share = self._share_in(said, text, passage, offset)
             best = found[text]
@@ -154,6 +159,13 @@ class Passages:
         if self._is_short(int(self._said.counts[passage]), int(self._scales[passage])):
             return share >= SHORT_SHARE
         return share > self._share
+
+
+def without_accents(text: str) -> str:
+    """The text with its letters bare, "Đông Á café" as "Dong A cafe": for comparing, never for writing."""
+    if text.isascii():
+        return text
+    return unicodedata.normalize("NFC", ACCENTS.sub("", unicodedata.normalize("NFD", text))).translate(STROKES)
 
 
 def _scale(said: Sequence[str]) -> int:

@@ -18,9 +18,10 @@ from tasks.text.near.hashed import Hashed, Positions, distinct, ends_of, gathere
 
 LENGTHS = (1, 2)  # words in a shingle
 HALF = np.uint64(32)
-# Mathematical signs, and numbers with a sign: "2 - 3" and "2 + 3" hold the same words and ask for different things.
-FIGURE = re.compile(r"[+<>=|~^±×÷≤≥≠]|(?:[-−*/]\s*)?\d+(?:[.,:]\d+)*%?")
-HAS_FIGURE = re.compile(r"[\d+<>=|~^±×÷≤≥≠]")  # most texts have none, and this is told sooner
+# Mathematical signs, and numbers with a sign: "2 - 3" and "2 + 3" hold the same words and ask for different things, and so
+# do C, C++ and C#.
+FIGURE = re.compile(r"[+<>=|~^±×÷≤≥≠]|(?<=[a-z])#(?![\w#])|(?:[-−*/]\s*)?\d+(?:[.,:]\d+)*%?")
+HAS_FIGURE = re.compile(r"[\d+<>=|~^±×÷≤≥≠#]")  # most texts have none, and this is told sooner
 
 Marks = NDArray[np.uint32]
 
@@ -59,7 +60,7 @@ def shingle_sets_of(said: Hashed) -> ShingleSets:
 
 
 def figures(text: str) -> str:
-    """The numbers and mathematical signs of a text in order, as one text; "" where there are none.
+    """The numbers, mathematical signs and sharps (C#) of a text in order, as one text; "" where there are none.
 
     `text` is `normalised`, so that figures of full width are such, too.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 import time
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from tasks.engine.accounting import Budget
@@ -217,6 +219,7 @@ def test_a_step_and_its_task_go_to_another_process_by_name(step: Any) -> None:
 # Whole runs
 
 SEEDS = [f"question {i}" for i in range(40)]
+MOON = "Explain in a few plain words why the moon shows people on earth the same side all year."
 
 
 @pytest.mark.parametrize("tables", ["memory", "s3"])
@@ -287,6 +290,36 @@ def test_ray_workers_make_the_same_dataset_with_the_same_requests_and_share_the_
     assert {k: v for k, v in by_ray.items() if k not in different} == {
         k: v for k, v in by_threads.items() if k not in different
     }
+
+
+@pytest.mark.slow
+def test_what_ray_workers_make_is_compared_across_their_shards(
+    prefect_server: str, home: Path, ray_here: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Copies in shards of other workers, a benchmark's question, a choice among all rows; filters run on the workers."""
+    Path("moon.jsonl").write_text(json.dumps({"question": MOON}))
+    options: dict[str, Any] = {
+        "recipe": "respond",
+        "seeds": [*SEEDS, *(f" {seed.upper()}" for seed in SEEDS[::4]), MOON, f"Tell me: {MOON}", f"{MOON} Thanks!"],
+        "shard_rows": 5,
+        "model": f"scripted:{RULES}:answer",
+        "curate": {
+            "filters": {"patterns": {"forbidden": ["is [67][0-9]"]}},
+            "decontaminate": {"benchmarks": ["moon.jsonl"]},
+            "diversify": {"by": "longest", "rows": 6, "candidates": "all", "threshold": 1},
+        },
+    }
+    by_ray = sft(**options, out="by-ray", runner="ray", ray={"workers": 2})
+    assert len(answered(ray_here)[0]) > 1
+    rejects = pl.read_parquet("by-ray/rejects.parquet")
+    gone = Counter(rejects["reason"])
+    assert min(gone[reason] for reason in ("duplicate", "forbidden_pattern", "contaminated")) > 0
+    assert (by_ray["rows"], by_ray["rejects"]) == (6, len(options["seeds"]) - 6)
+    monkeypatch.setenv("STILLROOM_HOME", str(tmp_path / "another-home"))
+    by_threads = sft(**options, out="by-threads")
+    assert dataset_bytes(Path("by-ray/data")) == dataset_bytes(Path("by-threads/data"))
+    assert rejects.equals(pl.read_parquet("by-threads/rejects.parquet"))
+    assert by_ray["requests"] == by_threads["requests"]
 
 
 @pytest.mark.slow

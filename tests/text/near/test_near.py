@@ -93,6 +93,8 @@ def _sets(sets: list[np.ndarray]):  # type: ignore[no-untyped-def]
         ("Pay $1,200.50 by 5:30", "pay 1,200.50 by 5:30!", True),
         ("Give ２ eggs", "Give 2 eggs", True),
         ("a well-known text", "a well known text", True),
+        ("Sort a list in C", "Sort a list in C#.", False),
+        ("# A title\n\n## A part #tag", "A title. A part, tag", True),
     ],
 )
 def test_figures_tell_texts_of_the_same_words_apart(one: str, other: str, same: bool) -> None:

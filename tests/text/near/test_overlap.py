@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 
-from tasks.text.near.overlap import Passages
+from tasks.text.near.overlap import Passages, without_accents
 
 LONG = (
     "Janet's ducks lay 16 eggs per day. She eats three for breakfast every morning and bakes muffins for her friends "
@@ -14,7 +16,8 @@ SHORT = "Explain depth first search with a snippet of Python code."
 TINY = "Prove the Pythagorean theorem."
 FIVE = "Who painted the Mona Lisa?"
 CHINESE = "今天的天气非常好，我们一起去公园里散步看花，然后回家做饭吃，晚上再看一部电影，最后早点上床睡觉休息。"
-PASSAGES = (LONG, SHORT, TINY, FIVE, CHINESE)
+VIETNAMESE = "Hãy giải thích cho học sinh lớp năm vì sao bầu trời có màu xanh vào ban ngày."
+PASSAGES = (LONG, SHORT, TINY, FIVE, CHINESE, VIETNAMESE)
 
 
 @pytest.mark.parametrize(
@@ -31,6 +34,9 @@ PASSAGES = (LONG, SHORT, TINY, FIVE, CHINESE)
         (f"Answer this: {FIVE.lower()} And when?", FIVE),
         (CHINESE.replace("公园", "学校"), CHINESE),
         (f"老师说：{CHINESE}谢谢。", CHINESE),
+        (unicodedata.normalize("NFD", VIETNAMESE), VIETNAMESE),
+        ("Hay giai thich cho hoc sinh lop nam vi sao bau troi co mau xanh vao ban ngay.", VIETNAMESE),
+        (LONG.replace("muffins", "müffins").replace("day", "dày"), LONG),
     ],
 )
 def test_a_passage_is_found(text: str, passage: str) -> None:
@@ -56,6 +62,29 @@ def test_a_passage_is_found(text: str, passage: str) -> None:
 )
 def test_a_phrase_in_common_is_no_copy(text: str) -> None:
     assert Passages(PASSAGES).found_in([text]) == [None]
+
+
+@pytest.mark.parametrize(
+    ("text", "bare"),
+    [
+        ("Café Ελλάδα чай Đông Á", "Cafe Ελλαδα чаи Dong A"),
+        ("ガラス か゚", "ガラス か゚"),
+        ("हिन्दी ภาษาไทย 한국어", "हिन्दी ภาษาไทย 한국어"),
+        ("ascii", "ascii"),
+    ],
+    ids=["accents", "kana", "vowel signs and syllables", "none"],
+)
+def test_trap_accents_go_and_what_makes_another_letter_stays(text: str, bare: str) -> None:
+    assert without_accents(text) == bare
+    assert without_accents(unicodedata.normalize("NFD", text)) == bare
+
+
+def test_trap_a_text_of_fewer_than_ten_words_is_found_all_the_same() -> None:
+    """Ten words in a row alone, which is how it is mostly done, never find it."""
+    asked = "Name the capital city of France in one word."
+    assert len(asked.split()) == 9
+    assert Passages([asked]).found_in([f"Hello. {asked} Thanks!", "Name the largest city of Spain."])[1] is None
+    assert Passages([asked]).found_in([f"Hello. {asked} Thanks!"]) != [None]
 
 
 def test_the_share_is_of_the_passages_words() -> None:
