@@ -27,7 +27,7 @@ from tasks.publish.trainers.findings import FAULTS, UNFIT
 
 AS_ONE = ("axolotl", "llamafactory")
 """Trainers whose export has an answer and its prompt as one conversation."""
-OF_LENGTH = ("answer_cut", "nothing_trained", "sides_alike")
+IN_TOKENS = ("answer_cut", "nothing_trained", "sides_alike")
 PLAIN = {"instruction": "Why does glass break?", "response": "Because it cannot bend."}
 
 
@@ -75,7 +75,7 @@ def row_facts(row_id: str, row: Mapping[str, Any], params: FitFor) -> RowFacts:
 
 def _figure(facts: RowFacts, fault: str, params: FitFor) -> str:
     """What is to be told of a row that goes: what the trainer or the template says of it, its tokens, or what the fault is."""
-    if facts.why or fault not in OF_LENGTH:
+    if facts.why or fault not in IN_TOKENS:
         return facts.why or FAULTS[fault].what
     return f"{facts.tokens} tokens, and max_length is {params.length}"
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from flows.command.options import AsLastLine
 from flows.command.running import start_flow
 
 TrainerOption = Literal["trl", "axolotl", "llamafactory", "unsloth"]
@@ -36,7 +37,7 @@ def fit(
         typer.Option(help="unfit: write the rows that fit, as the next revision of a dataset of ours or to --out"),
     ] = None,
     out: Annotated[str | None, typer.Option(help="with --drop: the folder for a dataset of the rows that fit")] = None,
-    json_: Annotated[bool, typer.Option("--json", help="print one last line of JSON, and nothing else")] = False,
+    json_: AsLastLine = False,
 ) -> None:
     """Tell what a trainer makes of each row: tokens, loss, what is cut, dropped or refused, and what mends it."""
 
