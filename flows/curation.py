@@ -110,7 +110,7 @@ class Curate(BaseModel):
         if self.filters:
             check_needs(self.filters)
         if self.fit:
-            check_fit(self.fit)
+            check_fit(self.fit, kind)
         if asks := [step.name for step, params in self._judging() if params and kind != "sft"]:
             what = f"curate.{asks[0].removeprefix('magpie_')} is for rows that are trained on by themselves"
             raise ConfigError(what, kind, "leave it out: which response is better is for `judged_by` to say")
@@ -178,6 +178,14 @@ def with_scores(
 
 
 NO_CURATION = Curate(filters=None, deduplicate=None)
+
+
+def as_told(told: Mapping[str, Any], curate: Curate | None, recipe: Recipe) -> dict[str, Any]:
+    """A config as plain JSON without the parts of `curate` that its recipe fills in: told again as null, they would be off."""
+    if curate is None:
+        return dict(told)
+    own = {*recipe.curate, *(("diversify",) if recipe.diversify else ())} - curate.model_fields_set
+    return {**told, "curate": {name: part for name, part in told["curate"].items() if name not in own}}
 
 
 def taken_out(steps: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:

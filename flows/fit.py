@@ -3,11 +3,13 @@
 stillroom fit datasets/sft-evolved --model HuggingFaceTB/SmolLM2-135M-Instruct --max-length auto
 
 A part that is on disk already is not looked at again: the same dataset, model and settings have the same key.
+Rows that do not fit can be left out of a dataset that is made of it, or of its next revision: that is a run of its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,16 +19,19 @@ from prefect.logging import get_run_logger
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import Field
 
-from flows.runs.verdict import UnfitRows
+from flows.revise import fitting_config, revise_dataset
+from flows.runs.verdict import EndedBadly, UnfitRows
 from tasks.curate.fit import IN_PART, UNBOUNDED, FitDataset
+from tasks.curate.fit_filter import FitFor
 from tasks.curate.fit_parts import WORKERS, FitParts
 from tasks.models.target import open_target
 from tasks.notices import tell
 from tasks.publish.describe.fits import keep_fit
+from tasks.publish.export import published_at
 from tasks.publish.report.page import write_report
-from tasks.publish.revisions import REPORT
+from tasks.publish.revisions import REPORT, data_files
+from tasks.publish.splits import TRAIN_SPLIT
 from tasks.publish.trainers.choose import Fit
-from tasks.publish.trainers.facts import RowFacts
 from tasks.publish.trainers.findings import WHOLE_SHARE, FitTally, summary
 from tasks.storage.home import check_home, tables_root
 from tasks.storage.places import is_url
@@ -52,15 +57,28 @@ def fit(
     max_unfit_fraction: Annotated[
         float, Field(ge=0, le=1, description="rows better left out above which the run ends Failed")
     ] = 1.0,
+    drop: Annotated[
+        Literal["unfit"] | None,
+        Field(
+            description="unfit: publish the others, as the next revision of a dataset of ours or as what `out` holds"
+        ),
+    ] = None,
+    out: Annotated[
+        str | None, Field(description="with drop: a folder or URL for a dataset of the rows that fit")
+    ] = None,
 ) -> dict[str, Any]:
-    """Facts of every row in a table, and the findings. Raises ConfigError, and UnfitRows above `max_unfit_fraction`."""
+    """Facts of every row in a table, and the findings; with `drop` what came of it too.
+
+    Raises ConfigError; UnfitRows above `max_unfit_fraction`, when what fits is written; NoRows where nothing does.
+    """
     check_home()
     target = open_target(model)
+    if drop is not None:  # the user's mistakes first
+        fitting_config(dataset, out, FitFor(model=model, **settings.model_dump()))
     if max_length == "auto":
         unbounded = FitDataset(dataset, settings.model_copy(update={"max_length": UNBOUNDED}), target, split)
         max_length = max(_tally(unbounded).length_at(WHOLE_SHARE), 1)
-    if max_length is not None:
-        settings = settings.model_copy(update={"max_length": max_length})
+    settings = settings.model_copy(update={"max_length": max_length or settings.length})
     made = FitDataset(dataset, settings, target, split)
     tally = _tally(made)
     if made.told:
@@ -70,9 +88,36 @@ def fit(
     log = get_run_logger()
     for finding in found["findings"]:
         log.info("%s: %s of %s rows: %s", finding["name"], f"{finding['count']:,}", f"{tally.rows:,}", finding["what"])
+    if drop is not None:
+        found["fitting"] = _without_unfit(FitFor(model=model, **settings.model_dump()), made, out, found)
     if found["unfit_fraction"] > max_unfit_fraction:
         raise UnfitRows(found, max_unfit_fraction)
     return found
+
+
+def _without_unfit(told: FitFor, made: FitDataset, out: str | None, found: Mapping[str, Any]) -> dict[str, Any]:
+    """The summary of a run that leaves the unfit rows out; an empty one where there was nothing to do."""
+    if out is None and not found["unfit"]:
+        tell("every row fits: the dataset stays as it is")
+        return {}
+    config = fitting_config(made.spec, out, told)
+    if out is None and config.rows is not None and config.curate.diversify is None:
+        config = config.model_copy(update={"rows": _fitting_rows(made, found)})  # none are made in their place
+    try:
+        return revise_dataset(config)
+    except EndedBadly as error:
+        error.summary = {**found, "fitting": error.summary}
+        raise
+
+
+def _fitting_rows(made: FitDataset, found: Mapping[str, Any]) -> int:
+    """How many rows of a dataset of ours fit, in all of its splits."""
+    fitting: int = found["rows"] - found["unfit"]
+    for split in data_files(published_at(Path(made.spec))[0]):
+        if split != TRAIN_SPLIT:
+            other = _tally(replace(made, split=split))
+            fitting += other.rows - other.unfit
+    return fitting
 
 
 def _keep(dataset: str, found: Mapping[str, Any], settings: Fit, split: str | None) -> None:
@@ -107,8 +152,7 @@ def _tally_of(parts: FitParts) -> FitTally:
             start += IN_PART
         part = sidecar(under_way.pop(0).result())
         assert part is not None, "a part that is made has its sidecar"
-        for line in part.read().iter_rows(named=True):
-            tally.add(RowFacts.of(line))
+        tally.add_part(part.read())
         if part.rows < IN_PART:
             for future in under_way:
                 future.wait()

@@ -1,6 +1,7 @@
-"""The next revision of a dataset, with what people have decided: its own config again, and `curate.by_review` in it.
+"""The next revision of a dataset: its own config again, with one more part of curation in it.
 
-stillroom revise datasets/demo-sft
+stillroom revise datasets/demo-sft                                  what people have decided
+stillroom fit datasets/demo-sft --model demo --drop unfit           what a trainer would not see whole
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from typing import Any
 from flows.config import InstructionSFT, PreferenceDPO, RunConfig
 from flows.config_file import load_config
 from flows.curate_dataset import CURATED, CurateDataset
+from flows.curation import Curate
 from flows.runs.plan import plan_of
+from tasks.curate.fit_filter import FitFor
 from tasks.errors import ConfigError
 from tasks.publish.export import published_at
-from tasks.publish.revisions import CONFIG_FILE
+from tasks.publish.revisions import CONFIG_FILE, history
 
 CONFIG_KINDS: Mapping[str, type[RunConfig]] = {"sft": InstructionSFT, "dpo": PreferenceDPO, CURATED: CurateDataset}
 
@@ -26,20 +29,51 @@ def revision_of(dataset: Path, rows: int | None, told: Mapping[str, Any]) -> Any
 
     Raises ConfigError where it has no config, grows night by night, or nobody has decided anything.
     """
+    fix = f"stillroom curate {dataset} --out DIR --set curate.by_review.dataset={dataset}"
+    config = made_again(dataset, rows, {"by_review": {"dataset": _place(dataset), **told}}, fix)
+    plan_of(config).check()
+    return config
+
+
+def made_again(dataset: Path, rows: int | None, curate: Mapping[str, Any], fix: str) -> Any:
+    """The config of a dataset with more parts of `curate`; the others stay as they were. `rows`: None for what it says.
+
+    Raises ConfigError, with `fix` as the way out, where it has no config, or grows night by night.
+    """
     folder, line = published_at(dataset)
     kind, file = CONFIG_KINDS.get(line.kind), folder / CONFIG_FILE
     if kind is None or not file.is_file():
-        fix = f"stillroom curate {dataset} --out DIR --set curate.by_review.dataset={dataset}"
         raise ConfigError("the dataset has no config to make it again with", dataset, fix)
-    shown = os.path.relpath(dataset)
-    place = str(dataset) if shown.startswith("..") else shown
-    options: dict[str, Any] = {"out": place, "curate": {"by_review": {"dataset": place, **told}}}
-    config = load_config(kind, file, options | ({} if rows is None else {"rows": rows}))
-    if getattr(config, "incremental", False):
-        fix = f"stillroom curate {dataset} --out DIR --set curate.by_review.dataset={dataset}"
+    before = load_config(kind, file, {})
+    if getattr(before, "incremental", False):
         raise ConfigError("the dataset is added to, and what stands in it stays", dataset, fix)
-    plan_of(config).check()
-    return config
+    off = dict.fromkeys(Curate.model_fields) if before.curate is None else {}
+    options: dict[str, Any] = {"out": _place(dataset), "curate": {**off, **curate}}
+    return load_config(kind, file, options | ({} if rows is None else {"rows": rows}))
+
+
+def fitting_config(dataset: str, out: str | None, told: FitFor) -> Any:
+    """The config of a dataset without the rows that do not fit: of the next revision of one of ours, or of what `out` will hold.
+
+    Raises ConfigError where there is neither, or the config of the dataset does not make it again.
+    """
+    if out is not None:
+        off = dict.fromkeys(Curate.model_fields)
+        options = {"source": dataset, "out": out, "bad_seeds": "reject", "curate": off | {"fit": told.model_dump()}}
+        config = load_config(CurateDataset, None, options)
+        config.check_apart()
+        return config
+    folder = Path(dataset).expanduser()
+    if not history(folder):
+        raise ConfigError("no dataset of ours, of which there could be a next revision", dataset, "give --out DIR")
+    fix = f"stillroom fit {dataset} --drop unfit --out DIR"
+    return made_again(folder, None, {"fit": told.model_dump()}, fix)
+
+
+def _place(dataset: Path) -> str:
+    """A dataset within this folder as seen from here, so that its config holds where both are moved."""
+    shown = os.path.relpath(dataset)
+    return str(dataset) if shown.startswith("..") else shown
 
 
 def revise_dataset(config: Any) -> dict[str, Any]:

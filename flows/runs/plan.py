@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import polars as pl
 
 from flows.config import RunConfig
-from flows.curation import CURATION, NO_CURATION, Curate, with_embedder, with_filters, with_scores
+from flows.curation import CURATION, NO_CURATION, Curate, as_told, with_embedder, with_filters, with_scores
 from flows.recipes.composition import check_composition, quotas
 from flows.recipes.judges import check_calibration, check_judges
 from flows.recipes.known_answers import answers_read, check_known_answers, found_by, look_at_seeds
@@ -376,7 +376,7 @@ def plan_of(config: RunConfig) -> RunPlan:
         retry=config.retry,
         url=url,
         push=PushPlan.of(config.push_to_hub, public=config.push_public, demo=config.push_demo),
-        told=config.model_dump(mode="json"),
+        told=as_told(config.model_dump(mode="json"), config.curate, recipe),
     )
 
 

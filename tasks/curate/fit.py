@@ -103,9 +103,8 @@ class FitDataset:
     def longest(self, share: float) -> int:
         """The shortest length at which this share of the rows stays whole, in tokens. The rule has to have no bound."""
         tally, start = FitTally(), 0
-        while lines := self.part(start, IN_PART).to_dicts():
-            for line in lines:
-                tally.add(RowFacts.of(line))
+        while (part := self.part(start, IN_PART)).height:
+            tally.add_part(part)
             start += IN_PART
         return tally.length_at(share)
 

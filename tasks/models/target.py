@@ -112,6 +112,11 @@ class Target:
         added = self.tokenizer.added_tokens_decoder.values()
         return tuple(sorted({token.content for token in added if token.special}, key=lambda t: (-len(t), t)))
 
+    @cached_property
+    def control_begins(self) -> tuple[str, ...]:
+        """How those texts begin: few words hold one of these, and the tokens may be hundreds."""
+        return tuple({token[:2]: None for token in self.control_tokens})
+
     @property
     def vocabulary(self) -> int:
         """How many tokens there are."""

@@ -68,3 +68,14 @@ def test_every_option_has_a_description_for_the_form_of_prefects_ui() -> None:
     for kind in (InstructionSFT, PreferenceDPO):
         for name, field in kind.model_fields.items():
             assert field.description or isinstance(field.default, BaseModel), name
+
+
+@pytest.mark.parametrize("recipe", ["deita", "magpie_ultra"])
+def test_what_a_run_was_told_makes_it_again_with_what_its_recipe_curates(recipe: str) -> None:
+    from flows.runs.plan import plan_of
+
+    first = plan_of(InstructionSFT(model="demo", recipe=recipe, rows=3))
+    again = plan_of(InstructionSFT.model_validate(first.told))
+    assert first.curate.diversify is not None and again.curate == first.curate
+    off = plan_of(InstructionSFT(model="demo", recipe=recipe, rows=3, curate={"diversify": None}))
+    assert plan_of(InstructionSFT.model_validate(off.told)).curate.diversify is None

@@ -13,6 +13,7 @@ from flows.command.running import start_flow
 TrainerOption = Literal["trl", "axolotl", "llamafactory", "unsloth"]
 LossOption = Literal["default", "assistant"]
 PairsOption = Literal["dpo", "reward"]
+DropOption = Literal["unfit"]
 fit_app = typer.Typer()
 TITLES = {"row": "rows better left out", "setting": "a setting mends it", "note": "to know"}
 
@@ -31,26 +32,49 @@ def fit(
     max_unfit_fraction: Annotated[
         float, typer.Option(help="rows better left out above which the exit code is 3")
     ] = 1.0,
+    drop: Annotated[
+        DropOption | None,
+        typer.Option(help="unfit: write the rows that fit, as the next revision of a dataset of ours or to --out"),
+    ] = None,
+    out: Annotated[str | None, typer.Option(help="with --drop: the folder for a dataset of the rows that fit")] = None,
     json_: AsLastLine = False,
 ) -> None:
     """Tell what a trainer makes of each row: tokens, loss, what is cut, dropped or refused, and what mends it."""
 
     def run(open_server: Callable[[], None]) -> dict[str, Any]:
+        from tasks.errors import ConfigError
         from tasks.publish.trainers.choose import Fit
 
         length = length_of(max_length)  # the user's mistakes first
+        if out is not None and drop is None:
+            raise ConfigError("nothing to write there", f"--out {out}", "add --drop unfit, or leave --out out")
         settings = Fit(trainer=trainer, loss=loss, pairs=pairs)
         from tasks.curate.fit import FitDataset
         from tasks.models.target import open_target
 
         told = settings if not isinstance(length, int) else settings.model_copy(update={"max_length": length})
         FitDataset(dataset, told, open_target(model), split).check()
+        if drop is not None:
+            from tasks.curate.fit_filter import FitFor
+
+            check_drop(dataset, out, split, FitFor(model=model, **told.model_dump()))
         from flows.fit import fit as fit_flow
 
         open_server()
-        return fit_flow(dataset, model, settings, length, split, max_unfit_fraction)
+        return fit_flow(dataset, model, settings, length, split, max_unfit_fraction, drop, out)
 
     start_flow(run, json_, show=show_fit)
+
+
+def check_drop(dataset: str, out: str | None, split: str | None, told: Any) -> None:
+    """Raise ConfigError where the rows that fit cannot be written. `told`: a `FitFor`."""
+    from flows.revise import fitting_config
+    from flows.runs.plan import plan_of
+    from tasks.errors import ConfigError
+
+    if split is not None:
+        raise ConfigError("--drop leaves rows out of the whole dataset", f"--split {split}", "leave --split out")
+    plan_of(fitting_config(dataset, out, told)).check(writes=False)
 
 
 def length_of(told: str | None) -> Any:
@@ -91,6 +115,9 @@ def show_fit(found: dict[str, Any]) -> None:
             f" the logits of one such row take {length['logits_mb']:,.1f} MB in fp32"
         )
     typer.echo(f"row by row: {found['table']}")
+    if made := found.get("fitting"):
+        what = f"r{made['revision']} of {made['dataset']}" if made["revision"] else made["dataset"]
+        typer.echo(f"without the rows that do not fit: {_rows(made['rows'])} in {what}; rejects: {made['rejects']:,}")
 
 
 def _rows(count: int) -> str:

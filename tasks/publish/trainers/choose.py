@@ -13,6 +13,7 @@ from tasks.publish.trainers.by_turns import ByTurns
 from tasks.publish.trainers.example import Example, Shape
 from tasks.publish.trainers.seen import Seen
 from tasks.publish.trainers.trl import Trl
+from tasks.publish.trainers.unsloth import Unsloth
 
 TrainerName = Literal["trl", "axolotl", "llamafactory", "unsloth"]
 DEFAULT_LENGTH = {"trl": 1024, "axolotl": 2048, "llamafactory": 2048, "unsloth": 2048}
@@ -52,4 +53,6 @@ def rule_of(params: Fit, target: Target) -> TrainerRule:
     """The rule of the trainer that is named."""
     if params.trainer == "trl":
         return Trl(target, params.length, params.loss, params.pairs)
+    if params.trainer == "unsloth":
+        return Unsloth(target, params.length)
     return ByTurns(target, params.length, params.trainer)

@@ -47,15 +47,18 @@ class Example:
 
 def example_shape(columns: Collection[str], name: str) -> Shape:
     """The shape of a dataset with these columns. Raises ConfigError where it has none that a trainer reads."""
-    if "conversations" in columns:
-        return "messages"
-    for shape, wanted in SHAPE_COLUMNS.items():
-        if set(wanted) <= set(columns):
-            return shape
-    if is_alpaca(columns):
-        return "messages"
+    if shape := shape_in(columns):
+        return shape
     shapes = "; ".join(", ".join(wanted) for wanted in SHAPE_COLUMNS.values())
     raise ConfigError("no columns that a trainer reads", f"{name} has {', '.join(columns)}", f"it needs {shapes}")
+
+
+def shape_in(columns: Collection[str]) -> Shape | None:
+    """The shape of rows with these columns; None where it is none that a trainer reads."""
+    if "conversations" in columns:
+        return "messages"
+    named = (shape for shape, wanted in SHAPE_COLUMNS.items() if set(wanted) <= set(columns))
+    return next(named, "messages" if is_alpaca(columns) else None)
 
 
 def is_alpaca(columns: Collection[str]) -> bool:

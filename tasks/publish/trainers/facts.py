@@ -14,6 +14,7 @@ from tasks.publish.trainers.seen import Seen
 from tasks.publish.trainers.turns_shown import TurnShown, around, content_of, turns_shown
 
 SIGNATURES = 4096  # sequences of roles whose frames are remembered
+PLAIN_FIELDS = ("role", "content", "train")
 SENTINEL = "CONTENT{}f0b7d5ae1"
 
 
@@ -51,6 +52,7 @@ class Facts:
 
     def __init__(self, target: Target) -> None:
         self._target = target
+        self._first = target.tokenizer.bos_token_id  # which the library looks for anew each time
         self._frame = lru_cache(SIGNATURES)(self._framed)
 
     def of_row(self, seen: Sequence[Seen]) -> RowFacts:
@@ -97,7 +99,7 @@ class Facts:
             "reordered": any(one.start > other.start for one, other in pairwise(shown)),
             "reasoning_gone": any(turn.reasoning == "dropped" for turn in shown),
             "control_tokens": self._holds_control(seen.said),
-            "first_token_twice": seen.tokens.ids[:2] == [self._target.tokenizer.bos_token_id] * 2,
+            "first_token_twice": seen.tokens.ids[:2] == [self._first] * 2,
             "prompt_is_no_prefix": not seen.prompt_is_prefix,
             "prompts_trained": _is_trained(seen, shown, "user"),
         }
@@ -119,7 +121,8 @@ class Facts:
 
     def _holds_control(self, said: Part) -> bool:
         texts = [said] if isinstance(said, str) else [content_of(turn) for turn in said]
-        return any(token in text for token in self._target.control_tokens for text in texts)
+        begun = [text for text in texts if any(begin in text for begin in self._target.control_begins)]
+        return any(token in text for token in self._target.control_tokens for text in begun)
 
 
 def _tokens_from(seen: Seen, character: int) -> range:
@@ -134,14 +137,17 @@ def _tokens_of(seen: Seen, turn: TurnShown) -> range:
 
 def _is_trained(seen: Seen, shown: Sequence[TurnShown], role: str) -> bool:
     """Whether the words of a role carry loss, as far as they are left."""
-    places = (at for turn in shown if turn.role == role for at in _tokens_of(seen, turn))
-    return seen.fate in ("whole", "cut") and any(seen.loss[at] for at in places if seen.start <= at < seen.stop)
+    if seen.fate not in ("whole", "cut"):
+        return False
+    places = (_tokens_of(seen, turn) for turn in shown if turn.role == role)
+    return any(any(seen.loss[max(of.start, seen.start) : min(of.stop, seen.stop)]) for of in places)
 
 
 def _is_plain(turn: Mapping[str, Any]) -> bool:
-    others = {key for key, value in turn.items() if value is not None} - {"role", "content", "train"}
+    if any(key not in PLAIN_FIELDS and value is not None for key, value in turn.items()):
+        return False
     content = turn.get("content")
-    return not others and isinstance(content, str) and bool(content.strip()) and "<think>" not in content
+    return isinstance(content, str) and bool(content.strip()) and "<think>" not in content
 
 
 def _record(seen: Seen, shown: Sequence[TurnShown]) -> dict[str, Any]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from tasks.models.target import Target
 from tasks.publish.trainers.facts import RowFacts
+
+if TYPE_CHECKING:
+    import polars as pl
 
 FaultKind = Literal["row", "setting", "note"]
 """A row that is better left out; something that a setting mends; something to know."""
@@ -132,6 +135,24 @@ class FitTally:
             if len(of_name := self.first.setdefault(name, [])) < SHOWN_ROWS:
                 of_name.append(facts)
 
+    def add_part(self, part: pl.DataFrame) -> None:
+        """More rows, as a table `FitRows` has them: what `add` makes of them one by one."""
+        import polars as pl
+
+        one = pl.element()
+        self.rows += part.height
+        self.unfit += int(part["faults"].list.eval(one.is_in(sorted(UNFIT))).list.any().sum())
+        self.counts.update(_counted(part["faults"].explode().drop_nulls()))
+        longest = pl.col("sequences").list.eval(one.struct.field("tokens")).list.max().fill_null(0)
+        self.lengths.update(_counted(part.filter(pl.col("fate") != "refused").select(longest).to_series()))
+        sequences = part["sequences"].explode().drop_nulls().struct
+        self.kept_tokens += int(sequences.field("kept_tokens").sum())
+        self.loss_tokens += int(sequences.field("kept_loss_tokens").sum())
+        for name in part["faults"].explode().drop_nulls().unique(maintain_order=True):
+            of_name = self.first.setdefault(name, [])
+            lines = part.filter(pl.col("faults").list.contains(name)).head(SHOWN_ROWS - len(of_name))
+            of_name += [RowFacts.of(line) for line in lines.iter_rows(named=True)]
+
     def merge(self, other: FitTally) -> None:
         """The rows that another has counted, after those counted here."""
         self.rows, self.unfit = self.rows + other.rows, self.unfit + other.unfit
@@ -172,6 +193,12 @@ class FitTally:
             }
             for share in (WHOLE_SHARE, 1.0)
         ]
+
+
+def _counted(values: pl.Series) -> dict[Any, int]:
+    """How often each value is there."""
+    name = values.name
+    return {row[name]: row["count"] for row in values.value_counts().iter_rows(named=True)}
 
 
 def named_length(tokens: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from tasks.models.text_pieces import Tokens
@@ -55,6 +55,24 @@ class Seen:
 def refused(example: Example, side: Side, said: Part, why: str) -> Seen:
     """A sequence that there is none of."""
     return Seen(example, side, said, "", Tokens.whole([], []), (), 0, 0, "refused", why)
+
+
+def loss_from(first: int, tokens: int) -> list[bool]:
+    """Loss on a token and all behind it, of so many."""
+    return [False] * first + [True] * (tokens - first)
+
+
+def cut_off(seen: Seen, length: int) -> Seen:
+    """The first tokens of a sequence, at most so many."""
+    return seen if seen.stop <= length else replace(seen, stop=length, fate="cut")
+
+
+def joined_parts(prompt: Part, said: Part) -> Part:
+    """A prompt and what is said to it as one. They are of one kind."""
+    if isinstance(prompt, str) and isinstance(said, str):
+        return prompt + said
+    assert not isinstance(prompt, str) and not isinstance(said, str), "an example is of one kind"
+    return [*prompt, *said]
 
 
 def common_prefix(one: Sequence[object], other: Sequence[object]) -> int:

@@ -19,7 +19,7 @@ from tasks.errors import ConfigError
 from tasks.models.target import Target, TemplateRefusal
 from tasks.models.text_pieces import Tokens
 from tasks.publish.trainers.example import Example, Part, Shape
-from tasks.publish.trainers.seen import Seen, Side, common_prefix, refused
+from tasks.publish.trainers.seen import Seen, Side, common_prefix, cut_off, joined_parts, loss_from, refused
 
 TrlLoss = Literal["default", "assistant"]
 PairTrainer = Literal["dpo", "reward"]
@@ -103,7 +103,7 @@ class Trl:
             return refused(example, draft.side, draft.said, draft.refusal)
         whole, *before = tokens
         prompt = common_prefix(before[0].ids, whole.ids) if before else None
-        loss = _loss_from(prompt or 0, len(whole.ids))
+        loss = loss_from(prompt or 0, len(whole.ids))
         if self.loss == "assistant" and not isinstance(draft.said, str):
             marked = self.target.generated(draft.said, example.tools, example.variables)
             loss = [a and b for a, b in zip(loss, marked, strict=True)]
@@ -137,9 +137,9 @@ class Trl:
             if prompt >= length:
                 why = f"the prompt alone has {prompt} tokens, and max_length is {length}"
                 return [replace(seen, fate="dropped", why=why) for seen in made]
-            return [_cut_off(seen, length) for seen in made]
+            return [cut_off(seen, length) for seen in made]
         return [
-            _cut_off(seen, length)
+            cut_off(seen, length)
             if any(seen.loss[:length])
             else replace(seen, fate="dropped", why=f"no token with loss among the first {length}")
             for seen in made
@@ -162,15 +162,15 @@ def _sequences(example: Example, whole_sides: bool) -> list[tuple[Side, Part, Pa
         return [("", example.parts[example.shape], None)]
     if example.shape in ("prompt_completion", "unpaired"):
         prompt = example.parts["prompt"]
-        return [("", _joined(prompt, example.parts["completion"]), prompt)]
+        return [("", joined_parts(prompt, example.parts["completion"]), prompt)]
     if whole_sides:
         before = example.parts.get("prompt")
         return [
-            (side, example.parts[side] if before is None else _joined(before, example.parts[side]), None)
+            (side, example.parts[side] if before is None else joined_parts(before, example.parts[side]), None)
             for side in SIDES
         ]
     prompt, chosen, rejected = _prompt_and_sides(example)
-    return [("chosen", _joined(prompt, chosen), prompt), ("rejected", _joined(prompt, rejected), prompt)]
+    return [("chosen", joined_parts(prompt, chosen), prompt), ("rejected", joined_parts(prompt, rejected), prompt)]
 
 
 def _prompt_and_sides(example: Example) -> tuple[Part, Part, Part]:
@@ -195,22 +195,6 @@ def _from_one_prompt(made: list[Seen]) -> list[Seen]:
     prompt = min(seen.prompt for seen in made if seen.prompt is not None)
     is_prefix = all(seen.prompt_is_prefix for seen in made)
     return [
-        replace(seen, prompt=prompt, prompt_is_prefix=is_prefix, loss=_loss_from(prompt, len(seen.loss)))
+        replace(seen, prompt=prompt, prompt_is_prefix=is_prefix, loss=loss_from(prompt, len(seen.loss)))
         for seen in made
     ]
-
-
-def _loss_from(first: int, tokens: int) -> list[bool]:
-    """Loss on a token and all behind it."""
-    return [False] * first + [True] * (tokens - first)
-
-
-def _cut_off(seen: Seen, length: int) -> Seen:
-    return seen if seen.stop <= length else replace(seen, stop=length, fate="cut")
-
-
-def _joined(prompt: Part, said: Part) -> Part:
-    if isinstance(prompt, str) and isinstance(said, str):
-        return prompt + said
-    assert not isinstance(prompt, str) and not isinstance(said, str), "an example is of one kind"
-    return [*prompt, *said]

@@ -1,4 +1,8 @@
-"""A cell for a notebook with Unsloth: its model loader, TRL's trainer, and loss on what the assistant says."""
+"""A cell for a notebook with Unsloth: its model loader, TRL's trainer, and loss on what the assistant says.
+
+Unsloth reads `prompt` and `completion` as they stand, and the cell makes no text of them: a `formatting_func` would put loss on
+the prompt. Unsloth 2026.3 asked for one (unsloth#4486).
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ from collections.abc import Mapping
 
 from tasks.publish.trainers.ready.told import Told
 
-CELL = """# Train {model} on this dataset with Unsloth: paste it into a cell, or run it beside the dataset
+CELL = """# Train {model} on this dataset with Unsloth 2026.10.9: paste it into a cell, or run it beside the dataset
 from unsloth import FastLanguageModel
 
 from datasets import load_dataset
