@@ -35,7 +35,7 @@ from tasks.engine.requests.trace import Asked
 from tasks.engine.shard import Outcome, Place, run_shard, run_table_step
 from tasks.engine.table_step import TableStep
 from tasks.engine.technique import Params, Technique
-from tasks.errors import Interrupted
+from tasks.errors import ConfigError, Interrupted
 from tasks.generate.bootstrap import bootstrap
 from tasks.models.config import Roles
 from tasks.storage.home import check_home, home
