@@ -9,7 +9,7 @@ pay for them again. Nothing is published.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from prefect import flow
@@ -157,14 +157,9 @@ def told(
     ranges = forecast(stages, windows, own_s) if stages else {}
     for course in others if stages else ():
         ranges = spanned(ranges, forecast(stages_of(course), windows, own_s))
-    if plan.rows is not None and "rows" in ranges:
-        rows = ranges["rows"]
-        ranges["rows"] = Range(*(min(plan.rows, value) for value in (rows.expected, rows.low, rows.high)))
-    if not plan.is_priced:
-        ranges.pop("cost", None)
     rounds = rounds_of(sampling.units)
-    if rounds or not latencies.are_known:
-        ranges.pop("seconds", None)  # of a batch nobody knows how long it takes, but that it is a day at most
+    # of a batch nobody knows how long it takes, but that it is a day at most
+    ranges = _known(plan, ranges, has_seconds=not rounds and latencies.are_known)
     busy_s = latencies.busy_s / max(1, latencies.paid) * ranges["requests"].expected if latencies.paid else None
     return {
         "estimate": {name: _rounded(name, ranges[name]) for name in TOLD if name in ranges},
@@ -179,16 +174,20 @@ def told(
     }
 
 
+def _known(plan: RunPlan, ranges: Mapping[str, Range], *, has_seconds: bool) -> dict[str, Range]:
+    """Those that can be told: no cost without prices, and no more rows than are asked for."""
+    can_tell = {"cost": plan.is_priced, "seconds": has_seconds}
+    known = {name: found for name, found in ranges.items() if can_tell.get(name, True)}
+    if plan.rows is not None and (rows := known.get("rows")):
+        known["rows"] = Range(*(min(plan.rows, value) for value in (rows.expected, rows.low, rows.high)))
+    return known
+
+
 def _sample(sampling: SampledRun, latencies: Latencies) -> dict[str, Any]:
-    tally = sampling.run.context.accounting.tally
     return {
         "rows_in": len(sampling.units),
         "rows": sum(unit.rows for unit in sampling.units),
-        "requests": tally.requests,
-        "ledger_hits": tally.ledger_hits,
-        "prompt_tokens": tally.prompt_tokens,
-        "completion_tokens": tally.completion_tokens,
-        "cost": round(tally.cost, 6) if sampling.run.plan.is_priced else None,
+        **sampling.run.context.accounting.tally.figures(is_priced=sampling.run.plan.is_priced),
         "seconds": round(sampling.seconds, 2),
         "in_flight": round(latencies.in_flight, 1),
     }

@@ -27,6 +27,7 @@ from flows.runs.lineage import Lineage
 from flows.runs.plan import RunPlan, plan_of
 from flows.runs.prompt_set import tell_of_prompts
 from flows.runs.timing import span_s
+from flows.runs.verdict import raise_first
 from tasks.engine.context import Context
 from tasks.engine.keys import epochs_of
 from tasks.engine.process import Settings, process
@@ -34,7 +35,7 @@ from tasks.engine.requests.trace import Asked
 from tasks.engine.shard import Outcome, Place, run_shard, run_table_step
 from tasks.engine.table_step import TableStep
 from tasks.engine.technique import Params, Technique
-from tasks.errors import ConfigError, Interrupted
+from tasks.errors import Interrupted
 from tasks.generate.bootstrap import bootstrap
 from tasks.models.config import Roles
 from tasks.storage.home import check_home, home
@@ -172,17 +173,14 @@ class Preview:
         under_way, self._under_way = self._under_way, []
         lanes = [future for futures in under_way for future in futures]
         errors = [error for future in lanes if (error := future.exception()) is not None]
-        for kind in (ConfigError, Interrupted, BaseException):
-            for error in errors:
-                if isinstance(error, kind):
-                    raise error
+        raise_first(errors)
         if self.context.stop.is_set():
             raise Interrupted
         return [future.result() for future in under_way[-1]] if under_way else []
 
     def told(self) -> dict[str, Any]:
         """What became of the rows, and what it took."""
-        tally, records = self.context.accounting.tally, self.context.accounting.records or []
+        accounting, records = self.context.accounting, self.context.accounting.records or []
         return {
             "recipe": self.plan.recipe.full_name,
             "steps": [
@@ -192,12 +190,8 @@ class Preview:
                 }
                 for step, passages in self.passages.items()
             ],
-            "requests": tally.requests,
-            "ledger_hits": tally.ledger_hits,
-            "prompt_tokens": tally.prompt_tokens,
-            "completion_tokens": tally.completion_tokens,
-            "cost": round(tally.cost, 6) if self.plan.is_priced else None,
-            "ended": "budget reached" if self.context.accounting.is_spent else "completed",
+            **accounting.tally.figures(is_priced=self.plan.is_priced),
+            "ended": "budget reached" if accounting.is_spent else "completed",
             "model_seconds": round(span_s((r.begun_s, r.ended_s) for r in records if r.begun_s is not None), 3),
             "seconds": round(time.perf_counter() - self.started, 3),
         }

@@ -7,13 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
+from flows.command.options import AsLastLine
 from flows.command.running import start_flow
 
 
 def clean(
     older_than: Annotated[str, typer.Option(metavar="AGE", help="12h, 30d, 2w: nothing younger is removed")] = "30d",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="tell what would be removed, and remove nothing")] = False,
-    json_: Annotated[bool, typer.Option("--json", help="print one last line of JSON, and nothing else")] = False,
+    json_: AsLastLine = False,
 ) -> None:
     """Remove tables, superseded runs and Prefect's history that nothing needs any more; never the ledger."""
 

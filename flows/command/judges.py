@@ -13,8 +13,8 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.command.options import nested_options
-from flows.command.running import FAILED, say, telling_mistakes
+from flows.command.options import AsJson, nested_options
+from flows.command.running import FAILED, end_with, say, telling_mistakes
 
 
 def judges(
@@ -29,7 +29,7 @@ def judges(
         Path | None, typer.Option(help="a YAML file with options of `stillroom dpo`, roles among them")
     ] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="any option of `stillroom dpo`")] = None,
-    json_: Annotated[bool, typer.Option("--json", help="print one line of JSON, and nothing else")] = False,
+    json_: AsJson = False,
 ) -> None:
     """Measure judges against pairs that people have told apart: a scale of 1 to 5 beside rubrics."""
     telling_mistakes(
@@ -79,8 +79,7 @@ def _show(
         with heeding_signals(Console(stderr=True)) as run_is_over, run_is_over, heard(say):
             found = compare_judges(config, wanted, by)
     except (Interrupted, KeyboardInterrupt):
-        say(GO_ON)
-        raise typer.Exit(FAILED) from None
+        end_with(FAILED, GO_ON)
     print(json.dumps(found) if as_json else "\n".join(_lines(found)))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,7 +15,7 @@ from flows.command.judges import judges
 from flows.command.ledger import ledger_app
 from flows.command.mistakes import run_app
 from flows.command.new import new_recipe, new_technique
-from flows.command.options import AsJson, RunName, name_value_pairs, nested_options
+from flows.command.options import AsJson, AsLastLine, ColumnPairs, ConfigPath, RunName, name_value_pairs, nested_options
 from flows.command.prompts import prompts_app
 from flows.command.published.curate import curate_app
 from flows.command.published.explain import explain
@@ -28,7 +28,7 @@ from flows.command.published.report import compare, report
 from flows.command.published.review import review_app
 from flows.command.published.revise import revise_app
 from flows.command.recipes import draw, recipes
-from flows.command.running import FAILED, preview_run, say, start_flow, telling_mistakes
+from flows.command.running import FAILED, end_with, preview_run, say, start_flow, telling_mistakes
 from flows.command.streams import prepare_streams
 from flows.command.studio import studio
 
@@ -42,6 +42,8 @@ app.add_typer(prove_app)
 app.add_typer(review_app)
 app.add_typer(revise_app)
 
+SHARED_OPTIONS = ("out", "incremental", "allow_empty", "runner", "max_requests", "max_total_tokens", "max_cost_usd")
+"""Options of `sft` and `dpo` that the config has under the same names."""
 CatchUp = Literal["newest", "all", "none"]
 MaxRequests = Annotated[int | None, typer.Option(help="make no more requests than this, and publish what is finished")]
 MaxTotalTokens = Annotated[int | None, typer.Option(help="begin no request after so many tokens, prompts and all")]
@@ -77,11 +79,11 @@ def stillroom() -> None:
 @app.command()
 def sft(
     recipe: Annotated[str | None, typer.Option(help="evolved (the default), or another of `stillroom recipes`")] = None,
-    config: Annotated[Path | None, typer.Option(help="a YAML file with any option of the flow")] = None,
+    config: ConfigPath = None,
     seeds: Annotated[
         str | None, typer.Option(help="a file, a folder, or hf:NAME; default: the demo model's own")
     ] = None,
-    column: Annotated[list[str] | None, typer.Option(help="our column = the file's, e.g. instruction=prompt")] = None,
+    column: ColumnPairs = None,
     keep_columns: KeepColumns = None,
     max_seeds: Annotated[int | None, typer.Option(help="read no more seeds than this")] = None,
     model: Annotated[
@@ -107,7 +109,7 @@ def sft(
     allow_empty: AllowEmpty = None,
     estimate: Estimate = False,
     preview: PreviewOption = None,
-    json_: Annotated[bool, typer.Option("--json", help="print one last line of JSON, and nothing else")] = False,
+    json_: AsLastLine = False,
 ) -> None:
     """Make an instruction dataset (SFT) from seeds, or from the model itself."""
     options = {
@@ -115,16 +117,7 @@ def sft(
         "seeds": seeds,
         "max_seeds": max_seeds,
         "rows": rows,
-        "format": format_[0] if format_ and len(format_) == 1 else format_ or None,
-        "out": out,
-        "incremental": incremental,
-        "allow_empty": allow_empty,
-        "runner": runner,
-        "max_requests": max_requests,
-        "max_total_tokens": max_total_tokens,
-        "max_cost_usd": max_cost_usd,
-        "columns": name_value_pairs(column or [], "--column") or None,
-        "keep_columns": keep_columns or None,
+        **_shared_options(locals()),
         "roles": {"judge": [{"name": name} for name in judge]} if judge else None,
     }
 
@@ -136,11 +129,11 @@ def dpo(
     recipe: Annotated[
         str | None, typer.Option(help="critiqued (the default), or another of `stillroom recipes`")
     ] = None,
-    config: Annotated[Path | None, typer.Option(help="a YAML file with any option of the flow")] = None,
+    config: ConfigPath = None,
     instructions: Annotated[
         str | None, typer.Option(help="a file, a dataset folder of `stillroom sft`, or hf:NAME")
     ] = None,
-    column: Annotated[list[str] | None, typer.Option(help="our column = the file's, e.g. instruction=prompt")] = None,
+    column: ColumnPairs = None,
     keep_columns: KeepColumns = None,
     max_instructions: Annotated[int | None, typer.Option(help="read no more instructions than this")] = None,
     model: Annotated[list[str] | None, typer.Option(help="a model of the pool; once for each")] = None,
@@ -160,7 +153,7 @@ def dpo(
     allow_empty: AllowEmpty = None,
     estimate: Estimate = False,
     preview: PreviewOption = None,
-    json_: Annotated[bool, typer.Option("--json", help="print one last line of JSON, and nothing else")] = False,
+    json_: AsLastLine = False,
 ) -> None:
     """Make a preference dataset (DPO) from instructions: pools of responses, judged and paired."""
     roles = {"pool": [{"name": name} for name in model or []], "judge": [{"name": name} for name in judge or []]}
@@ -168,16 +161,7 @@ def dpo(
         "recipe": recipe,
         "instructions": instructions,
         "max_instructions": max_instructions,
-        "format": format_[0] if format_ and len(format_) == 1 else format_ or None,
-        "out": out,
-        "incremental": incremental,
-        "allow_empty": allow_empty,
-        "runner": runner,
-        "max_requests": max_requests,
-        "max_total_tokens": max_total_tokens,
-        "max_cost_usd": max_cost_usd,
-        "columns": name_value_pairs(column or [], "--column") or None,
-        "keep_columns": keep_columns or None,
+        **_shared_options(locals()),
         "roles": {r: m for r, m in roles.items() if m} or None,
         "model_pool": None if keep_responses is None else {"keep_responses": keep_responses},
     }
@@ -221,7 +205,7 @@ def rejects(
 @app.command()
 def retry(
     run: RunName,
-    json_: Annotated[bool, typer.Option("--json", help="print one last line of JSON, and nothing else")] = False,
+    json_: AsLastLine = False,
 ) -> None:
     """Ask again for the rows that a run rejected as failed, and publish its dataset anew."""
 
@@ -258,7 +242,7 @@ def doctor(
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="a field of the model, e.g. tokenizer=Qwen/Qwen3-8B")
     ] = None,
-    json_: Annotated[bool, typer.Option("--json", help="print one line of JSON, and nothing else")] = False,
+    json_: AsJson = False,
 ) -> None:
     """Ask a model ten times, and tell what it can do and what it has to be told."""
 
@@ -298,8 +282,7 @@ def serve(
     try:
         telling_mistakes(lambda: keep_serving(host, port, catch_up))
     except ServerEnded as error:
-        say(str(error))
-        raise typer.Exit(FAILED) from None
+        end_with(FAILED, str(error))
 
 
 @app.command()
@@ -319,6 +302,17 @@ def deploy(
         print("\n".join(bring_up_to_date(Here(here, catch_up) if here else None)))
 
     telling_mistakes(put)
+
+
+def _shared_options(told: Mapping[str, Any]) -> dict[str, Any]:
+    """What both commands are told, of all that one was, by the names that the config has for it."""
+    formats, columns = told["format_"] or [], name_value_pairs(told["column"] or [], "--column")
+    return {
+        "format": formats[0] if len(formats) == 1 else formats or None,
+        "columns": columns or None,
+        "keep_columns": told["keep_columns"] or None,
+        **{name: told[name] for name in SHARED_OPTIONS},
+    }
 
 
 def _make(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -9,6 +10,10 @@ import typer
 from flows.command.running import end_with_mistake
 
 AsJson = Annotated[bool, typer.Option("--json", help="print one line of JSON, and nothing else")]
+AsLastLine = Annotated[bool, typer.Option("--json", help="print one last line of JSON, and nothing else")]
+DatasetPath = Annotated[Path, typer.Argument(help="the folder of a dataset")]
+ConfigPath = Annotated[Path | None, typer.Option(help="a YAML file with any option of the flow")]
+ColumnPairs = Annotated[list[str] | None, typer.Option(help="our column = the file's, e.g. instruction=prompt")]
 
 
 def known_runs(begun: str) -> list[str]:

@@ -95,12 +95,12 @@ def _show_columns(title: str, columns: dict[str, Any]) -> None:
             _show_text(name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
 
 
-def _show_text(title: str, text: str, margin: str = "    ") -> None:
+def _show_text(title: str, text: str) -> None:
     """A line where it is one, else the text below its title."""
     if "\n" in text:
-        print(f"{margin}{title}:\n{indent(text, margin + '  | ', lambda _: True)}")
+        print(f"    {title}:\n{indent(text, '      | ', lambda _: True)}")
     else:
-        print(f"{margin}{title}: {text}")
+        print(f"    {title}: {text}")
 
 
 def _after(detail: str | None) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 import typer
@@ -61,24 +61,24 @@ def start_flow(
     except ConfigError as error:
         end_with_mistake(error)
     except (Interrupted, KeyboardInterrupt):
-        say(GO_ON)
-        raise typer.Exit(FAILED) from None
+        end_with(FAILED, GO_ON)
     except ServerFailed as error:
-        say(str(error))
-        raise typer.Exit(FAILED) from None
+        end_with(FAILED, str(error))
     except NotPushed as error:
-        say(f"the dataset is written, and not pushed: {error}")
-        if as_json:
-            print(json.dumps(error.summary))
-        raise typer.Exit(FAILED) from None
+        end_with(FAILED, f"the dataset is written, and not pushed: {error}", error.summary if as_json else None)
     except (NoRows, TooManyRejects, UnfitRows) as error:
         if show is not None and not as_json and error.summary is not None:
             show(dict(error.summary))
         written = "the dataset is written, but too many rows failed: " if isinstance(error, TooManyRejects) else ""
-        say(f"{written}{error}")
-        if as_json and error.summary is not None:
-            print(json.dumps(error.summary))
-        raise typer.Exit(REJECTED) from None
+        end_with(REJECTED, f"{written}{error}", error.summary if as_json else None)
+
+
+def end_with(code: int, line: str, summary: Mapping[str, Any] | None = None) -> NoReturn:
+    """End with a line and an exit code; `summary`: printed as JSON where it is given."""
+    say(line)
+    if summary is not None:
+        print(json.dumps(summary))
+    raise typer.Exit(code) from None
 
 
 def _show_summary(summary: dict[str, Any], as_json: bool, estimate: bool) -> None:
@@ -106,8 +106,7 @@ def preview_run(load: Callable[[], Any], rows: int, as_json: bool) -> None:
     except ConfigError as error:
         end_with_mistake(error)
     except (Interrupted, KeyboardInterrupt):
-        say(GO_ON)
-        raise typer.Exit(FAILED) from None
+        end_with(FAILED, GO_ON)
 
 
 def say(text: str) -> None:
@@ -117,5 +116,4 @@ def say(text: str) -> None:
 
 def end_with_mistake(error: Exception) -> NoReturn:
     """One line, and exit code 2."""
-    say(" ".join(str(error).split()))
-    raise typer.Exit(MISTAKE)
+    end_with(MISTAKE, " ".join(str(error).split()))

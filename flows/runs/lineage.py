@@ -173,23 +173,7 @@ class Lineage:
                     leave_rejects(self.out, draft)
                 return _as_it_was(lines, written.rejects)
             before = lines[-1].revision if lines else 0
-            line = Publication(
-                revision=before + (written.changes is not None or not before),
-                run=settings.run,
-                replaces=not now.adds,
-                retried=self.retried["run"] if self.retried else None,
-                kind=self.plan.kind,
-                recipe=self.plan.recipe.name,
-                format=self.plan.rows_format,
-                models=models,
-                prompt_set=self.plan.prompts.set,
-                rows=written.rows,
-                splits=dict(self.plan.splits),
-                formats=list(self.plan.derived.formats),
-                changes=written.changes or Changes(),
-                blank_rows=self._blanks(now, given, written),
-                at=datetime.now(UTC).isoformat(timespec="seconds"),
-            )
+            line = now._publication(settings.run, before, written, models, self._blanks(now, given, written))
             about = about_run(self.plan, steps, written, figures.cost if figures else None)
             write_atomically(draft / CONFIG_FILE, config_text(self.plan).encode())
             if figures is not None:
@@ -202,6 +186,28 @@ class Lineage:
                 publish_report(draft, line, self.out)
             switch(self.out, draft, line, keep)
         return _about(line, written, len(lines) + 1)
+
+    def _publication(
+        self, run: str, before: int, written: PublishResult, models: list[str], blank_rows: int
+    ) -> Publication:
+        """The line of the history about this run. `before`: the newest revision so far, 0 where there is none."""
+        return Publication(
+            revision=before + (written.changes is not None or not before),
+            run=run,
+            replaces=not self.adds,
+            retried=self.retried["run"] if self.retried else None,
+            kind=self.plan.kind,
+            recipe=self.plan.recipe.name,
+            format=self.plan.rows_format,
+            models=models,
+            prompt_set=self.plan.prompts.set,
+            rows=written.rows,
+            splits=dict(self.plan.splits),
+            formats=list(self.plan.derived.formats),
+            changes=written.changes or Changes(),
+            blank_rows=blank_rows,
+            at=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
 
     def _joining(
         self, given: PublishInput, offered: Sequence[Table], steps: dict[str, list[Table]], settings: Settings

@@ -8,25 +8,25 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import polars as pl
 
-from flows.config import InstructionSFT, PreferenceDPO, RunConfig
-from flows.curate_dataset import CurateDataset
+from flows.config import RunConfig
 from flows.curation import CURATION, NO_CURATION, Curate, with_embedder, with_filters, with_scores
 from flows.recipes.composition import check_composition, quotas
 from flows.recipes.judges import check_calibration, check_judges
 from flows.recipes.known_answers import answers_read, check_known_answers, found_by, look_at_seeds
 from flows.recipes.needs import check_columns, check_languages, check_sandbox, says_language
-from flows.recipes.recipe import Kind, Outline, Recipe, RunKind, Step, laid_over, load_recipe, params_from
+from flows.recipes.recipe import Kind, Outline, Recipe, RunKind, Step, laid_over, params_from
 from flows.runs.hub import PushPlan
+from flows.runs.planning.kinds import kind_plan
 from flows.runs.prompt_set import set_of
 from flows.runs.runners.checks import check_runner
 from flows.runs.runners.ray_workers import RayWorkers
-from flows.runs.shapes import as_conversations, as_they_stand, dataset_columns
+from flows.runs.shapes import dataset_columns
 from tasks.columns import FOUND_COLUMNS, LANGUAGE
 from tasks.curate.shares import Shares
 from tasks.engine.accounting import Budget
@@ -37,10 +37,8 @@ from tasks.engine.technique import Params
 from tasks.errors import ConfigError
 from tasks.judge.calibration import Calibrate
 from tasks.models.config import EMBEDDER, Roles
-from tasks.models.open import DEMO_WEIGHTS as WEIGHTS
 from tasks.publish.dataset import check_folder
 from tasks.publish.derive import Derived
-from tasks.publish.formats.preference import FORMATS
 from tasks.publish.mirror import check_url, fetch_mirror
 from tasks.seeds.batches import Source
 from tasks.seeds.known_formats import Reading
@@ -56,8 +54,6 @@ from tasks.text.prompts import Prompts
 if TYPE_CHECKING:
     from tasks.seeds.whole_records import WholeRecords
 
-MAIN_FORMATS = ("sft", "dpo")  # of rows that others are made of
-DEMO_SEEDS = WEIGHTS.parent / "seeds.jsonl"
 SPARE = 1.1  # a first wave asks for this much more than it needs, where a number of rows is wanted
 BLANKS_PER_ROW = 10  # a recipe without seeds gives up on reaching `rows` after this many tries for each
 
@@ -233,38 +229,51 @@ class RunPlan:
         check_runner(self.runner, self.budget)
         if self.push is not None:
             self.push.check(self.model_names())
+        self._check_steps()
+        self._check_told()
+        if self.retry is None:  # else it begins with the very rows that the run it heals began with
+            self._check_rows()
+
+    def _check_steps(self) -> None:
+        """Raise ConfigError for a step that cannot be done: with these models, prompts and languages, on this machine."""
         self.curate.check(self.kind_of_rows, self.prompts)
+        outline = self.outline()
         if self.models:
-            check_judges(self.outline(), self.prompts, self.models)
+            check_judges(outline, self.prompts, self.models)
         if self.calibrate is not None:
-            check_calibration(self.calibrate, self.outline())
-        check_composition(self.outline(), self.prompts, chosen=self.curate.diversify is not None)
+            check_calibration(self.calibrate, outline)
+        check_composition(outline, self.prompts, chosen=self.curate.diversify is not None)
         if self.check_language:
             check_identifier()
-        check_languages(self.outline(), self.prompts)
-        check_sandbox(self.outline())
+        check_languages(outline, self.prompts)
+        check_sandbox(outline)
         for models in self.models.values():
             for model in models:
                 process.model(model)
+
+    def _check_told(self) -> None:
+        """Raise ConfigError for what the user says of steps that the recipe does not have, or cannot have of its rows."""
         names = [step.name for step, _ in self.outline()]
         if unknown := next((name for name in self.own if name not in names), None):
             raise ConfigError("params of a step that the recipe does not have", unknown, f"it has {', '.join(names)}")
         if self.keep_columns and (self.recipe.blank or "bootstrap" in names):
-            what = "keep_columns needs rows that come of one seed each"
-            raise ConfigError(
-                what, ", ".join(self.keep_columns), f"recipe {self.recipe.name} makes none here: leave it out"
-            )
-        if self.retry is not None:
-            return  # it begins with the very rows that the run it heals began with
+            what, told = "keep_columns needs rows that come of one seed each", ", ".join(self.keep_columns)
+            raise ConfigError(what, told, f"recipe {self.recipe.name} makes none here: leave it out")
+
+    def _check_rows(self) -> None:
+        """Raise ConfigError where what the run begins with cannot be read, or is not what its steps need."""
         if self.kind == "curate":
             self.records.check()
             check_known_answers(self.outline(), self.derived, self.records.source.columns)
-            return
-        if not self.recipe.blank:
+        elif not self.recipe.blank:
             source = self.source()
             check_known_answers(self.outline(), self.derived, source.columns)
             self._check_seeds(source)
-            return
+        else:
+            self._check_blank_rows()
+
+    def _check_blank_rows(self) -> None:
+        """Raise ConfigError where nothing says how many rows there are to be, or in which language."""
         if self.rows is None:
             raise ConfigError(f"recipe {self.recipe.name} needs to know how many rows to make", None, "give --rows N")
         check_known_answers(self.outline(), self.derived, ())
@@ -313,41 +322,12 @@ class RunPlan:
 
 def plan_of(config: RunConfig) -> RunPlan:
     """The plan of a run that was told so. Raises ConfigError for a recipe that there is not, and a budget without prices."""
-    curate = config.curate or NO_CURATION
-    options: dict[str, Any] = {}
-    seeds: Any
-    most: int | None = None
-    shape: Callable[[pl.DataFrame], pl.DataFrame] = as_they_stand
-    derived = Derived("sft", ())
-    if isinstance(config, InstructionSFT):
-        recipe, seeds, most = load_recipe("sft", config.recipe), config.seeds, config.max_seeds
-        if seeds is None and recipe.seeds_optional:
-            recipe = replace(recipe, blank=True)
-        told = {name: getattr(config, name) for name in ("mode", "start_from", "instructions_from")}
-        options = told | {"blank": recipe.blank}
-        own = config.rows_format.removeprefix("sft").removeprefix("-") or "messages"
-        shape = partial(as_conversations, own, recipe.columns)
-        derived = Derived("sft", config.formats, config.reasoning, config.reasoning_modes)
-        if seeds is None and config.model.name == "demo" and not recipe.seeds_optional:
-            seeds = str(DEMO_SEEDS)
-    elif isinstance(config, PreferenceDPO):
-        recipe, seeds, most = load_recipe("dpo", config.recipe), config.instructions, config.max_instructions
-        options = {"judged_by": config.judged_by, "verifier": config.verified_scores.verifier}
-        shape = FORMATS[config.rows_format]
-        derived = Derived("dpo", config.formats)
-    else:
-        assert isinstance(config, CurateDataset)
-        recipe, seeds = CURATION, tuple(config.mixture) or config.source
-    derived.check()
-    if config.rows_format not in MAIN_FORMATS:
-        derived = replace(derived, formats=())
-    models = config.models()
-    curate = (curate.of_recipe(recipe, models) if config.curate else curate).choosing(config.rows)
+    kind, models = kind_plan(config), config.models()
+    recipe, options = kind.recipe, kind.options
+    curate = (config.curate.of_recipe(recipe, models) if config.curate else NO_CURATION).choosing(config.rows)
     if recipe is CURATION and not curate.asks_models:
         models = {role: asked for role, asked in models.items() if role == EMBEDDER}  # nobody else is asked
-    out = root(config.out) if config.out and is_url(config.out) else config.out or f"datasets/{config.dataset}"
-    url = out if is_url(out) else None  # file:// is a folder
-    folder = fetch_mirror(url) if url else Path(out)
+    folder, url = _place_of(config)
     words = set_of(config.prompt_set, folder, config.retry, models), config.language, config.prompts
     models, prompts = with_embedder(models, curate.diversify), Prompts.of(*words).resolved()
     check_own(prompts)
@@ -362,9 +342,9 @@ def plan_of(config: RunConfig) -> RunPlan:
         title=config.title,
         folder=folder,
         models=models,
-        seeds=seeds,
-        columns=config.columns,
-        max_seeds=most,
+        seeds=kind.seeds,
+        columns=kind.columns,
+        max_seeds=kind.max_seeds,
         bad_seeds=config.bad_seeds,
         keep_columns=tuple(config.keep_columns),
         rows=config.rows if curate.diversify is None else curate.diversify.rows,
@@ -375,10 +355,10 @@ def plan_of(config: RunConfig) -> RunPlan:
         params=params,
         always_told=frozenset(name for name, field in type(config).model_fields.items() if field.default is not None),
         own=config.params,
-        shape=shape,
+        shape=kind.shape,
         rows_format=config.rows_format,
         splits=config.splits,
-        derived=derived,
+        derived=kind.derived,
         report=config.report,
         licence=config.license,
         seed=config.seed,
@@ -398,3 +378,10 @@ def plan_of(config: RunConfig) -> RunPlan:
         push=PushPlan.of(config.push_to_hub, public=config.push_public, demo=config.push_demo),
         told=config.model_dump(mode="json"),
     )
+
+
+def _place_of(config: RunConfig) -> tuple[Path, str | None]:
+    """The folder of the dataset, and its URL where it is at one: then the folder is its mirror here."""
+    out = root(config.out) if config.out and is_url(config.out) else config.out or f"datasets/{config.dataset}"
+    url = out if is_url(out) else None  # file:// is a folder
+    return (fetch_mirror(url) if url else Path(out)), url

@@ -25,7 +25,7 @@ from flows.runs.progress import Progress
 from flows.runs.prompt_set import tell_of_prompts
 from flows.runs.removal.alone import hold_tables
 from flows.runs.runners.shard_runner import Workers, start_runner
-from flows.runs.verdict import no_rows, too_many_rejects
+from flows.runs.verdict import no_rows, raise_first, too_many_rejects
 from flows.service.stopping import keep_heeding
 from tasks.engine.context import Context
 from tasks.engine.prefect import map_technique, submit_table_step
@@ -33,7 +33,7 @@ from tasks.engine.process import Settings, process
 from tasks.engine.sieve import Sieve, after_sieve
 from tasks.engine.table_step import TableStep
 from tasks.engine.technique import Params, Technique
-from tasks.errors import ConfigError, Interrupted
+from tasks.errors import Interrupted
 from tasks.models.config import EMBEDDER
 from tasks.publish.dataset import PublishInput
 from tasks.publish.describe.run_figures import RunFigures
@@ -131,10 +131,7 @@ class Run:
         states = [(step, [self._ended(future) for future in futures]) for step, futures in under_way]
         self.workers.gather()
         errors = [error for _, ended in states for state in ended if (error := _error_of(state)) is not None]
-        for kind in (ConfigError, Interrupted, BaseException):
-            for error in errors:
-                if isinstance(error, kind):
-                    raise error
+        raise_first(errors)
         tables: list[Table] = []
         for step, ended in states:
             tables = [state.result() for state in ended]
@@ -251,11 +248,7 @@ class Run:
         return RunFigures(
             run=self.settings.run,
             seconds=round(time.monotonic() - self.started, 2),
-            requests=tally.requests,
-            ledger_hits=tally.ledger_hits,
-            prompt_tokens=tally.prompt_tokens,
-            completion_tokens=tally.completion_tokens,
-            cost=round(tally.cost, 6) if self.plan.is_priced else None,
+            **tally.figures(is_priced=self.plan.is_priced),
             steps=figures_of_steps(self.steps, self.counts.look(tally)),
             evolution=evolutions_in(self.steps),
             judges=self._judges(),

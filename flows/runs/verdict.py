@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from tasks.errors import ConfigError, Interrupted
+
 if TYPE_CHECKING:
     from tasks.storage.tables import Table
 
@@ -68,3 +70,11 @@ def _refused(step: str, tables: Sequence[Table]) -> str:
 
 def _reasons(tables: Sequence[Table]) -> Counter[str]:
     return sum((Counter(table.rejects) for table in tables), Counter())
+
+
+def raise_first(errors: Sequence[BaseException]) -> None:
+    """Raise one of the errors that parts of a run ended with, if any: a permanent one first, which brought about the others."""
+    for kind in (ConfigError, Interrupted, BaseException):
+        for error in errors:
+            if isinstance(error, kind):
+                raise error

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
 from flows.runs.timing import duration
@@ -24,6 +24,7 @@ from flows.studio.guard.forms import FIELD
 from flows.studio.markdown import as_html
 from flows.studio.messages import LANGUAGES, Translate, choose_reader_language, translator
 from flows.studio.state import studio_of
+from tasks.publish.describe.html import html_templates
 
 TEMPLATES_FOLDER = Path(__file__).parent / "templates"
 LANGUAGE_COOKIE = "stillroom_language"
@@ -75,16 +76,9 @@ def url_of(*parts: str) -> str:
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES_FOLDER),
-        undefined=StrictUndefined,
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = html_templates(TEMPLATES_FOLDER)
     environment.filters |= {
         "markdown": as_html,
-        "whole": lambda number: f"{number:,}",
         "money": lambda cost: f"{cost:.4g}",
         "duration": duration,
         "tojson_text": lambda value: json.dumps(value, ensure_ascii=False, indent=1, default=str),

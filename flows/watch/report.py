@@ -70,10 +70,7 @@ def step_line(step: StepProgress) -> str:
     ]
     tally = step.tally
     if tally.requests or tally.ledger_hits:
-        told.append(
-            f"{tally.requests:,} requests, {tally.ledger_hits:,} from the ledger, "
-            f"{tally.prompt_tokens + tally.completion_tokens:,} tokens"
-        )
+        told.append(f"{tally.requests:,} requests, {tally.ledger_hits:,} from the ledger, {tally.tokens:,} tokens")
         told += [f"cost {money(tally.cost)}"] if tally.cost else []
     return f"{step.name}: {'; '.join([*told, span(step.seconds)])}"
 

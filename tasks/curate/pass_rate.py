@@ -11,7 +11,7 @@ ask only for what is new.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -96,6 +96,12 @@ async def pass_rate(row: Row, models: Models, params: PassRate) -> Mapping[str, 
         models.chat(asked, name=SOLUTION, by="student", sample=sample, sampling=params.sampling, parse=response_of)
         for sample in range(params.samples)
     )
+    passes = await _passes(row, said, check)
+    return {"ground_truth": right, "verifier": verifier, "pass_rate": _rate_within(passes, params)}
+
+
+async def _passes(row: Row, said: Sequence[str | RowLoss], check: Callable[[str], Verification]) -> int:
+    """How many answers pass. One that could not be had or compared is a loss; a request that is refused ends the row."""
     passes = 0
     for one in said:
         if isinstance(one, RequestRefused):
@@ -107,13 +113,18 @@ async def pass_rate(row: Row, models: Models, params: PassRate) -> Mapping[str, 
         passes += found.passed
         if found.reason == "answer_not_compared":
             row.lose(Filtered(found.reason, found.figure, raw=one))
+    return passes
+
+
+def _rate_within(passes: int, params: PassRate) -> float:
+    """The share of the samples that pass. Raises Filtered (too_hard, too_easy) where it is not between the bounds."""
     share = passes / params.samples
     figure = f"{passes} of {params.samples} answers pass"
     if params.above is not None and share <= params.above:
         raise Filtered("too_hard", f"{figure}, more than {params.above:.0%} have to")
     if params.below is not None and share >= params.below:
         raise Filtered("too_easy", f"{figure}, fewer than {params.below:.0%} have to")
-    return {"ground_truth": right, "verifier": verifier, "pass_rate": share}
+    return share
 
 
 def verifier_of(row: Mapping[str, Any], params: PassRate) -> str:

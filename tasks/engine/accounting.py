@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
@@ -42,6 +42,12 @@ class Budget(BaseModel):
             or (self.max_cost_usd is not None and cost >= self.max_cost_usd)
         )
 
+    def is_passed(self, tokens: int, cost: float) -> bool:
+        """Whether so much is more than there may be."""
+        return (self.max_total_tokens is not None and tokens > self.max_total_tokens) or (
+            self.max_cost_usd is not None and cost > self.max_cost_usd
+        )
+
     def __str__(self) -> str:
         """The limits that there are: "max_requests 500, max_cost_usd 2"."""
         return ", ".join(f"{name} {limit:g}" for name, limit in self if limit is not None)
@@ -58,30 +64,45 @@ NOTHING_RESERVED = Reserved()
 
 
 @dataclass(slots=True)
-class StepTally:
-    """What one technique has asked for and refused so far. `rejects`: rows by reason, counted when a shard ends."""
+class RequestCounts:
+    """Requests made and found in the ledger, and what those that were made took. `cost`: of models that have a price."""
 
     requests: int = 0
     ledger_hits: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cost: float = 0.0
+
+    @property
+    def tokens(self) -> int:
+        """Those of prompts and of completions."""
+        return self.prompt_tokens + self.completion_tokens
+
+    def figures(self, *, is_priced: bool = True) -> dict[str, Any]:
+        """The counts as plain JSON; the cost is None where no model has a price."""
+        return {
+            "requests": self.requests,
+            "ledger_hits": self.ledger_hits,
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": self.completion_tokens,
+            "cost": round(self.cost, 6) if is_priced else None,
+        }
+
+
+@dataclass(slots=True)
+class StepTally(RequestCounts):
+    """What one technique has asked for and refused so far. `rejects`: rows by reason, counted when a shard ends."""
+
     rejects: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(slots=True)
-class Tally:
+class Tally(RequestCounts):
     """What a run has done so far, for the progress line, the summary and the manifest. Requests, rows, tokens.
 
-    `cost` is that of the models that have a price. `steps` has the same by technique. `in_batches`: requests that are
-    left in batches, by the provider's name of the batch.
+    `steps` has the same by technique. `in_batches`: requests that are left in batches, by the provider's name of the batch.
     """
 
-    requests: int = 0
-    ledger_hits: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    cost: float = 0.0
     rows_in: Counter[str] = field(default_factory=Counter)
     rows_done: Counter[str] = field(default_factory=Counter)
     rejects: Counter[str] = field(default_factory=Counter)
@@ -112,7 +133,7 @@ class Tally:
 
 
 def _plain(counts: Tally | StepTally) -> dict[str, Any]:
-    values = {name: getattr(counts, name) for name in counts.__slots__}  # `asdict` would count a Counter's items
+    values = {one.name: getattr(counts, one.name) for one in fields(counts)}  # `asdict` would count a Counter's items
     return {name: dict(value) if isinstance(value, Counter) else value for name, value in values.items()}
 
 
@@ -153,8 +174,7 @@ class Accounting:
     def has_room(self) -> bool:
         """Whether the budget has room for another request."""
         if not self.is_spent:
-            tokens = self.tally.prompt_tokens + self.tally.completion_tokens
-            self.is_spent = self.budget.is_spent(self._begun, tokens, self.tally.cost)
+            self.is_spent = self.budget.is_spent(self._begun, self.tally.tokens, self.tally.cost)
         return not self.is_spent
 
     def begin(self, stop: threading.Event, reserved: Reserved = NOTHING_RESERVED) -> None:
@@ -182,13 +202,9 @@ class Accounting:
 
     def _would_pass(self, reserved: Reserved) -> bool:
         """Whether the budget might be passed by this, with all that is reserved already."""
-        if reserved == NOTHING_RESERVED:
-            return False
-        budget, tally = self.budget, self.tally
-        tokens = tally.prompt_tokens + tally.completion_tokens + self._reserved_tokens + reserved.tokens
-        cost = tally.cost + self._reserved_cost + reserved.cost
-        too_many = budget.max_total_tokens is not None and tokens > budget.max_total_tokens
-        return too_many or (budget.max_cost_usd is not None and cost > budget.max_cost_usd)
+        tokens = self.tally.tokens + self._reserved_tokens + reserved.tokens
+        cost = self.tally.cost + self._reserved_cost + reserved.cost
+        return reserved != NOTHING_RESERVED and self.budget.is_passed(tokens, cost)
 
     def paid(self, step: str, config: ModelConfig, completion: Completion, *, in_batch: bool = False) -> None:
         """Count a request that was made; `in_batch`: at the price of a batch."""

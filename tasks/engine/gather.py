@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Iterable
 from typing import Any, TypeVar
 
-from tasks.engine.row import Row
-from tasks.errors import Interrupted, RowLoss, Unusable
+from tasks.errors import Interrupted, RowLoss
 
 T = TypeVar("T")
 
@@ -34,16 +33,6 @@ async def gather_with_losses(asks: Iterable[Coroutine[Any, Any, T]]) -> list[T |
     Any other error (a bug, a permanent error, an interruption) cancels the rest and is raised.
     """
     return await gather_all([_answer(ask) for ask in asks])
-
-
-def answers_in(row: Row, said: Sequence[T | RowLoss]) -> list[T]:
-    """What those of several judges say that answered; the others are losses of the row. Raises Unusable (no_rating) where none did."""
-    losses = [one for one in said if isinstance(one, RowLoss)]
-    if len(losses) == len(said):
-        raise Unusable("no_rating", "; ".join(map(str, losses)), raw=losses[-1].raw, attempts=losses[-1].attempts)
-    for loss in losses:
-        row.lose(loss)
-    return [one for one in said if not isinstance(one, RowLoss)]
 
 
 async def _answer(ask: Coroutine[Any, Any, T]) -> T | RowLoss:

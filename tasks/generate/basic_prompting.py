@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import Field
 
 from tasks.engine.ask import Models
+from tasks.engine.losses import OneByOne
 from tasks.engine.row import Row
 from tasks.engine.technique import Params, technique
 from tasks.errors import Unusable
@@ -101,9 +102,9 @@ async def basic_prompting(row: Row, models: Models, params: BasicPrompting) -> l
     An ask that comes to nothing is a loss; the row is rejected where all do.
     """
     children: list[Row] = []
-    last: Unusable | None = None
+    asks = OneByOne(row, Unusable)
     for sample in range(params.instructions):
-        try:
+        with asks:
             instruction = await models.ask(
                 "basic_prompting/instruction",
                 topic=row["topic"],
@@ -113,15 +114,8 @@ async def basic_prompting(row: Row, models: Models, params: BasicPrompting) -> l
                 sampling=params.sampling,
                 parse=models.in_language(instruction_of),
             )
-        except Unusable as loss:
-            last = loss
-            row.lose(loss)
-        else:
             children.append(row.child(instruction=instruction))
-    if not children and last is not None:
-        row.losses.pop()
-        raise last
-    return children
+    return asks.some(children)
 
 
 def _drawn(row: Row, what: str, own: Sequence[str], models: Models, sample: int) -> str:

@@ -15,18 +15,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 from pydantic import Field, field_validator
 
 from tasks.engine.ask import Models
 from tasks.engine.gather import gather_all
+from tasks.engine.losses import all_lost, lose_all
 from tasks.engine.row import Row
 from tasks.engine.technique import Params, technique
-from tasks.errors import ConfigError, Filtered, RowLoss, Unusable
+from tasks.errors import ConfigError, Filtered, RowLoss
+from tasks.generate.pool_responses import rewritten_by
 from tasks.models.base import Sampling
 from tasks.text.conversation import asked_last
 from tasks.text.reading.revision import revised_of
-from tasks.text.responses import Response, by_digest, conversation_text, make_response, prompt_of, response_name
+from tasks.text.responses import Response, by_digest, conversation_text, make_response, prompt_of
 from tasks.text.verdicts.broken import Broken, broken_of
 
 FOLDER = "constitutional_revision"
@@ -81,11 +84,9 @@ async def constitutional_revision(row: Row, models: Models, params: Constitution
     losses = [loss for _, some in outcomes for loss in some]
     if not any(revised for revised, _ in outcomes):
         if losses:
-            told = "; ".join(map(str, losses))
-            raise Unusable("not_revised", told, raw=losses[-1].raw, attempts=losses[-1].attempts)
+            raise all_lost("not_revised", losses)
         raise Filtered("keeps_principles", " | ".join(drawn))
-    for loss in losses:
-        row.lose(loss)
+    lose_all(row, losses)
     pool = [
         one for original, (revised, _) in zip(responses, outcomes, strict=True) for one in (original, revised) if one
     ]
@@ -109,42 +110,31 @@ async def _revised(
     text, by, losses = original["text"], list[str](), list[RowLoss]()
     for sample, principle in zip(samples, principles, strict=True):
         try:
-            found: Broken = await models.ask(
-                f"{FOLDER}/critique",
-                by="critic",
-                sample=sample,
-                sampling=params.critic,
-                parse=broken_of,
-                quoting=True,
-                instruction=prompt,
-                response=text,
-                principle=principle,
-            )
-            if not found.is_broken:
-                continue
-            text = await models.ask(
-                f"{FOLDER}/revise",
-                by="reviser",
-                sample=sample,
-                sampling=params.reviser,
-                parse=models.in_language(partial(revised_of, text), prompt),
-                instruction=prompt,
-                response=text,
-                principle=principle,
-                critique=found.critique,
-            )
-            by.append(principle)
+            revised = await _round(models, params, prompt, text, principle, sample)
         except RowLoss as loss:
             losses.append(loss)
+            continue
+        if revised is not None:
+            text = revised
+            by.append(principle)
     if not by or text == original["text"]:
         return None, losses
     reviser = models.of("reviser")[0]
-    return make_response(
-        text,
-        model=reviser.model.name,
-        arguments=reviser.config.sampled(params.reviser).key,
-        origin="revised",
-        principle=original["principle"],
-        operations=by,
-        parent=response_name(original),
-    ), losses
+    return rewritten_by(reviser, text, params.reviser, "revised", original, by), losses
+
+
+async def _round(
+    models: Models, params: ConstitutionalRevision, prompt: str, text: str, principle: str, sample: int
+) -> str | None:
+    """What a response becomes by one principle, None where it does not break it. Raises Unusable, RequestRefused."""
+    asked: dict[str, Any] = {"sample": sample, "instruction": prompt, "response": text, "principle": principle}
+    found: Broken = await models.ask(
+        f"{FOLDER}/critique", by="critic", sampling=params.critic, parse=broken_of, quoting=True, **asked
+    )
+    if not found.is_broken:
+        return None
+    parse = models.in_language(partial(revised_of, text), prompt)
+    revised: str = await models.ask(
+        f"{FOLDER}/revise", by="reviser", sampling=params.reviser, parse=parse, critique=found.critique, **asked
+    )
+    return revised

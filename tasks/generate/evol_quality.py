@@ -13,9 +13,11 @@ from pydantic import Field
 
 from tasks.engine.ask import Models
 from tasks.engine.gather import gather_all
+from tasks.engine.losses import lose_all
 from tasks.engine.row import Row
 from tasks.engine.technique import Params, technique
 from tasks.errors import RowLoss, Unusable
+from tasks.generate.pool_responses import rewritten_by
 from tasks.models.base import Sampling
 from tasks.text.conversation import asked_last
 from tasks.text.languages import either
@@ -72,8 +74,7 @@ async def evol_quality(row: Row, models: Models, params: EvolQuality) -> list[Ro
         drawn = drawn_from(responses, row.run_seed, "evolved")
         originals = sorted(drawn.sample(originals, min(params.evolved, len(originals))), key=lambda pair: pair[0])
     outcomes = await gather_all(evolve(row, models, params, prompt, one, position) for position, one in originals)
-    for loss in (loss for _, losses in outcomes for loss in losses):
-        row.lose(loss)
+    lose_all(row, (loss for _, losses in outcomes for loss in losses))
     beside = {position: evolved for (position, _), (evolved, _) in zip(originals, outcomes, strict=True)}
     pool = [one for position, response in enumerate(responses) for one in (response, beside.get(position)) if one]
     return [row.child(instruction=asked_last(prompt_of(row)), responses=pool)]
@@ -102,15 +103,7 @@ async def evolve(
     if not operations or normalised(text) == normalised(original["text"]):
         return None, losses
     evolver = models.of("evolver")[0]
-    return make_response(
-        text,
-        model=evolver.model.name,
-        arguments=evolver.config.sampled(params.sampling).key,
-        origin="evolved",
-        principle=original["principle"],
-        parent=response_name(original),
-        operations=operations,
-    ), losses
+    return rewritten_by(evolver, text, params.sampling, "evolved", original, operations), losses
 
 
 def better_of(prompt: str, before: str, completion: str) -> str:

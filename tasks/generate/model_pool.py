@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 
 from tasks.engine.ask import Models
 from tasks.engine.gather import gather_with_losses
+from tasks.engine.losses import lose_all
 from tasks.engine.requests.asking import Member
 from tasks.engine.row import Row
 from tasks.engine.technique import Params, technique
@@ -99,8 +100,7 @@ async def model_pool(row: Row, models: Models, params: ModelPool) -> list[Row]:
         wave = again
     if len(kept) < params.min_responses:
         raise too_few(kept, losses)
-    for loss in losses:
-        row.lose(loss)
+    lose_all(row, losses)
     return [row.child(instruction=asked_last(prompt), responses=kept)]
 
 

@@ -12,9 +12,9 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from tasks.engine.ask import Models
+from tasks.engine.losses import OneByOne
 from tasks.engine.row import Row
 from tasks.engine.technique import Params, technique
-from tasks.errors import RowLoss
 from tasks.models.base import Sampling
 from tasks.text.composition.weights import Weight, some_weight
 from tasks.text.reading.messages import written_message
@@ -50,10 +50,10 @@ async def persona_prompts(row: Row, models: Models, params: PersonaPrompts) -> l
     """
     kinds, weights = zip(*sorted(params.kinds.items()), strict=True)
     children: list[Row] = []
-    last: RowLoss | None = None
+    asks = OneByOne(row)
     for sample in range(params.messages):
         kind = row.choose(kinds, "prompt_kind", sample, weights=weights)
-        try:
+        with asks:
             message = await models.ask(
                 f"{FOLDER}/{kind}",
                 persona=row["persona"],
@@ -61,12 +61,5 @@ async def persona_prompts(row: Row, models: Models, params: PersonaPrompts) -> l
                 sampling=params.sampling,
                 parse=models.in_language(written_message),
             )
-        except RowLoss as loss:
-            last = loss
-            row.lose(loss)
-        else:
             children.append(row.child(instruction=message, prompt_kind=kind))
-    if not children and last is not None:
-        row.losses.pop()
-        raise last
-    return children
+    return asks.some(children)

@@ -16,14 +16,15 @@ from pydantic import Field
 
 from tasks.engine.ask import Models
 from tasks.engine.gather import gather_with_losses
+from tasks.engine.losses import lose_all
 from tasks.engine.row import Row
 from tasks.engine.technique import Params, technique
 from tasks.errors import ConfigError
-from tasks.generate.pool_responses import too_few, written_by
+from tasks.generate.pool_responses import answering, too_few, written_by
 from tasks.models.base import Sampling
 from tasks.text.alike import place
-from tasks.text.conversation import asked_last, response_of
-from tasks.text.responses import Response, by_digest, called_tools, given, prompt_of
+from tasks.text.conversation import asked_last
+from tasks.text.responses import Response, by_digest, given, prompt_of
 
 ON_POLICY, OFF_POLICY = "on_policy", "off_policy"
 
@@ -87,33 +88,15 @@ async def policy_pool(row: Row, models: Models, params: PolicyPool) -> list[Row]
         wave = [_own(row, models, params, next(samples)) for _ in range(again)]
     if len(kept) < 2:
         raise too_few(kept, losses)
-    for loss in losses:
-        row.lose(loss)
+    lose_all(row, losses)
     return [row.child(instruction=asked_last(prompt_of(row)), responses=kept)]
 
 
 async def _own(row: Row, models: Models, params: PolicyPool, sample: int) -> Response:
-    prompt = prompt_of(row)
-    text: str = await models.chat(
-        prompt,
-        name="policy_pool",
-        by="policy",
-        sample=sample,
-        sampling=params.sampling,
-        parse=models.in_language(response_of, asked_last(prompt)),
-        tools=called_tools(row, prompt),
-    )
+    text: str = await models.chat(by="policy", sample=sample, **answering(row, models, "policy_pool", params.sampling))
     return written_by(models.of("policy")[0], text, params.sampling, ON_POLICY)
 
 
 async def _other(row: Row, models: Models, params: PolicyPool, member: int) -> Response:
-    prompt = prompt_of(row)
-    text: str = await models.chat(
-        prompt,
-        name="policy_pool",
-        by=f"pool[{member}]",
-        sampling=params.sampling,
-        parse=models.in_language(response_of, asked_last(prompt)),
-        tools=called_tools(row, prompt),
-    )
+    text: str = await models.chat(by=f"pool[{member}]", **answering(row, models, "policy_pool", params.sampling))
     return written_by(models.of("pool")[member], text, params.sampling, OFF_POLICY)

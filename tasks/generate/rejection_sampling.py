@@ -18,6 +18,7 @@ from pydantic import Field, model_validator
 
 from tasks.engine.ask import Models
 from tasks.engine.gather import gather_with_losses
+from tasks.engine.losses import lose_all, none_passed
 from tasks.engine.row import Row
 from tasks.engine.technique import Params, technique
 from tasks.errors import ConfigError, Filtered, RowLoss, Unusable
@@ -124,7 +125,7 @@ async def rejection_sampling(row: Row, models: Models, params: RejectionSampling
         if len(_apart(passed)) >= params.solutions and params.prefer == "first":
             break
     if not passed:
-        raise _none_right(failed, row)
+        raise none_passed(row, failed)
     kept = _apart(sorted(passed, key=lambda one: (len(one.text), one.text)) if params.prefer == "shortest" else passed)
     user = asked_last(asked if params.user_turn == "asked" else turns)
     return [_child(row, models, one, right or "", user) for one in kept[: params.solutions]]
@@ -151,9 +152,7 @@ async def _solved(
         )
         for sample in samples
     )
-    for one in said:
-        if isinstance(one, RowLoss):
-            row.lose(one)
+    lose_all(row, (one for one in said if isinstance(one, RowLoss)))
     return [Solution(at, one) for at, one in zip(samples, said, strict=True) if isinstance(one, str)]
 
 
@@ -171,16 +170,6 @@ async def _agreed(solved: Sequence[Solution], params: RejectionSampling, languag
 def _apart(solutions: Sequence[Solution]) -> list[Solution]:
     """The solutions in their order, of those worded alike the first."""
     return list({" ".join(one.text.casefold().split()): one for one in reversed(solutions)}.values())[::-1]
-
-
-def _none_right(failed: Sequence[AnswerCheck], row: Row) -> RowLoss:
-    """Why a problem has no solution: what was found most often."""
-    if not failed:
-        return Unusable("no_solution", "; ".join(f"{loss.reason}: {loss.detail}" for loss in row.losses[:3]))
-    reasons = [check.reason for check in failed]
-    reason = max(sorted(set(reasons)), key=reasons.count)
-    figures = list(dict.fromkeys(check.figure for check in failed))
-    return Filtered(reason, f"0 of {len(failed)}: {'; '.join(figures[:4])}")
 
 
 def _child(row: Row, models: Models, one: Solution, right: str, user: str) -> Row:

@@ -19,11 +19,11 @@ from tasks.engine.gather import gather_with_losses
 from tasks.engine.row import Row
 from tasks.engine.technique import Params, technique
 from tasks.errors import ConfigError, Filtered, RowLoss
-from tasks.generate.pool_responses import too_few, written_by
+from tasks.generate.pool_responses import answering, too_few, written_by
 from tasks.models.base import Sampling
 from tasks.own_code import absolute, is_own
-from tasks.text.conversation import asked_last, response_of
-from tasks.text.responses import STRONG, WEAK, Response, called_tools, given, make_response, prompt_of
+from tasks.text.conversation import asked_last
+from tasks.text.responses import STRONG, WEAK, Response, given, make_response, prompt_of
 from tasks.verify.verifier import Verifier, check_verifier_name, load_verifier
 
 
@@ -87,28 +87,12 @@ async def strong_weak(row: Row, models: Models, params: StrongWeak) -> list[Row]
 
 
 async def _strong(row: Row, models: Models, params: StrongWeak) -> Response:
-    prompt = prompt_of(row)
-    text: str = await models.chat(
-        prompt,
-        name="strong_weak",
-        by="strong",
-        sampling=params.sampling,
-        parse=models.in_language(response_of, asked_last(prompt)),
-        tools=called_tools(row, prompt),
-    )
+    text: str = await models.chat(by="strong", **answering(row, models, "strong_weak", params.sampling))
     return written_by(models.of("strong")[0], text, params.sampling, STRONG)
 
 
 async def _weak(row: Row, models: Models, params: StrongWeak) -> Response:
-    prompt = prompt_of(row)
-    text: str = await models.chat(
-        prompt,
-        name="strong_weak",
-        by="weak",
-        sampling=params.sampling,
-        parse=models.in_language(response_of, asked_last(prompt)),
-        tools=called_tools(row, prompt),
-    )
+    text: str = await models.chat(by="weak", **answering(row, models, "strong_weak", params.sampling))
     return written_by(models.of("weak")[0], text, params.sampling, WEAK)
 
 

@@ -14,9 +14,10 @@ from functools import partial
 from pydantic import Field
 
 from tasks.engine.ask import Models
+from tasks.engine.losses import OneByOne
 from tasks.engine.row import Row
 from tasks.engine.technique import Params, technique
-from tasks.errors import Filtered, RowLoss, Unusable
+from tasks.errors import Filtered, Unusable
 from tasks.models.base import Sampling
 from tasks.text.documents.chunks import Chunking
 from tasks.text.reading.messages import written_message
@@ -64,19 +65,13 @@ async def text_personas(row: Row, models: Models, params: TextPersonas) -> list[
     if not (given or text):
         raise Filtered("no_text", "the row has neither a persona nor a text")
     found: list[str] = []
-    last: RowLoss | None = None
+    asks = OneByOne(row)
     for number in range(1 if given else params.personas):
-        try:
+        with asks:
             found.append(given or await _from_text(row, models, params, text, number))
             for step in range(params.related):
                 found.append(await _related(models, params, found[-1], number * params.related + step))
-        except RowLoss as loss:
-            last = loss
-            row.lose(loss)
-    if not found and last is not None:
-        row.losses.pop()
-        raise last
-    return [row.child(persona=persona) for persona in dict.fromkeys(found)]
+    return [row.child(persona=persona) for persona in dict.fromkeys(asks.some(found))]
 
 
 async def _from_text(row: Row, models: Models, params: TextPersonas, text: str, number: int) -> str:

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from tasks.engine.ask import Models
 from tasks.engine.gather import gather_all
+from tasks.engine.losses import all_lost, lose_all
 from tasks.engine.row import Row
 from tasks.engine.technique import Params, technique
 from tasks.errors import Filtered, RowLoss, Unusable
@@ -71,9 +72,8 @@ async def critique(row: Row, models: Models, params: Critique) -> list[Row]:
     )
     losses = [outcome.loss for outcome in outcomes if outcome.loss is not None]
     if all(outcome.response["critique"] is None for outcome in outcomes):
-        raise Unusable("no_critique", "; ".join(map(str, losses)), raw=losses[-1].raw, attempts=losses[-1].attempts)
-    for loss in losses:
-        row.lose(loss)
+        raise all_lost("no_critique", losses)
+    lose_all(row, losses)
     pool = [one for outcome in outcomes for one in (outcome.response, outcome.revised) if one is not None]
     columns: dict[str, Any] = {"instruction": asked_last(prompt), "responses": pool}
     if not row.get("responses"):

@@ -8,19 +8,17 @@ them (`variants`), which is how the paper's scorer was taught; else each turn ha
 
 from __future__ import annotations
 
-from functools import partial
 from statistics import fmean
 
 from tasks.engine.ask import Models
-from tasks.engine.gather import answers_in, gather_all, gather_with_losses
+from tasks.engine.gather import gather_all, gather_with_losses
 from tasks.engine.row import Row
 from tasks.engine.technique import technique
-from tasks.judge.deita_scores import DeitaScores
+from tasks.judge.deita_scores import DeitaScores, mean_ranks, rank_form
+from tasks.judge.panel import answers_of_panel
 from tasks.text.conversation import with_last_turn
 from tasks.text.exchanges import exchanges_of
 from tasks.text.verdicts.expectation import Expectation
-from tasks.text.verdicts.forms import Form, whole_number
-from tasks.text.verdicts.ranks import HIGHEST_RANK, ranks_of
 
 
 class DeitaComplexity(DeitaScores):
@@ -72,28 +70,21 @@ async def _single(row: Row, models: Models, params: DeitaComplexity, instruction
         )
         for judge in range(len(models.of("judge")))
     )
-    return fmean(answers_in(row, said))
+    return fmean(answers_of_panel(row, said))
 
 
 async def _ranked(row: Row, models: Models, params: DeitaComplexity, variants: list[str]) -> list[float]:
     """The scores of all variants, side by side."""
     order = row.rng("variants").sample(range(len(variants)), len(variants))
-    form = Form(
-        partial(ranks_of, count=len(order)),
-        {f"Instruction {at}": whole_number(HIGHEST_RANK) for at in range(1, len(order) + 1)},
-        "Instruction 1:",
-    )
     said = await gather_with_losses(
         models.ask(
             "deita_complexity/rank",
             by=f"judge[{judge}]",
             sampling=params.rank_sampling,
             quoting=True,
-            parse=form,
+            parse=rank_form("Instruction", len(order)),
             instructions=[variants[at] for at in order],
         )
         for judge in range(len(models.of("judge")))
     )
-    answered = answers_in(row, said)
-    by_place = {at: fmean(ranks[shown] for ranks in answered) for shown, at in enumerate(order)}
-    return [by_place[at] for at in range(len(variants))]
+    return mean_ranks(answers_of_panel(row, said), order)

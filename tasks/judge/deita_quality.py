@@ -8,21 +8,19 @@ Liu et al. 2023 (arXiv:2312.15685), section 3.2: variants of an answer are ranke
 
 from __future__ import annotations
 
-from functools import partial
 from statistics import fmean
 from typing import Any
 
 from tasks.engine.ask import Models
-from tasks.engine.gather import answers_in, gather_all, gather_with_losses
+from tasks.engine.gather import gather_all, gather_with_losses
 from tasks.engine.row import Row
 from tasks.engine.technique import technique
 from tasks.errors import Filtered
-from tasks.judge.deita_scores import DeitaScores
+from tasks.judge.deita_scores import DeitaScores, mean_ranks, rank_form
+from tasks.judge.panel import answers_of_panel
 from tasks.text.exchanges import Exchange, exchanges_of
 from tasks.text.responses import Response, by_digest, conversation_text, drawn_from, make_response, prompt_of
 from tasks.text.verdicts.expectation import Expectation
-from tasks.text.verdicts.forms import Form, whole_number
-from tasks.text.verdicts.ranks import HIGHEST_RANK, ranks_of
 
 
 class DeitaQuality(DeitaScores):
@@ -73,29 +71,22 @@ async def _single(row: Row, models: Models, params: DeitaQuality, exchange: Exch
         )
         for judge in range(len(models.of("judge")))
     )
-    return fmean(answers_in(row, said))
+    return fmean(answers_of_panel(row, said))
 
 
 async def _ranked(row: Row, models: Models, params: DeitaQuality, responses: list[Response]) -> list[float]:
     """The scores of all responses, side by side."""
     order = drawn_from(responses, row.run_seed, "order").sample(range(len(responses)), len(responses))
-    form = Form(
-        partial(ranks_of, count=len(order)),
-        {f"Response {at}": whole_number(HIGHEST_RANK) for at in range(1, len(order) + 1)},
-        "Response 1:",
-    )
     said = await gather_with_losses(
         models.ask(
             "deita_quality/rank",
             by=f"judge[{judge}]",
             sampling=params.rank_sampling,
             quoting=True,
-            parse=form,
+            parse=rank_form("Response", len(order)),
             instruction=conversation_text(prompt_of(row)),
             responses=[responses[at]["text"] for at in order],
         )
         for judge in range(len(models.of("judge")))
     )
-    answered = answers_in(row, said)
-    by_place = {at: fmean(ranks[shown] for ranks in answered) for shown, at in enumerate(order)}
-    return [by_place[at] for at in range(len(responses))]
+    return mean_ranks(answers_of_panel(row, said), order)

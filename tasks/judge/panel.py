@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeVar
 
+from tasks.engine.losses import all_lost, lose_all
 from tasks.engine.row import Row
-from tasks.errors import ConfigError, RowLoss, Unusable
+from tasks.errors import ConfigError, RowLoss
 
 T = TypeVar("T")
 
 
-def answers_of_panel(row: Row, answers: Sequence[T | RowLoss], min_judges: int, judges: int | None = None) -> list[T]:
+def answers_of_panel(
+    row: Row, answers: Sequence[T | RowLoss], min_judges: int = 1, judges: int | None = None
+) -> list[T]:
     """What the judges said; those that failed are losses of the row. `judges`: how many answered, where some more than once.
 
     Raises Unusable with the last raw text where none answered (no_rating), or fewer than `min_judges` (too_few_judges).
@@ -22,9 +25,8 @@ def answers_of_panel(row: Row, answers: Sequence[T | RowLoss], min_judges: int, 
     if losses and judges < max(1, min_judges):
         reason = "too_few_judges" if said else "no_rating"
         about = f"{judges} answered, at least {min_judges}: " if said else ""
-        raise Unusable(reason, about + "; ".join(map(str, losses)), raw=losses[-1].raw, attempts=losses[-1].attempts)
-    for loss in losses:
-        row.lose(loss)
+        raise all_lost(reason, losses, about)
+    lose_all(row, losses)
     return said
 
 

@@ -38,7 +38,7 @@ async def rubric_ratings(row: Row, models: Models, params: RubricRatings) -> lis
         for place, judge in asked
     )
     found = [(place, answer) for (place, _), answer in zip(asked, answers, strict=True)]
-    answers_of_panel(row, answers, 1)
+    answers_of_panel(row, answers)
     rated = [
         _with(one, [a for at, a in found if at == n and isinstance(a, dict)], params.min_judges)
         for n, one in enumerate(responses)

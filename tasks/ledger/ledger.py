@@ -130,7 +130,7 @@ class Ledger:
         if tag is not None and one_by_one:
             raise LeftInBatch(tag.hex())
         if tag is not None and isinstance(model, TakesBatches):
-            await self._batches.wait_for(tag, key, model.batches, request)
+            await self._batches.wait_for(tag, key, model.batches(), request)
 
     async def _pay(self, key: bytes, hold: Hold, model: Model, request: Request, account: RequestAccount) -> Completion:
         """Make a request under its lease. Raises Lapsed where it has none any more."""

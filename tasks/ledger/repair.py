@@ -28,6 +28,7 @@ from tasks.ledger.batches.carried_over import CarriedBatches, read_batches, writ
 from tasks.ledger.check import Health, LedgerEntry, check_ledger, fault_of, looks_like_entry
 from tasks.ledger.database import completions, engine_of, file_of, open_database, shown_url
 from tasks.ledger.salvage import SalvagedEntry, log_of, salvaged
+from tasks.storage.files import link_file
 
 BATCH_ROWS = 1000
 SCRATCH = ".scratch-"
@@ -128,10 +129,7 @@ def _swap(path: Path, fresh: Path, kept: Path) -> None:
     """Put the new file in the place of the damaged one, whose log must not be applied to it. Safe to be killed in."""
     with fresh.open("rb+") as file:
         os.fsync(file.fileno())
-    try:
-        os.link(path, kept)
-    except OSError:  # no links on this file system
-        shutil.copy2(path, kept)
+    link_file(path, kept)
     for suffix in ("-wal", "-shm"):
         beside = path.with_name(path.name + suffix)
         if beside.exists():

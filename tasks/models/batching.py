@@ -167,9 +167,8 @@ class TakesBatches(Protocol):
         """The user's settings; None: its requests are sent one by one."""
         ...
 
-    @property
     def batches(self) -> BatchApi:
-        """Its batches. Raises ConfigError where its provider has none."""
+        """Its batches. Raises ConfigError where its provider has none: a property would raise when it is looked for."""
         ...
 
 
@@ -177,7 +176,7 @@ def batch_api_for(model: object, request: Request) -> BatchApi | None:
     """The batches that a request is to go in; None where it goes alone. Embeddings and scores do."""
     if not isinstance(model, TakesBatches) or model.batch_mode is None or not may_go_in_batch(request):
         return None
-    return model.batches
+    return model.batches()
 
 
 def may_go_in_batch(request: Request) -> bool:
@@ -189,4 +188,4 @@ def rows_of_batch(model: object) -> int:
     """How many rows may wait for one batch of a model; 0 where its requests are sent one by one."""
     if not isinstance(model, TakesBatches) or model.batch_mode is None:
         return 0
-    return model.batches.most_lines
+    return model.batches().most_lines

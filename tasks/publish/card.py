@@ -217,16 +217,6 @@ def write_card(
 ) -> None:
     """Write README.md for the dataset `out` into a folder. `lines`: its publications, the one at hand last."""
     about = about or About()
-    rows = [
-        {
-            "name": name,
-            "rows_in": sum(t.rows_in for t in tables),
-            "rows": sum(t.rows for t in tables),
-            "rejects": by_reason(t.rejects for t in tables),
-            "losses": by_reason(t.losses for t in tables),
-        }
-        for name, tables in steps.items()
-    ]
     line, splits = lines[-1], data_files(draft)
     models = sorted({model for maker in makers(list(lines)) for model in maker.models})
     text = _template().render(
@@ -235,7 +225,7 @@ def write_card(
         line=line,
         lines=_that_made_one(lines),
         rejects=rejects,
-        steps=rows,
+        steps=[_of_step(name, tables) for name, tables in steps.items()],
         kept=kept(line.revision, keep),
         configs=config_entries(draft, out, line, keep),
         metadata=_metadata(draft, out, line, about, models),
@@ -253,10 +243,21 @@ def write_card(
         samples=_samples(splits),
         citations=cited(steps),
     )
-    proof = proof_of(out, line.revision)
     text = with_section(text, fit_section(fits_of(draft)), "fit")
+    proof = proof_of(out, line.revision)
     text = with_section(text, proof_section(proof) if proof else "", "proof")
     write_atomically(draft / CARD, text.encode())
+
+
+def _of_step(name: str, tables: Sequence[Table]) -> dict[str, Any]:
+    """What a step has made of its rows."""
+    return {
+        "name": name,
+        "rows_in": sum(t.rows_in for t in tables),
+        "rows": sum(t.rows for t in tables),
+        "rejects": by_reason(t.rejects for t in tables),
+        "losses": by_reason(t.losses for t in tables),
+    }
 
 
 def _metadata(draft: Path, out: Path, line: Publication, about: About, models: Sequence[str]) -> str:

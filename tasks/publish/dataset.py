@@ -149,19 +149,7 @@ def write_dataset(
         changes = changes_between(all_data_files(before) if before else None, all_data_files(draft), draft)
     if earlier is not None and any(frame.height for frame in surplus):
         surplus = _unpublished(surplus, all_data_files(earlier))
-    mine = _ids_of(run.steps) if earlier else pl.Series(dtype=pl.String)
-    counts = {
-        name: write_stream(
-            draft / f"{name}.parquet",
-            chain(
-                [pl.DataFrame(schema=schema)],
-                _earlier(earlier, name, mine),
-                _beside(run.steps, name),
-                surplus if name == "rejects" else (),
-            ),
-        )
-        for name, schema in BESIDE.items()
-    }
+    rejects = _write_beside(draft, run.steps, earlier, surplus)
     left_out = write_derived(draft, run.derived) if run.derived else {}
     if changes is None and before is not None and not _same_files(draft, before):
         changes = Changes()  # of the rows none, but they lie in other files, or are given in other formats
@@ -172,7 +160,18 @@ def write_dataset(
         draft / SEEDS_FILE, () if run.blank else run.seeds, open_seeds, earlier / SEEDS_FILE if earlier else None
     )
     told = dict(sorted(brought.items()))
-    return PublishResult(rows, counts["rejects"], changes, frozenset(open_seeds), told, left_out)
+    return PublishResult(rows, rejects, changes, frozenset(open_seeds), told, left_out)
+
+
+def _write_beside(draft: Path, steps: Sequence[Table], earlier: Path | None, surplus: Sequence[pl.DataFrame]) -> int:
+    """Write the rejects, losses and provenance; how many rejects there are."""
+    mine = _ids_of(steps) if earlier else pl.Series(dtype=pl.String)
+    counts = {}
+    for name, schema in BESIDE.items():
+        more = surplus if name == "rejects" else ()
+        frames = chain([pl.DataFrame(schema=schema)], _earlier(earlier, name, mine), _beside(steps, name), more)
+        counts[name] = write_stream(draft / f"{name}.parquet", frames)
+    return counts["rejects"]
 
 
 def _write_rows(

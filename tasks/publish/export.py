@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -83,20 +83,29 @@ def export(dataset: Path, derived: Derived, out: str, *, as_json: bool = False) 
         if not sum(rows.values()):
             raise ConfigError("no row can be given in the format", ", ".join(derived.formats), _said(left_out) or "")
         told = {name: counts for name, counts in left_out.items() if counts}
-        configs = "".join(config_entry(name, files) for name, files in [("default", entries[0][1]), *entries])
-        text = _CARD_TEXT.format(
-            configs=configs,
-            name=out.rstrip("/").rpartition("/")[2],
-            mark=MARK,
-            revision=line.revision,
-            source=dataset.absolute().name,
-            formats=", ".join(f"`{name}`" for name in derived.formats),
-            recipe=line.recipe,
-            left_out=f"\nLeft out, since the format cannot say them: {_said(told)}.\n" if told else "",
-        )
-        write_atomically(draft / CARD, text.encode())
+        write_atomically(draft / CARD, _card(dataset, line, out, entries, told).encode())
         _put(draft, out)
     return Exported(out, rows, told)
+
+
+def _card(
+    dataset: Path,
+    line: Publication,
+    out: str,
+    entries: Sequence[tuple[str, dict[str, list[str]]]],
+    left_out: Mapping[str, Mapping[str, int]],
+) -> str:
+    """The card of an export. `entries`: its formats, each with its files by split."""
+    return _CARD_TEXT.format(
+        configs="".join(config_entry(name, files) for name, files in [("default", entries[0][1]), *entries]),
+        name=out.rstrip("/").rpartition("/")[2],
+        mark=MARK,
+        revision=line.revision,
+        source=dataset.absolute().name,
+        formats=", ".join(f"`{name}`" for name, _ in entries),
+        recipe=line.recipe,
+        left_out=f"\nLeft out, since the format cannot say them: {_said(left_out)}.\n" if left_out else "",
+    )
 
 
 def published_at(dataset: Path) -> tuple[Path, Publication]:

@@ -26,7 +26,7 @@ from pydantic import BaseModel, ConfigDict
 
 from tasks.publish.changes import Changes
 from tasks.publish.splits import NO_SPLITS, TRAIN_SPLIT
-from tasks.storage.files import write_atomically
+from tasks.storage.files import link_file, write_atomically
 from tasks.storage.shard_files import shard_files
 
 DATA = "data"
@@ -217,12 +217,8 @@ def _keep(out: Path, revision: int) -> None:
     if not folder.exists():  # else they have them, and what lies in their place is of a publication cut short
         linked = folder.with_name(f".{folder.name}")
         shutil.rmtree(linked, ignore_errors=True)
-        there = [out / name for name in (*BESIDE_FILES, CARD)] + every_data_file(out)
-        for file in there:
-            if file.exists():
-                second = linked / file.relative_to(out)
-                second.parent.mkdir(parents=True, exist_ok=True)
-                _link(file, second)
+        for file in [*(out / name for name in (*BESIDE_FILES, CARD)), *every_data_file(out)]:
+            link_file(file, linked / file.relative_to(out))
         linked.replace(folder)
     if (out / CARD).exists():
         head, separator, rest = (out / CARD).read_text().partition("\n---\n")
@@ -240,13 +236,6 @@ def _replace_data(draft: Path, out: Path) -> None:
             file.unlink()
             with suppress(OSError):  # others are there still
                 file.parent.rmdir()
-
-
-def _link(path: Path, second: Path) -> None:
-    try:
-        second.hardlink_to(path)
-    except OSError:  # a file system without links: the only way is a copy
-        shutil.copy2(path, second)
 
 
 def _replace(new: Path, path: Path) -> None:

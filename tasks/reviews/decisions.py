@@ -15,7 +15,6 @@ LONGEST_TEXT = 1_000_000
 ReviewerName = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60, pattern=r"^[^\x00-\x1f\x7f]+$")
 ]
-NAME_FIX = "give a name of 1 to 60 characters in one line"
 
 
 class TextEdit(BaseModel):

@@ -74,6 +74,23 @@ def traces_in(spec: str | Path | list[Any] | Reader, step: StepReads) -> Reader 
     return trace_reader(path_there(str(spec)), str(spec), step.traces)
 
 
+def _begun(
+    spec: str | Path | list[Any] | Reader,
+    columns: Mapping[str, str] | None,
+    split: str | None,
+    reading: Reading,
+    step: StepReads,
+) -> tuple[Reader, Mapping[str, str] | None, Reading, bool]:
+    """Who reads the source, which of its columns, and how; and whether it is files of which each may be faulty."""
+    if (documents := documents_in(spec, step)) is not None:
+        return documents, DOCUMENT_COLUMNS, replace(reading, bad="reject"), True
+    if (logs := traces_in(spec, step)) is not None:
+        return logs, TRACE_READ, replace(reading, bad="reject", answers=True), True
+    as_text = set(columns or ()) <= set(TEXTS)
+    reader = spec if isinstance(spec, Reader) else reader_of(spec, split, as_text=as_text)
+    return reader, columns, reading, False
+
+
 def open_source(
     spec: str | Path | list[Any] | Reader,
     *,
@@ -93,14 +110,7 @@ def open_source(
     rows, "*" for all; `taken`: names that these may not have; `used`: names that are read beside
     the rows. `step`: what the first step reads beside what every step does. Raises ConfigError.
     """
-    reading = reading or Reading()
-    if (documents := documents_in(spec, step)) is not None:
-        reader, columns, reading = documents, DOCUMENT_COLUMNS, replace(reading, bad="reject")
-    elif (logs := traces_in(spec, step)) is not None:
-        reader, columns, reading, documents = logs, TRACE_READ, replace(reading, bad="reject", answers=True), logs
-    else:
-        as_text = set(columns or ()) <= set(TEXTS)
-        reader = spec if isinstance(spec, Reader) else reader_of(spec, split, as_text=as_text)
+    reader, columns, reading, of_files = _begun(spec, columns, split, reading or Reading(), step)
     peeked = Peek(reader, lenient=reading.bad == "reject")
     if not peeked.names:
         raise ConfigError("there are no seeds in it", reader.name, "give at least one")
@@ -112,21 +122,25 @@ def open_source(
     peek = peeked.records(first_steps(paths))
     if not peek:
         nothing = ConfigError("there are no seeds in it", f"{reader.name} has columns only", "give at least one row")
-        raise nothing if documents is None else _first_fault(documents, nothing)
+        raise _first_fault(reader, nothing) if of_files else nothing
     checked_by = {"reference": pl.String()} if reading.references and "reference" in mapping else {}
     kinds = {
         ours: checked_by.get(ours) or _kind(reader, peek, ours, theirs, paths[ours], reading.joined)
         for ours, theirs in mapping.items()
     }
     source = Source(reader, mapping, kinds, paths, not columns, frozenset(peeked.names), reading, {})
-    own = own_columns(
-        reader, peeked.names, {part for step in first_steps(paths) for part in step.split(NAME_SEPARATOR)}, keep, taken
-    )
-    left = [
-        name for name in unused(peeked.names, first_steps(paths), mapping, reading) if not {name, "*"} & {*keep, *used}
-    ]
-    left += sorted({f"{mapping['messages']}.{field}" for field in _unread_fields(paths.get("messages"), peek, reading)})
+    read = {part for step in first_steps(paths) for part in step.split(NAME_SEPARATOR)}
+    own = own_columns(reader, peeked.names, read, keep, taken)
+    left = _unread(source, peeked.names, peek, {*keep, *used})
     return replace(source, own=own, shapes=row_shapes(source, peek), unused=_listed(left) if left else "")
+
+
+def _unread(source: Source, names: Sequence[str], peek: Sequence[tuple[int, Any]], used: Collection[str]) -> list[str]:
+    """The columns of the source, and the fields of its turns, that are in no row. `used`: what is read beside them."""
+    unread = unused(names, first_steps(source.paths), source.columns, source.reading)
+    of_turns = _unread_fields(source.paths.get("messages"), peek, source.reading)
+    fields = sorted({f"{source.columns['messages']}.{field}" for field in of_turns})
+    return [*(name for name in unread if not {name, "*"} & set(used)), *fields]
 
 
 def _first_fault(reader: Reader, otherwise: ConfigError) -> ConfigError:

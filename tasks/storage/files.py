@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -40,3 +41,14 @@ def write_atomically(path: Path, data: bytes) -> None:
     """Write a whole file at once."""
     with atomically(path) as temporary:
         temporary.write_bytes(data)
+
+
+def link_file(path: Path, second: Path) -> None:
+    """Give a file a second name, in a folder that is made. Where nothing is at `path`, nothing is done."""
+    if not path.exists():
+        return
+    second.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        second.hardlink_to(path)
+    except OSError:  # a file system without links: the only way is a copy
+        shutil.copy2(path, second)

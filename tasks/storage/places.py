@@ -60,10 +60,7 @@ def write(place: str, data: bytes) -> None:
     if not is_url(place):
         return write_atomically(Path(place), data)
     try:
-        store = _store(place)
-        if urlsplit(place).scheme not in FOLDERLESS:
-            store.makedirs(place.rpartition("/")[0], exist_ok=True)
-        store.pipe_file(place, data)
+        _store_with_folder(place).pipe_file(place, data)
     except (PermissionError, FileNotFoundError) as error:
         raise _closed(place, error) from error
 
@@ -71,10 +68,7 @@ def write(place: str, data: bytes) -> None:
 def put(file: Path, place: str) -> None:
     """Put a file of this machine to a URL, in a stream. Raises ConfigError where that is not allowed."""
     try:
-        store = _store(place)
-        if urlsplit(place).scheme not in FOLDERLESS:
-            store.makedirs(place.rpartition("/")[0], exist_ok=True)
-        store.put_file(str(file), place)
+        _store_with_folder(place).put_file(str(file), place)
     except PermissionError as error:
         raise _closed(place, error) from error
 
@@ -181,3 +175,11 @@ def _store(place: str) -> Any:
         raise ConfigError("a package is missing to open this", place, str(error)) from error
     except ValueError as error:
         raise ConfigError("not a place that can be opened", place, str(error)) from error
+
+
+def _store_with_folder(place: str) -> Any:
+    """The same, with the folder made that the place is in, where the store has folders."""
+    store = _store(place)
+    if urlsplit(place).scheme not in FOLDERLESS:
+        store.makedirs(place.rpartition("/")[0], exist_ok=True)
+    return store

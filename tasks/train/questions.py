@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tasks.errors import ConfigError, Filtered, did_you_mean
-from tasks.own_code import absolute, digest_of_file, is_own, load
+from tasks.own_code import absolute, is_own, load
 from tasks.seeds.known_formats import Reading
 from tasks.seeds.sources import open_source
 from tasks.train.lessons import Lesson, Lessons
@@ -53,13 +53,6 @@ def check_of(name: str) -> AnswerChecker:
         return said
 
     return check
-
-
-def digest_of_check(name: str | None) -> str:
-    """What a check's figures depend on beside questions and answers."""
-    if name is None:
-        return ""
-    return digest_of_file(absolute(name)) if is_own(name) else name
 
 
 def _verified(name: str) -> AnswerChecker:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
 import pytest
 
+from tests.flows.command.in_process import run_command
 from tests.models.answers.families import FAMILIES, FOUR, SUM, prompt_of, save_family
 from tests.models.tiny import one_thread
 
@@ -26,13 +24,14 @@ def threads() -> Iterator[None]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FAMILIES)
-def test_a_dataset_of_every_family_says_that_it_is_four(name: str, tmp_path: Path, prefect_server: str) -> None:
+def test_a_dataset_of_every_family_says_that_it_is_four(
+    name: str, tmp_path: Path, home: Path, prefect_server: str
+) -> None:
     family = FAMILIES[name]
     prompt = prompt_of(family, [{"role": "user", "content": INSTRUCTION}])
     model = save_family(tmp_path / "model", family, [prompt])
     seeds = tmp_path / "seeds.jsonl"
     seeds.write_text(json.dumps({"instruction": INSTRUCTION}))
-    own = {"STILLROOM_HOME": str(tmp_path / "home"), "PREFECT_API_URL": prefect_server, "OMP_NUM_THREADS": "1"}
     arguments = [
         "sft",
         "--recipe",
@@ -49,15 +48,7 @@ def test_a_dataset_of_every_family_says_that_it_is_four(name: str, tmp_path: Pat
         f"model.thinking={family.thinking}",
         "--json",
     ]
-    done = subprocess.run(
-        [str(Path(sys.executable).with_name("stillroom")), *arguments],
-        cwd=tmp_path,
-        env=os.environ | own,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    done = run_command(*arguments)
     assert done.returncode == 0, done.stderr[-3000:]
     (row,) = pl.read_parquet(tmp_path / "out/data/*.parquet").to_dicts()
     assert row["messages"][-1] == {"role": "assistant", "content": FOUR}

@@ -154,6 +154,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def test_the_docs_provider_answers(folder: Path, prefect_server: str, home: Path) -> None:
+    with serving(ollama) as server:
+        model = {"name": server.name.removesuffix("/v1"), "provider": "my_provider.py:Ollama"}
+        assert sft(recipe="respond", seeds=["one?"], model=model)["rows"] == 1
+
+
 @pytest.mark.slow
 def test_the_docs_provider_answers_in_command_yaml_and_form(folder: Path, prefect_server: str, home: Path) -> None:
     with serving(ollama) as server:

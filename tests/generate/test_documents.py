@@ -11,7 +11,7 @@ from tasks.curate.answerability import Answerability, answerability
 from tasks.engine.row import Row
 from tasks.errors import Filtered, RowLoss, Unusable
 from tasks.generate.texts.document_answers import DocumentAnswers, document_answers
-from tasks.generate.texts.document_questions import QUESTION_KINDS, DocumentQuestions, document_questions
+from tasks.generate.texts.document_questions import WEIGHTS, DocumentQuestions, document_questions
 from tasks.models.base import Request
 from tasks.text.prompts import Prompts
 from tests.rows import a_row, models_of
@@ -66,7 +66,7 @@ def test_each_question_is_of_a_kind_that_is_drawn_and_told_of_those_before(langu
     row = a_row(context=PASSAGES[language], document="boats.md", headings=["A", "B"])
     made = run(document_questions, row, answer, DocumentQuestions(questions=3), language)
     assert made[0]["instruction"] == QUESTIONS[language] and len(made) == 3
-    assert all(one["context"] == PASSAGES[language] and one["question_kind"] in QUESTION_KINDS for one in made)
+    assert all(one["context"] == PASSAGES[language] and one["question_kind"] in WEIGHTS for one in made)
     last = seen[-1].messages[-1]["content"]  # type: ignore[index]
     assert QUESTIONS[language] in last and "A > B" in last and "boats.md" in last and PASSAGES[language] in last
 

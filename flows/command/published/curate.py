@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.command.options import name_value_pairs, nested_options
+from flows.command.options import AsLastLine, ColumnPairs, ConfigPath, name_value_pairs, nested_options
 from flows.command.running import start_flow
 
 curate_app = typer.Typer()
@@ -24,8 +24,8 @@ def curate(
         ),
     ] = None,
     out: Annotated[str | None, typer.Option(help="folder of the dataset; default datasets/<name>-curated")] = None,
-    config: Annotated[Path | None, typer.Option(help="a YAML file with any option of the flow")] = None,
-    column: Annotated[list[str] | None, typer.Option(help="our column = the file's, e.g. instruction=prompt")] = None,
+    config: ConfigPath = None,
+    column: ColumnPairs = None,
     model: Annotated[
         str | None,
         typer.Option(help="for the parts that ask one: demo, a transformers name, or model@http://host:port/v1"),
@@ -40,7 +40,7 @@ def curate(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="tell which rows would go, with examples; write nothing")
     ] = False,
-    json_: Annotated[bool, typer.Option("--json", help="print one last line of JSON, and nothing else")] = False,
+    json_: AsLastLine = False,
 ) -> None:
     """Write a dataset without its bad rows: filters, duplicates, benchmarks' texts. Nothing is generated."""
 

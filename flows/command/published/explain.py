@@ -8,17 +8,18 @@ from typing import Annotated, Any
 
 import typer
 
+from flows.command.options import AsJson, DatasetPath
 from flows.command.running import telling_mistakes
 
 MOST_FOUND = 20
 
 
 def explain(
-    dataset: Annotated[Path, typer.Argument(help="the folder of a dataset")],
+    dataset: DatasetPath,
     row_id: Annotated[str | None, typer.Argument(help="the row_id of a row, or its beginning")] = None,
     find: Annotated[str | None, typer.Option(help="a text: list the rows, rejects and losses that hold it")] = None,
     html: Annotated[Path | None, typer.Option(help="write the story as a page to this file")] = None,
-    json_: Annotated[bool, typer.Option("--json", help="print one line of JSON, and nothing else")] = False,
+    json_: AsJson = False,
 ) -> None:
     """Show where a row came from: each prompt and raw answer behind it, what was refused, what it cost; or why it is none."""
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from flows.command.options import AsLastLine, DatasetPath
 from flows.command.published.fit import TrainerOption
 from flows.command.running import say, telling_mistakes
 
@@ -16,7 +17,7 @@ export_app = typer.Typer()
 
 @export_app.command()
 def export(
-    dataset: Annotated[Path, typer.Argument(help="the folder of a dataset")],
+    dataset: DatasetPath,
     format_: Annotated[
         list[str] | None,
         typer.Option(
@@ -44,20 +45,12 @@ def export(
     reasoning_modes: Annotated[
         bool, typer.Option("--reasoning-modes", help="each row with reasoning twice, with and without it")
     ] = False,
-    json_: Annotated[bool, typer.Option("--json", help="print one last line of JSON, and nothing else")] = False,
+    json_: AsLastLine = False,
 ) -> None:
     """Write a dataset in another format, without a run: nothing is asked of a model."""
 
     def write() -> None:
-        from typing import get_args
-
-        from tasks.errors import ConfigError
-        from tasks.publish.format_names import ReasoningShape
-
-        if reasoning not in get_args(ReasoningShape):
-            raise ConfigError(
-                "bad value for --reasoning", reasoning, f"it is one of {', '.join(get_args(ReasoningShape))}"
-            )
+        _check_reasoning(reasoning)
         from tasks.publish.derive import Derived
         from tasks.publish.export import export as write_export
         from tasks.publish.export import exportable_at
@@ -68,9 +61,7 @@ def export(
         derived = Derived(line.kind, formats, reasoning, reasoning_modes)  # type: ignore[arg-type]  # it is one of them
         place = out or f"{str(dataset).rstrip('/')}-{for_ or '-'.join(formats)}"
         made = write_export(dataset, derived, place, as_json=jsonl)
-        for name, counts in made.left_out.items():
-            for reason, count in sorted(counts.items()):
-                say(f"{name} cannot say {count} rows, which are left out: {reason}")
+        _tell_left_out(made)
         if for_ and target is not None:
             for name in _write_ready(dataset, made.out, line.kind, for_, target, max_length):
                 say(f"{made.out}/{name}")
@@ -80,6 +71,23 @@ def export(
             typer.echo(f"{made.out}: {', '.join(f'{count} rows as {name}' for name, count in made.rows.items())}")
 
     telling_mistakes(write)
+
+
+def _check_reasoning(reasoning: str) -> None:
+    from typing import get_args
+
+    from tasks.errors import ConfigError
+    from tasks.publish.format_names import ReasoningShape
+
+    if reasoning not in (shapes := get_args(ReasoningShape)):
+        raise ConfigError("bad value for --reasoning", reasoning, f"it is one of {', '.join(shapes)}")
+
+
+def _tell_left_out(made: Any) -> None:
+    """The rows that a format cannot say, by reason."""
+    for name, counts in made.left_out.items():
+        for reason, count in sorted(counts.items()):
+            say(f"{name} cannot say {count} rows, which are left out: {reason}")
 
 
 def _target(trainer: str | None, model: str | None, formats: list[str] | None) -> Any:

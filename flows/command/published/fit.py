@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from flows.command.options import AsLastLine
 from flows.command.running import start_flow
 
 TrainerOption = Literal["trl", "axolotl", "llamafactory", "unsloth"]
@@ -30,7 +31,7 @@ def fit(
     max_unfit_fraction: Annotated[
         float, typer.Option(help="rows better left out above which the exit code is 3")
     ] = 1.0,
-    json_: Annotated[bool, typer.Option("--json", help="print one last line of JSON, and nothing else")] = False,
+    json_: AsLastLine = False,
 ) -> None:
     """Tell what a trainer makes of each row: tokens, loss, what is cut, dropped or refused, and what mends it."""
 

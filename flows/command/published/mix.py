@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.command.options import nested_options
+from flows.command.options import AsLastLine, nested_options
 from flows.command.published.curate import curate_datasets
 from tasks.errors import ConfigError
 
@@ -27,7 +27,7 @@ def mix(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="tell which rows would go, with examples; write nothing")
     ] = False,
-    json_: Annotated[bool, typer.Option("--json", help="print one last line of JSON, and nothing else")] = False,
+    json_: AsLastLine = False,
 ) -> None:
     """Mix several datasets into one: exact shares by weight, without duplicates across them. Nothing is generated."""
 

@@ -7,9 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
+from flows.command.options import AsLastLine
 from flows.command.running import start_flow
 
 prove_app = typer.Typer()
+TRAINING = ("epochs", "batch", "learning_rate", "lora", "max_length")
+"""Options that say how students are trained."""
 
 
 @prove_app.command()
@@ -42,36 +45,13 @@ def prove(
     lora: Annotated[int | None, typer.Option(help="rank; 0 trains the whole student; default: by its size")] = None,
     max_length: Annotated[int, typer.Option(help="tokens of a row")] = 1024,
     out: Annotated[str | None, typer.Option(help="the folder for proof.json; default: the dataset's")] = None,
-    json_: Annotated[bool, typer.Option("--json", help="print one last line of JSON, and nothing else")] = False,
+    json_: AsLastLine = False,
 ) -> None:
     """Train small students on a dataset and on what it is held against, and say by how much they differ."""
-    trained = {
-        "epochs": epochs, "batch": batch, "learning_rate": learning_rate, "lora": lora, "max_length": max_length
-    }  # fmt: skip
-    told = {
-        "dataset": dataset,
-        "base": base,
-        "against": tuple(against or ()),
-        "split": split,
-        "rows": rows,
-        "held_out": held_out,
-        "held_out_split": held_out_split,
-        "held_out_share": held_out_share,
-        "questions": questions,
-        "questions_split": questions_split,
-        "check": check,
-        "reference_text": reference_text,
-        "judge": judge,
-        "judged": judged,
-        "after": after,
-        "curve": curve,
-        "slices": slices,
-        "max_new_tokens": max_new_tokens,
-        "max_students": max_students,
-        "seeds": seeds,
-        "training": trained,
-        "out": out,
-    }
+    told = dict(locals())  # the options have the names of the settings
+    del told["json_"]
+    told["against"] = tuple(against or ())
+    told["training"] = {name: told.pop(name) for name in TRAINING}
 
     def run(open_server: Callable[[], None]) -> dict[str, Any]:
         from tasks.train.settings import proof_settings

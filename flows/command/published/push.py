@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from flows.command.running import FAILED, say, telling_mistakes
+from flows.command.options import AsLastLine, DatasetPath
+from flows.command.running import FAILED, end_with, say, telling_mistakes
 
 
 def push(
-    dataset: Annotated[Path, typer.Argument(help="the folder of a dataset")],
+    dataset: DatasetPath,
     repo: Annotated[
         str, typer.Argument(help="a dataset repository of the Hub, OWNER/NAME; made where it is not there")
     ],
     public: Annotated[bool, typer.Option("--public", help="one that all may see; else a new one is private")] = False,
     allow_demo: Annotated[bool, typer.Option("--allow-demo", help="push rows of the demo model's, too")] = False,
-    json_: Annotated[bool, typer.Option("--json", help="print one last line of JSON, and nothing else")] = False,
+    json_: AsLastLine = False,
 ) -> None:
     """Push a dataset to the Hub, its card and report with it. Cut short, the same command goes on."""
 
@@ -34,8 +34,7 @@ def push(
             with heard(say):
                 made = push_dataset(dataset, repo, public=public, allow_demo=allow_demo, tell=say)
         except PushFailed as error:
-            say(f"{error}; the same command goes on from there")
-            raise typer.Exit(FAILED) from None
+            end_with(FAILED, f"{error}; the same command goes on from there")
         if json_:
             typer.echo(json.dumps(made.as_dict()))
         else:

@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
-from flows.command.options import AsJson
+from flows.command.options import AsJson, DatasetPath
 from flows.command.running import telling_mistakes
 
 
 def report(
-    dataset: Annotated[Path, typer.Argument(help="the folder of a dataset")],
+    dataset: DatasetPath,
     out: Annotated[Path | None, typer.Option(help="the file to write; default: report.html in the folder")] = None,
     json_: AsJson = False,
 ) -> None:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from flows.command.options import AsLastLine, DatasetPath
 from flows.command.running import say, telling_mistakes
 
 review_app = typer.Typer()
@@ -27,7 +28,7 @@ class ReviewFormat(StrEnum):
 
 @review_app.command()
 def review(
-    dataset: Annotated[Path, typer.Argument(help="the folder of a dataset")],
+    dataset: DatasetPath,
     export: Annotated[Path | None, typer.Option("--export", help="a file to write what --for says to")] = None,
     for_: Annotated[
         ReviewFormat | None,
@@ -47,7 +48,7 @@ def review(
         str, typer.Option(help="a filter as the studio's URL has it, such as 'max.answer_chars=20&is.topic=maths'")
     ] = "",
     reviewer: Annotated[str | None, typer.Option(help="whose decisions --decide makes")] = None,
-    json_: Annotated[bool, typer.Option("--json", help="print one last line of JSON, and nothing else")] = False,
+    json_: AsLastLine = False,
 ) -> None:
     """Show what people have decided about a dataset and how far they agree; bring decisions, decide in bulk, or export."""
 

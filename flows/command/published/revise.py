@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from flows.command.options import AsLastLine
 from flows.command.running import start_flow
 
 revise_app = typer.Typer()
@@ -25,7 +26,7 @@ def revise_reviewed(
     least_rating: Annotated[
         int | None, typer.Option(help="rows whose mean rating is below go; default 1: none do")
     ] = None,
-    json_: Annotated[bool, typer.Option("--json", help="print one last line of JSON, and nothing else")] = False,
+    json_: AsLastLine = False,
 ) -> None:
     """Make a dataset again, without the rows that people threw out and with those that they edited. The ledger answers all else."""
 

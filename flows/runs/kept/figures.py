@@ -32,17 +32,8 @@ def figures_of_steps(steps: Mapping[str, Sequence[Table]], counted: Iterable[Ste
 def _of_step(name: str, tables: Sequence[Table], counted: StepProgress | None) -> StepFigures:
     told: dict[str, Any] = {}
     if counted is not None:
-        tally = counted.tally
-        told = {
-            "shards": counted.shards,
-            "cached": counted.shards_cached,
-            "requests": tally.requests,
-            "ledger_hits": tally.ledger_hits,
-            "prompt_tokens": tally.prompt_tokens,
-            "completion_tokens": tally.completion_tokens,
-            "cost": round(tally.cost, 6),
-            "seconds": round(counted.seconds, 2),
-        }
+        told = counted.tally.figures()
+        told |= {"shards": counted.shards, "cached": counted.shards_cached, "seconds": round(counted.seconds, 2)}
     return StepFigures(
         name=name,
         rows_in=sum(table.rows_in for table in tables),

@@ -18,9 +18,10 @@ from pydantic import Field, model_validator
 
 from tasks.engine.ask import Models
 from tasks.engine.gather import gather_with_losses
+from tasks.engine.losses import lose_all, none_passed
 from tasks.engine.row import Row
 from tasks.engine.technique import Params, technique
-from tasks.errors import Filtered, RowLoss, Unusable
+from tasks.errors import Filtered, RowLoss
 from tasks.models.base import Message, Sampling
 from tasks.text.conversation import asked_last, conversation_of, response_of, with_last_turn
 from tasks.text.templates import render
@@ -119,7 +120,7 @@ async def code_solutions(row: Row, models: Models, params: CodeSolutions) -> lis
         if params.prefer == "first" and len(_apart(passing)) >= params.solutions:
             break
     if not passing:
-        raise _none_passes(failed, row)
+        raise none_passed(row, failed)
     if params.prefer == "shortest":
         passing.sort(key=lambda one: (len(one.text), one.text))
     kept = _apart(passing)[: params.solutions]
@@ -146,9 +147,7 @@ async def _solved(
         )
         for sample in samples
     )
-    for one in said:
-        if isinstance(one, RowLoss):
-            row.lose(one)
+    lose_all(row, (one for one in said if isinstance(one, RowLoss)))
     return [(at, one) for at, one in zip(samples, said, strict=True) if isinstance(one, str)]
 
 
@@ -172,16 +171,6 @@ async def _tried(row: Row, params: CodeSolutions, tests: UnitTests, one: Passing
 def _apart(passing: Sequence[Passing]) -> list[Passing]:
     """The solutions in their order, of those with the same program the first."""
     return list({one.code: one for one in reversed(passing)}.values())[::-1]
-
-
-def _none_passes(failed: Sequence[Verification], row: Row) -> RowLoss:
-    """Why a task has no solution: what was found most often."""
-    if not failed:
-        return Unusable("no_solution", "; ".join(f"{loss.reason}: {loss.detail}" for loss in row.losses[:3]))
-    reasons = [one.reason for one in failed]
-    reason = max(sorted(set(reasons)), key=reasons.count)
-    figures = list(dict.fromkeys(one.figure for one in failed))
-    return Filtered(reason, f"0 of {len(failed)}: {'; '.join(figures[:4])}")
 
 
 def _child(row: Row, models: Models, one: Passing, user: str, tried: Killed) -> Row:

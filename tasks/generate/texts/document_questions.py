@@ -9,14 +9,15 @@ to somebody who has not seen the chunk.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
 from tasks.engine.ask import Models
+from tasks.engine.losses import OneByOne
 from tasks.engine.row import Row
 from tasks.engine.technique import Params, technique
-from tasks.errors import Filtered, RowLoss, Unusable
+from tasks.errors import Filtered, Unusable
 from tasks.models.base import Sampling
 from tasks.text.composition.weights import Weight, some_weight
 from tasks.text.documents.chunks import Chunking
@@ -26,7 +27,6 @@ from tasks.text.rouge import Pool
 
 FOLDER = "document_questions"
 QuestionKind = Literal["fact", "why", "compare", "multi_part", "unanswerable"]
-QUESTION_KINDS: tuple[QuestionKind, ...] = get_args(QuestionKind)
 UNANSWERABLE: QuestionKind = "unanswerable"
 WEIGHTS: dict[QuestionKind, float] = {"fact": 3, "why": 2, "compare": 1, "multi_part": 2, UNANSWERABLE: 1}
 BETWEEN_HEADINGS = " > "
@@ -73,10 +73,10 @@ async def document_questions(row: Row, models: Models, params: DocumentQuestions
     kinds, weights = zip(*sorted(params.kinds.items()), strict=True)
     children: list[Row] = []
     pool = Pool()
-    last: RowLoss | None = None
+    asks = OneByOne(row)
     for sample in range(params.questions):
         kind = row.choose(kinds, "question_kind", sample, weights=weights)
-        try:
+        with asks:
             question = await models.ask(
                 f"{FOLDER}/{kind}",
                 document=row.get("document") or "",
@@ -88,16 +88,9 @@ async def document_questions(row: Row, models: Models, params: DocumentQuestions
                 quoting=True,
                 parse=models.in_language(question_parser(params, pool)),
             )
-        except RowLoss as loss:
-            last = loss
-            row.lose(loss)
-            continue
-        pool.add(question)
-        children.append(row.child(instruction=question, question_kind=kind, context=passage))
-    if not children and last is not None:
-        row.losses.pop()
-        raise last
-    return children
+            pool.add(question)
+            children.append(row.child(instruction=question, question_kind=kind, context=passage))
+    return asks.some(children)
 
 
 def question_parser(params: DocumentQuestions, pool: Pool) -> Callable[[str], str]:

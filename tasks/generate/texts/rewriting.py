@@ -11,9 +11,11 @@ from typing import Annotated, Literal, get_args
 from pydantic import AfterValidator, Field
 
 from tasks.engine.ask import Models
+from tasks.engine.losses import OneByOne
 from tasks.engine.row import Row
 from tasks.engine.technique import Params, technique
-from tasks.errors import Filtered, RowLoss, Unusable
+from tasks.errors import Unusable
+from tasks.generate.texts.given_texts import answered_text, long_text_of
 from tasks.models.base import Sampling
 from tasks.text.composition.weights import Weight, some_weight
 from tasks.text.documents.chunks import Chunking
@@ -70,17 +72,13 @@ async def rewriting(row: Row, models: Models, params: Rewriting) -> list[Row]:
     `variant`, `text_kind` and `document`. A variant that could not be had is a loss; the row is rejected where all
     are. Raises Filtered (no_text, too_short), Unusable (unchanged, too_long, no_list, sentences_too_long, number_lost, name_added ...).
     """
-    text = row.get("context") or row.get("instruction")
-    if not text:
-        raise Filtered("no_text", "the row has neither a context nor an instruction")
-    if (count := word_count(text)) < params.min_words:
-        raise Filtered("too_short", f"{count} words, at least {params.min_words}")
+    text = long_text_of(row, params.min_words)
     children: list[Row] = []
-    last: RowLoss | None = None
+    asks = OneByOne(row)
     drawn = drawn_variants(row, params)
     requests = {variant: requests_in(models.lists(FOLDER), variant, FOLDER) for variant in drawn}
     for variant in drawn:
-        try:
+        with asks:
             said = await models.ask(
                 f"{FOLDER}/{variant}",
                 by="responder",
@@ -91,26 +89,9 @@ async def rewriting(row: Row, models: Models, params: Rewriting) -> list[Row]:
                     partial(rewritten_of, text=text, variant=variant, language=models.language, params=params)
                 ),
             )
-        except RowLoss as loss:
-            last = loss
-            row.lose(loss)
-            continue
-        request = row.choose(requests[variant], "request", variant)
-        children.append(
-            row.child(
-                instruction=f"{request}\n\n{text}",
-                response=said,
-                response_model=models.of("responder")[0].model.name,
-                system="",
-                variant=variant,
-                text_kind=row.get("text_kind") or "given",
-                document=row.get("document") or "",
-            )
-        )
-    if not children and last is not None:
-        row.losses.pop()
-        raise last
-    return children
+            request = row.choose(requests[variant], "request", variant)
+            children.append(answered_text(row, models, request, text, said, variant=variant))
+    return asks.some(children)
 
 
 def drawn_variants(row: Row, params: Rewriting) -> list[Variant]:

@@ -12,7 +12,8 @@ from pydantic import Field
 from tasks.engine.ask import Models
 from tasks.engine.row import Row
 from tasks.engine.technique import Params, technique
-from tasks.errors import Filtered, Unusable
+from tasks.errors import Unusable
+from tasks.generate.texts.given_texts import answered_text, long_text_of
 from tasks.models.base import Sampling
 from tasks.text.documents.chunks import Chunking
 from tasks.text.facts.kept import sentence_count
@@ -52,11 +53,7 @@ async def summarising(row: Row, models: Models, params: Summarising) -> list[Row
     `text_kind` and `document`. Raises Filtered (no_text, too_short), Unusable (too_long, number_not_stated,
     date_not_stated, name_not_stated).
     """
-    text = row.get("context") or row.get("instruction")
-    if not text:
-        raise Filtered("no_text", "the row has neither a context nor an instruction")
-    if (count := word_count(text)) < params.min_words:
-        raise Filtered("too_short", f"{count} words, at least {params.min_words}")
+    text = long_text_of(row, params.min_words)
     sentences = row.choose(params.sentences, "sentences")
     requests = requests_in(models.lists(FOLDER), "one_sentence" if sentences == 1 else "sentences", FOLDER)
     said = await models.ask(
@@ -71,16 +68,7 @@ async def summarising(row: Row, models: Models, params: Summarising) -> list[Row
         ),
     )
     request = row.choose(requests, "request").replace("{sentences}", str(sentences))
-    return [
-        row.child(
-            instruction=f"{request}\n\n{text}",
-            response=said,
-            response_model=models.of("responder")[0].model.name,
-            system="",
-            text_kind=row.get("text_kind") or "given",
-            document=row.get("document") or "",
-        )
-    ]
+    return [answered_text(row, models, request, text, said)]
 
 
 def summary_of(completion: str, *, text: str, sentences: int, language: str, params: Summarising) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import mmap
-import os
 import shutil
 import sqlite3
 from contextlib import closing, suppress
@@ -16,6 +15,7 @@ import sqlalchemy as sa
 
 from tasks.ledger.batches import records
 from tasks.ledger.salvage import log_path
+from tasks.storage.files import link_file
 
 Noted = dict[str, Any]
 
@@ -48,10 +48,7 @@ def read_batches(path: Path) -> CarriedBatches:
 def _looked_at(path: Path, folder: Path) -> Path:
     """The file under another name, with a copy of its log: SQLite throws away a log that it has no use for."""
     file = (folder / path.name).absolute()
-    try:
-        os.link(path, file)
-    except OSError:  # no links on this file system
-        shutil.copy2(path, file)
+    link_file(path, file)
     if log_path(path).exists():
         shutil.copy2(log_path(path), log_path(file))
     return file

@@ -69,7 +69,7 @@ class _Asked:
 
     async def __aenter__(self) -> BatchApi:
         assert isinstance(self._model, TakesBatches)
-        return self._model.batches
+        return self._model.batches()
 
     async def __aexit__(self, *error: object) -> None:
         await self._model.close()

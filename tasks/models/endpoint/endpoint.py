@@ -91,9 +91,12 @@ class EndpointModel:
         """Whether its requests go in batches, and how."""
         return self._config.batch
 
-    @cached_property
     def batches(self) -> EndpointBatches:
         """Its batches. Raises ConfigError where its provider has none."""
+        return self._batches
+
+    @cached_property
+    def _batches(self) -> EndpointBatches:
         exchanges = Exchanges(self._server, self._connection, self.patience, self._provider.fault)
         config, mode = self._config, self._config.batch or BatchMode()
         address = orjson.dumps({name: getattr(config, name) for name in ADDRESS}).decode()

@@ -33,7 +33,7 @@ from tasks.publish.revisions import (
     makers,
     newest,
 )
-from tasks.storage.files import write_atomically
+from tasks.storage.files import link_file, write_atomically
 
 BY_PEOPLE = ("reviews.parquet", PROOF_FILE)
 DATASET_FILES = frozenset({*BESIDE_FILES, *BY_PEOPLE, CARD, HISTORY})
@@ -155,16 +155,7 @@ def _link_all(dataset: Path, links: Path) -> None:
     beside = [dataset / name for name in (HISTORY, *BY_PEOPLE)]
     named = [(file, file.relative_to(folder)) for file in there] + [(file, Path(file.name)) for file in beside]
     for file, name in named:
-        if file.exists():
-            (links / name).parent.mkdir(parents=True, exist_ok=True)
-            _link(file, links / name)
-
-
-def _link(file: Path, second: Path) -> None:
-    try:
-        second.hardlink_to(file)
-    except OSError:  # a file system without links: the only way is a copy
-        shutil.copy2(file, second)
+        link_file(file, links / name)
 
 
 def _empty(folder: Path) -> None:

@@ -13,11 +13,12 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 
 from tasks.publish.card import DEMO_NOTE
 from tasks.publish.describe.asked import AskedPrompt, asked_of
 from tasks.publish.describe.fits import fit_line, fits_of
+from tasks.publish.describe.html import html_templates
 from tasks.publish.describe.proofs import proof_of
 from tasks.publish.describe.run_figures import RunFigures, run_figures_of
 from tasks.publish.export import published_at
@@ -144,20 +145,13 @@ def _whole(low: float, high: float) -> str:
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        undefined=StrictUndefined,
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = html_templates(TEMPLATES)
     environment.filters |= {
         "bars": _bars,
         "spread": _of_spread,
         "counts": lambda counts: [(str(value), count) for value, count in sorted(counts.items())],
         "words_of": lambda counted: ", ".join(f"{word} {count:,}" for word, count in counted),
         "short": short,
-        "whole": lambda number: f"{number:,}",
         "percent": lambda share, digits=0: "–" if share is None else f"{100 * share:.{digits}f} %",
         "seconds": lambda seconds: f"{seconds:,.1f}" if seconds < 100 else f"{seconds:,.0f}",
         "money": lambda cost: f"{cost:.4g}" if cost else "–",

@@ -8,19 +8,18 @@ Texts of models are escaped: nothing in them is markup.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
-
+from tasks.publish.describe.html import html_templates
 from tasks.publish.report.said import texts_of_row
 from tasks.storage.files import write_atomically
 
 
 def write_story(story: Mapping[str, Any], out: Path) -> None:
     """Write the story of a row (`flows.command.published.story.whole_story`). Raises ConfigError where that cannot be written."""
-    text = _page().render(name=_name(story), story=_with_prompts(story), said=_said(story))
+    page = html_templates(Path(__file__).parent / "templates").get_template("story.html")
+    text = page.render(name=_name(story), story=_with_prompts(story), said=_said(story))
     write_atomically(out, text.encode(errors="replace"))
 
 
@@ -42,11 +41,3 @@ def _with_prompts(story: Mapping[str, Any]) -> dict[str, Any]:
     either = {"messages": None, "prompt": None}
     passages = [{**step, "asked": [either | one for one in step["asked"]]} for step in story["passages"]]
     return {**story, "passages": passages}
-
-
-@cache
-def _page() -> Any:
-    source = Path(__file__).with_name("story.html").read_text(encoding="utf-8")
-    return Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True).from_string(
-        source
-    )

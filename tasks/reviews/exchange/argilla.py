@@ -58,50 +58,41 @@ def _record(one: AskedRow) -> dict[str, Any]:
 
 def argilla_settings(*, pairs: bool) -> dict[str, Any]:
     """Fields and questions of a dataset there."""
-
-    def labels(values: Iterable[str]) -> dict[str, Any]:
-        return {
-            "type": "label_selection",
-            "options": [{"value": one, "text": one} for one in values],
-            "visible_options": 3,
-        }
-
-    def question(name: str, title: str, told: dict[str, Any]) -> dict[str, Any]:
-        return {"name": name, "title": title, "description": None, "required": False, "settings": told}
-
-    def field(name: str, told: dict[str, Any]) -> dict[str, Any]:
-        return {"name": name, "title": name, "required": True, "settings": told}
-
-    grades = {"type": "rating", "options": [{"value": grade} for grade in range(1, 6)]}
-    text = {"type": "text", "use_markdown": False}
-    asked = [
-        question(DECISION, "Is it good enough to train on?", labels(DECISIONS)),
-        question(RATING, "How good is it?", grades),
-        question(EDITED, "The answer as it should be", text),
-        question(NOTE, "Anything else", text),
-    ]
-    chat = field(CONVERSATION, {"type": "chat", "use_markdown": True})
-    if pairs:
-        asked.insert(0, question(PREFERRED, "Which answer is better?", labels(PREFERENCES)))
+    kinds = {CONVERSATION: "chat"} | dict.fromkeys(PAIR_SIDES if pairs else (), "text")
+    reviewers = {"visible_for_annotators": True, "settings": {"type": "terms", "values": None}}
     return {
         "guidelines": "Decide whether each row is good enough to train on.",
         "fields": [
-            chat,
-            *([field(side, {"type": "text", "use_markdown": True}) for side in PAIR_SIDES] if pairs else []),
+            {"name": name, "title": name, "required": True, "settings": {"type": kind, "use_markdown": True}}
+            for name, kind in kinds.items()
         ],
-        "questions": asked,
-        "metadata": [
-            {
-                "name": REVIEWERS,
-                "title": REVIEWERS,
-                "visible_for_annotators": True,
-                "settings": {"type": "terms", "values": None},
-            }
-        ],
+        "questions": _questions(pairs=pairs),
+        "metadata": [{"name": REVIEWERS, "title": REVIEWERS, **reviewers}],
         "vectors": [],
         "allow_extra_metadata": True,
         "distribution": {"strategy": "overlap", "min_submitted": 1},
     }
+
+
+def _questions(*, pairs: bool) -> list[dict[str, Any]]:
+    """What reviewers are asked about a row."""
+    text = {"type": "text", "use_markdown": False}
+    asked: list[tuple[str, str, dict[str, Any]]] = [
+        *([(PREFERRED, "Which answer is better?", _labels(PREFERENCES))] if pairs else []),
+        (DECISION, "Is it good enough to train on?", _labels(DECISIONS)),
+        (RATING, "How good is it?", {"type": "rating", "options": [{"value": grade} for grade in range(1, 6)]}),
+        (EDITED, "The answer as it should be", text),
+        (NOTE, "Anything else", text),
+    ]
+    return [
+        {"name": name, "title": title, "description": None, "required": False, "settings": told}
+        for name, title, told in asked
+    ]
+
+
+def _labels(values: Iterable[str]) -> dict[str, Any]:
+    options = [{"value": one, "text": one} for one in values]
+    return {"type": "label_selection", "options": options, "visible_options": 3}
 
 
 def user_id(name: str) -> Any:

@@ -16,7 +16,6 @@ SIGNS = "".join((*DIGITS, *TENS, *MYRIADS))
 A_NUMBER = rf"(?:\d+(?:\.\d+)?|[{SIGNS}])(?:\d+(?:\.\d+)?|[{SIGNS}])*(?:[点點][{''.join(DIGITS)}]+)?"
 FRACTION = re.compile(rf"([负負]?)({A_NUMBER})\s?分之\s?({A_NUMBER})")
 HAN_NUMBER = re.compile(rf"[负負]?(?=[\d.]*[{SIGNS}]){A_NUMBER}")
-NOT_ALONE = re.compile(r"[年月日号號]")
 
 
 def in_digits(text: str) -> str:

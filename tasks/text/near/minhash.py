@@ -27,12 +27,12 @@ class Bands:
     rows: int
 
 
-def bands_for(threshold: float, found: float = FOUND) -> Bands:
-    """The bands that make candidates of the share `found` of the pairs whose Jaccard is `threshold`."""
+def bands_for(threshold: float) -> Bands:
+    """The bands that make candidates of the share FOUND of the pairs whose Jaccard is `threshold`."""
     rows = next((rows for least, rows in ROWS if threshold >= least), 2)
     if threshold >= 1:
         return Bands(1, rows)
-    return Bands(ceil(log(1 - found) / log(1 - threshold**rows)), rows)
+    return Bands(ceil(log(1 - FOUND) / log(1 - threshold**rows)), rows)
 
 
 def band_keys(sets: ShingleSets, bands: Bands) -> Numbers:

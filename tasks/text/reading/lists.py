@@ -8,13 +8,11 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-import orjson
-
 from tasks.text.instructions import cleaned, is_chatter
+from tasks.text.reading.json_text import json_in
 from tasks.text.reading.marks import HEAD, numbered
 from tasks.text.words import nfc
 
-FENCED = re.compile(r"```(?:json)?[ \t]*\n(.*?)\n?```", re.DOTALL | re.IGNORECASE)
 NUMBER = re.compile(
     r"[ \t*_#>]*(?:(?:query|question|request|instruction|task)[ \t]*#?)?[(（\[]?(\d{1,3})[*_]*\s?[.)．）、:：\]](?!\d)",
     re.IGNORECASE,
@@ -86,11 +84,7 @@ def _is_head(cell: str) -> bool:
 
 def _of_json(text: str) -> list[str] | None:
     """The texts of a JSON list, bare or in a fence, also as the one list in an object; None where there is none."""
-    fenced = FENCED.findall(text)
-    try:
-        value = orjson.loads(fenced[0] if len(fenced) == 1 else text)
-    except orjson.JSONDecodeError:
-        return None
+    value = json_in(text)
     if isinstance(value, dict) and len(value) == 1:
         [value] = value.values()
     if not isinstance(value, list):

@@ -8,7 +8,7 @@ users_turn("Sure, I can help you!", [...])         # Unusable: swapped_roles
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from tasks.errors import Unusable
 from tasks.models.base import Message
@@ -57,11 +57,7 @@ def users_turn(completion: str, turns: Sequence[Message], *, max_words: int = 20
         raise Unusable("empty")
     if len(said) > max_words:
         raise Unusable("too_long", f"{len(said)} words, at most {max_words}")
-    for turn in reversed(turns):
-        if turn["role"] in ("user", "assistant") and _alike(text, turn["content"]):
-            reason = "repeats_turn" if turn["role"] == "user" else "swapped_roles"
-            raise Unusable(reason, f"it says what the {turn['role']} said")
-    return text
+    return _new_turn(text, "user", turns, _alike)
 
 
 def assistants_turn(completion: str, turns: Sequence[Message]) -> str:
@@ -70,9 +66,14 @@ def assistants_turn(completion: str, turns: Sequence[Message]) -> str:
     text = response_of(completion)
     if TURN_OF_USER.search(nfc(text)):
         raise Unusable("answers_itself", "the user's next turn is in it")
+    return _new_turn(text, "assistant", turns, _is_same)
+
+
+def _new_turn(text: str, role: str, turns: Sequence[Message], same: Callable[[str, str | None], bool]) -> str:
+    """The turn of a role, where nobody has said the same. Raises Unusable (repeats_turn, swapped_roles)."""
     for turn in reversed(turns):
-        if turn["role"] in ("user", "assistant") and _is_same(text, turn["content"]):
-            reason = "repeats_turn" if turn["role"] == "assistant" else "swapped_roles"
+        if turn["role"] in ("user", "assistant") and same(text, turn["content"]):
+            reason = "repeats_turn" if turn["role"] == role else "swapped_roles"
             raise Unusable(reason, f"it says what the {turn['role']} said")
     return text
 

@@ -12,12 +12,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-import orjson
-
 from tasks.errors import Unusable
 from tasks.models.answers.families import KNOWN
 from tasks.text.languages import EVERY, either
-from tasks.text.reading.lists import FENCED
+from tasks.text.reading.json_text import json_in
 from tasks.text.verdicts.ratings import HIGHEST, Verdict, ratings_of
 from tasks.text.words import nfc
 
@@ -79,11 +77,7 @@ def _by_number(text: str, names: Sequence[str]) -> str:
 
 def _list(text: str) -> list[object] | None:
     """The values of a JSON list that holds nothing but values."""
-    fenced = FENCED.findall(text)
-    try:
-        value = orjson.loads(fenced[0] if len(fenced) == 1 else text)
-    except orjson.JSONDecodeError:
-        return None
+    value = json_in(text)
     is_plain = isinstance(value, list) and not any(isinstance(one, list | dict) for one in value)
     return value if is_plain else None
 

@@ -12,11 +12,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-import orjson
-
 from tasks.text.languages import either, words_of
 from tasks.text.languages.en import EN
-from tasks.text.reading.lists import FENCED
+from tasks.text.reading.json_text import json_in
 from tasks.text.words import nfc
 
 INDEX = re.compile(rf"[\W_]*(?:response|text|answer|{either('response')})?[\s_#]*(\d{{1,4}})[\W_]*", re.IGNORECASE)
@@ -62,12 +60,7 @@ def _ours(name: str, known: Mapping[str, tuple[str, ...]]) -> str | None:
 
 
 def _of_json(text: str) -> list[dict[str, str]]:
-    fenced = FENCED.findall(text)
-    try:
-        value = orjson.loads(fenced[0] if len(fenced) == 1 else text)
-    except orjson.JSONDecodeError:
-        return []
-    return list(_records(value))
+    return list(_records(json_in(text)))
 
 
 def _records(value: Any, index: str = "", depth: int = 0) -> Iterator[dict[str, str]]:

@@ -14,12 +14,10 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
-import orjson
-
 from tasks.errors import Unusable
 from tasks.models.answers.families import KNOWN
 from tasks.text.languages import EVERY, either
-from tasks.text.reading.lists import FENCED
+from tasks.text.reading.json_text import json_in
 from tasks.text.words import nfc
 
 KINDS = ("essential", "important", "optional", "pitfall")
@@ -96,16 +94,8 @@ def _answer(text: str) -> str:
     return nfc(KNOWN.parse(text).text).replace("\r\n", "\n")
 
 
-def _json(text: str) -> Any:
-    fenced = FENCED.findall(text)
-    try:
-        return orjson.loads(fenced[0] if len(fenced) == 1 else text)
-    except orjson.JSONDecodeError:
-        return None
-
-
 def _entries_of_json(text: str) -> list[tuple[str | None, str]]:
-    value = _json(text)
+    value = json_in(text)
     if isinstance(value, dict):
         value = next((one for one in value.values() if isinstance(one, list)), None)
     if not isinstance(value, list) or not all(isinstance(one, dict) and len(one) >= 2 for one in value):
@@ -152,7 +142,7 @@ def _line_with_kind() -> re.Pattern[str]:
 
 
 def _checks_of_json(text: str) -> list[tuple[int, EntryCheck]]:
-    value = _json(text)
+    value = json_in(text)
     if isinstance(value, list):
         return [(number, _check_in(one)) for number, one in enumerate(value, 1)]
     if not isinstance(value, dict):

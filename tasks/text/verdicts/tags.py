@@ -14,13 +14,11 @@ from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple, get_args
 
-import orjson
-
 from tasks.errors import Unusable
 from tasks.models.answers.families import KNOWN
 from tasks.text.categories import Category
 from tasks.text.languages import EVERY, either
-from tasks.text.reading.lists import FENCED
+from tasks.text.reading.json_text import json_in
 from tasks.text.words import nfc
 
 DIFFICULTIES = ("very easy", "easy", "medium", "hard", "very hard")
@@ -91,12 +89,7 @@ def _fields(text: str, names: Sequence[str]) -> dict[str, list[str]]:
 
 
 def _of_json(text: str) -> list[tuple[str, str]]:
-    fenced = FENCED.findall(text)
-    bare = fenced[0] if len(fenced) == 1 else text[text.find("{") : text.rfind("}") + 1]
-    try:
-        value = orjson.loads(bare)
-    except orjson.JSONDecodeError:
-        return []
+    value = json_in(text, text[text.find("{") : text.rfind("}") + 1])
     return [(name, _told(told)) for name, told in value.items()] if isinstance(value, dict) else []
 
 

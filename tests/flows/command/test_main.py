@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.flows.command.in_process import Ended, run_command
+
 ROOT = Path(__file__).parents[3]
 SLOW = f"scripted:{Path(__file__).with_name('slow_rules.py')}:answer"
 IN_FLIGHT = 8
@@ -188,14 +190,29 @@ MISTAKES = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "expected"), MISTAKES)
-def test_a_mistake_gets_one_clear_line_and_exit_code_2(
-    arguments: list[str], expected: list[str], tmp_path: Path
-) -> None:
-    _files(tmp_path)
+def _sft(arguments: list[str]) -> list[str]:
     model = [] if "--model" in arguments else ["--model", SLOW]
     recipe = [] if "--recipe" in arguments else ["--recipe", "respond"]
-    said = stillroom(tmp_path, "sft", *recipe, *model, *arguments)
+    return ["sft", *recipe, *model, *arguments]
+
+
+@pytest.mark.parametrize(("arguments", "expected"), MISTAKES)
+def test_a_mistake_gets_one_clear_line_and_exit_code_2(
+    arguments: list[str], expected: list[str], tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _files(tmp_path)
+    monkeypatch.setenv("REQUEST_LOG", str(tmp_path / "requests.log"))
+    said = run_command(*_sft(arguments))
+    _is_one_line(said, expected, tmp_path)
+
+
+def test_so_does_a_mistake_in_a_process_of_its_own(tmp_path: Path) -> None:
+    _files(tmp_path)
+    said = stillroom(tmp_path, *_sft(["--seeds", "good.jsonl", "--recipe", "respnod"]))
+    _is_one_line(said, ["respnod", "recipe"], tmp_path)
+
+
+def _is_one_line(said: Ended | subprocess.CompletedProcess[str], expected: list[str], tmp_path: Path) -> None:
     assert said.returncode == 2, said.stderr
     assert said.stdout == ""
     assert len(said.stderr.strip().splitlines()) == 1, said.stderr

@@ -99,7 +99,7 @@ def app(tmp_path: Path) -> Iterator[App]:
             browser.close()
     finally:
         server.send_signal(signal.SIGINT)
-        server.wait(30)
+        server.communicate(timeout=30)
 
 
 def test_from_a_description_to_a_published_dataset(app: App) -> None:
