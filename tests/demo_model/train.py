@@ -6,6 +6,10 @@ The students' base is the demo model after a few steps more on the text of `base
 
     python -m tests.demo_model.train --corpus base --start tasks/models/demo/weights --out tasks/models/demo/base --steps 120
 
+`demo-2` is the demo model, trained on with the text of `recipes`:
+
+    python -m tests.demo_model.train --corpus recipes --start tasks/models/demo/weights --out tasks/models/demo/second
+
 Seeded. Uses a GPU where there is one, else the CPU; in bf16 autocast where the hardware has it. Examples are packed
 into rows, blind to each other; the loss is on what the model has to write: every answer, and the user's turn where a
 user just asks.
@@ -26,10 +30,13 @@ from typing import TYPE_CHECKING, Any
 from tasks.models.local.checkpoint import bfloat16_is_native
 from tests.demo_model.base import untaught
 from tests.demo_model.corpus import conversations, prompt_lines, prompts_digest
+from tests.demo_model.packing import ROWS, UNLEARNED, Example, batches, tensors
+from tests.demo_model.recipes.parts import recipe_conversations
+from tests.demo_model.recipes.vocabulary import extended, recipes_digest
 from tests.demo_model.roles import Chat
 
 if TYPE_CHECKING:
-    import torch
+    pass
 
 WEIGHTS = Path(__file__).parents[2] / "tasks" / "models" / "demo" / "weights"
 END, START, STOP = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
@@ -43,18 +50,15 @@ MARKED_TEMPLATE = CHAT_TEMPLATE.replace(  # the same text; the assistant's part 
     "{% generation %}{{ message['content'] + '<|im_end|>' }}{% endgeneration %}"
     "{% else %}{{ message['content'] + '<|im_end|>' }}{% endif %}{{ '\\n' }}",
 )
-TEMPLATES = {"demo": CHAT_TEMPLATE, "base": MARKED_TEMPLATE}
+TEMPLATES = {"demo": CHAT_TEMPLATE, "base": MARKED_TEMPLATE, "recipes": CHAT_TEMPLATE}
 VOCABULARY = 1280  # beside the lines of the prompts, which are tokens of their own
 LAYERS, WIDTH, INNER = 4, 192, 512
 CONTEXT = 768
-ROWS = (160, 400)  # tokens of a packed row: for short and for long examples
-MISSED = 6  # examples that may have to wait before a batch is used as it is
 BATCH = 2560  # tokens of a step, all processes together
 STEPS = 13_000
 PEAK, WARM_UP, DECAY = 2.5e-3, 100, 0.5  # learning rate, steps to reach it, last part of the run in which it falls
-UNLEARNED = -100
-CORPORA = {"demo": conversations, "base": untaught}
-Example = tuple[list[int], list[int]]  # token ids, and the same where they are learned
+CORPORA = {"demo": conversations, "base": untaught, "recipes": recipe_conversations}
+DIGESTS = {"demo": prompts_digest, "base": prompts_digest, "recipes": recipes_digest}
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,8 @@ class Settings:
     minutes: float
     seed: int
     processes: int
+    batch: int
+    half: bool
     layers: int
     width: int
     compiled: bool
@@ -153,62 +159,6 @@ def examples(tokenizer: Any, seed: int, corpus: str = "demo") -> Iterator[Exampl
             yield ids, labels
 
 
-def batches(source: Iterator[Example], tokens: int) -> Iterator[list[list[Example]]]:
-    """Batches of rows, each row a list of examples that fit into it. Short and long examples have rows of their own."""
-    filling: dict[int, Packing] = {length: Packing(length, tokens // length) for length in ROWS}
-    for example in source:
-        packing = filling[next(length for length in ROWS if len(example[0]) <= length)]
-        packing.take(example)
-        if len(packing.missed) > MISSED:
-            yield packing.rows
-            packing.clear()
-
-
-class Packing:
-    """A batch that is being filled: the first row with room takes an example."""
-
-    def __init__(self, length: int, count: int) -> None:
-        self.length, self.count = length, count
-        self.clear()
-
-    def clear(self) -> None:
-        """Begin a new batch, with what did not fit into the last."""
-        self.rows: list[list[Example]] = [[] for _ in range(self.count)]
-        self._room = [self.length] * self.count
-        waiting, self.missed = getattr(self, "missed", []), list[Example]()
-        for example in waiting:
-            self.take(example)
-
-    def take(self, example: Example) -> None:
-        """Add the example, or keep it for the next batch."""
-        place = next((i for i in range(self.count) if self._room[i] >= len(example[0])), None)
-        if place is None:
-            self.missed.append(example)
-        else:
-            self.rows[place].append(example)
-            self._room[place] -= len(example[0])
-
-
-def tensors(batch: list[list[Example]], device: str) -> dict[str, torch.Tensor]:
-    """The model's inputs for a packed batch: ids, labels, positions and who may look at whom."""
-    import torch
-
-    length = next(n for n in ROWS if max(sum(len(tokens) for tokens, _ in row) for row in batch) <= n)
-    shape = (len(batch), length)
-    ids, labels = torch.zeros(shape, dtype=torch.long), torch.full(shape, UNLEARNED)
-    positions, owner = torch.zeros(shape, dtype=torch.long), torch.full(shape, -1)
-    for r, row in enumerate(batch):
-        at = 0
-        for number, (tokens, wanted) in enumerate(row):
-            end = at + len(tokens)
-            ids[r, at:end], labels[r, at:end] = torch.tensor(tokens), torch.tensor(wanted)
-            positions[r, at:end], owner[r, at:end] = torch.arange(len(tokens)), number
-            at = end
-    mask = (owner[:, None, :, None] == owner[:, None, None, :]) & torch.ones(length, length, dtype=torch.bool).tril()
-    made = {"input_ids": ids, "labels": labels, "position_ids": positions, "attention_mask": mask}
-    return {name: tensor.to(device) for name, tensor in made.items()}
-
-
 def new_model(tokenizer: Any, settings: Settings) -> Any:
     """A Llama with random weights."""
     from transformers import LlamaConfig, LlamaForCausalLM
@@ -229,12 +179,15 @@ def new_model(tokenizer: Any, settings: Settings) -> Any:
     return LlamaForCausalLM(config)
 
 
-def continued(folder: Path) -> Any:
+def continued(folder: Path, vocabulary: int) -> Any:
     """The model of an earlier run, to be trained on (give another seed, or it sees the same text again)."""
     import torch
     from transformers import AutoModelForCausalLM
 
-    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    if vocabulary > model.config.vocab_size:
+        model.resize_token_embeddings(vocabulary)
+    return model
 
 
 def rate_at(step: int, done: float) -> float:
@@ -254,7 +207,7 @@ def save(model: Any, tokenizer: Any, settings: Settings, facts: dict[str, Any]) 
     tokenizer.chat_template = TEMPLATES[settings.corpus]
     tokenizer.save_pretrained(settings.out)
     (settings.out / "training.json").write_text(
-        json.dumps({"prompts": prompts_digest(), "seed": settings.seed, **facts}, indent=2) + "\n"
+        json.dumps({"prompts": DIGESTS[settings.corpus](), "seed": settings.seed, **facts}, indent=2) + "\n"
     )
 
 
@@ -262,13 +215,16 @@ def train(settings: Settings) -> None:
     """Train and save: on the GPU in one process, else in one process a core, which keep the same weights."""
     import torch
     import torch.multiprocessing
+    from transformers import AutoTokenizer
 
     settings.out.mkdir(parents=True, exist_ok=True)
     if settings.start is None:
         train_tokenizer(settings.out, settings.seed)
     elif settings.start.resolve() != settings.out.resolve():
         shutil.copytree(settings.start, settings.out, dirs_exist_ok=True)
-    if torch.cuda.is_available():
+        if settings.corpus == "recipes":
+            extended(AutoTokenizer.from_pretrained(settings.out)).save_pretrained(settings.out)
+    if torch.cuda.is_available() or settings.processes == 1:
         work(0, settings, 1, "")
         return
     with tempfile.TemporaryDirectory() as meeting:
@@ -285,10 +241,11 @@ def work(rank: int, settings: Settings, processes: int, meeting: str) -> None:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cpu":
         torch.set_num_threads(1)
+    if processes > 1:
         torch.distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=processes)
     torch.manual_seed(settings.seed)
     tokenizer = AutoTokenizer.from_pretrained(settings.out)
-    model = (continued(settings.start) if settings.start else new_model(tokenizer, settings)).to(device)
+    model = (continued(settings.start, len(tokenizer)) if settings.start else new_model(tokenizer, settings)).to(device)
     size = sum(p.numel() for p in model.parameters())
     if rank == 0:
         print(
@@ -332,10 +289,11 @@ def _steps(model: Any, tokenizer: Any, settings: Settings, place: Place) -> tupl
     tuned = torch.optim.AdamW(model.parameters(), lr=PEAK, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
     called = torch.compile(model, dynamic=False) if settings.compiled else model
     source = batches(
-        examples(tokenizer._tokenizer, settings.seed + 1 + place.rank, settings.corpus), BATCH // place.processes
+        examples(tokenizer._tokenizer, settings.seed + 1 + place.rank, settings.corpus),
+        settings.batch // place.processes,
     )
     began, tokens, shown, done, step = time.monotonic(), 0, 0.0, 0.0, 0
-    half = bfloat16_is_native(place.device)
+    half = settings.half and bfloat16_is_native(place.device)
     while done < 1:
         inputs = tensors(next(source), place.device)
         with torch.autocast(place.device, dtype=torch.bfloat16, enabled=half):
@@ -346,7 +304,7 @@ def _steps(model: Any, tokenizer: Any, settings: Settings, place: Place) -> tupl
         tuned.param_groups[0]["lr"] = rate_at(step, done)
         tuned.step()
         tuned.zero_grad()
-        tokens, shown, step = tokens + BATCH, shown + loss.item(), step + 1
+        tokens, shown, step = tokens + settings.batch, shown + loss.item(), step + 1
         if place.rank == 0 and step % 20 == 0:
             seconds = time.monotonic() - began
             print(
@@ -367,12 +325,17 @@ def main() -> None:
     options.add_argument("--minutes", type=float, default=60)
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--processes", type=int, default=2, help="on a CPU; the figures were measured with two")
+    options.add_argument("--batch", type=int, default=BATCH, help="tokens of a step, all processes together")
+    options.add_argument("--half", action=argparse.BooleanOptionalAction, default=True, help="bf16 where it is native")
     options.add_argument("--layers", type=int, default=LAYERS)
     options.add_argument("--width", type=int, default=WIDTH)
     options.add_argument("--compiled", action=argparse.BooleanOptionalAction, default=shutil.which("g++") is not None)
     options.add_argument("--start", type=Path, help="folder of an earlier run to train on")
     options.add_argument(
-        "--corpus", choices=tuple(CORPORA), default="demo", help="base: the language without the tasks"
+        "--corpus",
+        choices=tuple(CORPORA),
+        default="demo",
+        help="base: the language without the tasks; recipes: those of demo-2",
     )
     train(Settings(**vars(options.parse_args())))
 
