@@ -4,9 +4,10 @@ UV = $(or $(shell command -v uv 2>/dev/null),$(BIN)/uv)
 
 .PHONY: demo proof test test-slow real-model real-servers bench-vllm check mutants bench prompt-bench demo-model demo-eval install docs example lock
 
-demo: install  ## make both kinds of dataset with the built-in model
+demo: install  ## make both kinds of dataset with the built-in model, and choose 100 rows of the first
 	$(BIN)/stillroom sft --recipe evolved --out datasets/demo-sft
 	$(BIN)/stillroom dpo --recipe basic --instructions datasets/demo-sft --out datasets/demo-dpo
+	$(BIN)/stillroom curate datasets/demo-sft --rows 100 --set curate.diversify.by=longest --out datasets/demo-chosen
 
 QUESTIONS = datasets/proof-questions.jsonl
 PROVE = PYTHONPATH=. $(BIN)/stillroom prove --base demo-base --seeds $(or $(SEEDS),1) --questions $(QUESTIONS) --check tests/demo_model/checker.py:is_right --max-new-tokens 96

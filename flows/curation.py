@@ -194,7 +194,7 @@ def taken_out(steps: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     "curation took out 3 of 40 rows: near_duplicate 2, refusal 1"
     """
     judging = (step.name for step, _ in NO_CURATION._judging())
-    names = {filters.name, fit.name, *judging, Decontaminator.name, Deduplicator.name, ReviewSieve.name}
+    names = {filters.name, fit.name, *judging, Decontaminator.name, Deduplicator.name, ReviewSieve.name, "diversify"}
     ours = [tables for step, tables in steps.items() if step in names]
     reasons = sum((Counter(table["rejects"]) for tables in ours for table in tables), Counter[str]())
     if not ours:

@@ -19,9 +19,10 @@ from tasks.text.prompts import Prompts
 
 def check_judges(steps: Sequence[tuple[Step, Params]], prompts: Prompts, models: Roles) -> None:
     """Raise ConfigError where a step needs more judges than there are, or prompts that the run's set does not have."""
-    judges = len(models.get("judge") or models["generator"])
+    judges = len(models.get("judge") or models.get("generator", ()))  # curation may have an embedder alone
     for step, params in steps:
-        check_panel(getattr(params, "min_judges", 1), judges, f"{step.name}.min_judges")
+        if (least := getattr(params, "min_judges", None)) is not None:
+            check_panel(least, judges, f"{step.name}.min_judges")
         if params.needs_role and len(models.get(params.needs_role, ())) != 1:
             found = ", ".join(model.name for model in models.get(params.needs_role, ())) or None
             fix = f"give roles.{params.needs_role} one model of this kind"

@@ -176,6 +176,17 @@ def test_a_dataset_is_never_written_where_it_is_read_from(out: str, home: Path) 
         curate("data", out=out)
 
 
+def test_rows_are_chosen_with_no_model_but_the_embedder(prefect_server: str, home: Path) -> None:
+    from tests.flows.command.in_process import run_command
+
+    source = lines("data.jsonl", [FORMS["messages"](TOWN, GOOD), FORMS["messages"](RIVER, f"It is: {GOOD}")])
+    chosen = run_command("curate", source, "--rows", "1", "--set", "curate.diversify.by=longest", "--out", "chosen")
+    assert chosen.returncode == 0, chosen.stderr
+    assert "curation took out 1 of 2 rows: not_selected 1" in chosen.stdout
+    [row] = pl.read_parquet("chosen/data/train.parquet").to_dicts()
+    assert row["messages"][0]["content"] == RIVER
+
+
 def test_no_row_left_is_exit_3_of_the_command_and_a_mistake_2(prefect_server: str, home: Path) -> None:
     from tests.flows.command.in_process import run_command
 
