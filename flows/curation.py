@@ -19,7 +19,7 @@ from flows.recipes.recipe import Kind, Outline, Recipe, Step, Steps, Tables
 from tasks.curate.by_review import ByReview, ReviewSieve
 from tasks.curate.decontaminate import Decontaminate, Decontaminator
 from tasks.curate.deduplicate import Deduplicate, Deduplicator
-from tasks.curate.diversify import Diversify
+from tasks.curate.diversify import DIVERSIFY, Diversify
 from tasks.curate.filters import Filters, check_needs, filters
 from tasks.curate.fit_filter import FitFor, check_fit, fit
 from tasks.curate.pass_rate import PassRate, check_pass_rate, pass_rate
@@ -194,7 +194,7 @@ def taken_out(steps: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     "curation took out 3 of 40 rows: near_duplicate 2, refusal 1"
     """
     judging = (step.name for step, _ in NO_CURATION._judging())
-    names = {filters.name, fit.name, *judging, Decontaminator.name, Deduplicator.name, ReviewSieve.name, "diversify"}
+    names = {filters.name, fit.name, *judging, Decontaminator.name, Deduplicator.name, ReviewSieve.name, DIVERSIFY}
     ours = [tables for step, tables in steps.items() if step in names]
     reasons = sum((Counter(table["rejects"]) for tables in ours for table in tables), Counter[str]())
     if not ours:

@@ -15,7 +15,16 @@ from flows.command.judges import judges
 from flows.command.ledger import ledger_app
 from flows.command.mistakes import run_app
 from flows.command.new import new_recipe, new_technique
-from flows.command.options import AsJson, AsLastLine, ColumnPairs, ConfigPath, RunName, name_value_pairs, nested_options
+from flows.command.options import (
+    AsJson,
+    AsLastLine,
+    ColumnPairs,
+    ConfigPath,
+    RunName,
+    judge_roles,
+    name_value_pairs,
+    nested_options,
+)
 from flows.command.prompts import prompts_app
 from flows.command.published.curate import curate_app
 from flows.command.published.explain import explain
@@ -118,7 +127,7 @@ def sft(
         "max_seeds": max_seeds,
         "rows": rows,
         **_shared_options(locals()),
-        "roles": {"judge": [{"name": name} for name in judge]} if judge else None,
+        "roles": judge_roles(judge),
     }
 
     _make("sft", config, lambda: nested_options(options, model, set_ or []), estimate, preview, json_)

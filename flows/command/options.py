@@ -13,6 +13,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="print one line of JSON, an
 AsLastLine = Annotated[bool, typer.Option("--json", help="print one last line of JSON, and nothing else")]
 DatasetPath = Annotated[Path, typer.Argument(help="the folder of a dataset")]
 ConfigPath = Annotated[Path | None, typer.Option(help="a YAML file with any option of the flow")]
+TellWhatWouldGo = Annotated[
+    bool, typer.Option("--dry-run", help="tell which rows would go, with examples; write nothing")
+]
 ColumnPairs = Annotated[list[str] | None, typer.Option(help="our column = the file's, e.g. instruction=prompt")]
 
 
@@ -50,3 +53,8 @@ def name_value_pairs(texts: list[str], option: str) -> dict[str, str]:
     if wrong is not None:
         end_with_mistake(ConfigError(f"{option} takes NAME=VALUE", wrong, "put an equals sign in it"))
     return dict(text.split("=", 1) for text in texts)
+
+
+def judge_roles(names: list[str] | None) -> dict[str, Any] | None:
+    """What `--judge` says of the config's roles; None where no judge is named."""
+    return {"judge": [{"name": name} for name in names]} if names else None

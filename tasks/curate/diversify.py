@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from tasks.curate.selection.pool import SelectionPool, Selector
 
+DIVERSIFY = "diversify"  # the step, in tables, manifests and rejects
 Choice = Literal["deita", "longest", "random", "rds"]
 SCORES = ("complexity", "quality")
 TIMES = 3  # as many candidates as rows, where nothing is said

@@ -8,7 +8,15 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.command.options import AsLastLine, ColumnPairs, ConfigPath, name_value_pairs, nested_options
+from flows.command.options import (
+    AsLastLine,
+    ColumnPairs,
+    ConfigPath,
+    TellWhatWouldGo,
+    judge_roles,
+    name_value_pairs,
+    nested_options,
+)
 from flows.command.running import start_flow
 
 curate_app = typer.Typer()
@@ -37,17 +45,14 @@ def curate(
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="any other option, e.g. curate.deduplicate.threshold=0.8")
     ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="tell which rows would go, with examples; write nothing")
-    ] = False,
+    dry_run: TellWhatWouldGo = False,
     json_: AsLastLine = False,
 ) -> None:
     """Write a dataset without its bad rows: filters, duplicates, benchmarks' texts. Nothing is generated."""
 
     def options() -> dict[str, Any]:
         columns = name_value_pairs(column or [], "--column") or None
-        judges = {"judge": [{"name": name} for name in judge]} if judge else None
-        told = {"source": dataset, "out": out, "columns": columns, "rows": rows, "roles": judges}
+        told = {"source": dataset, "out": out, "columns": columns, "rows": rows, "roles": judge_roles(judge)}
         return nested_options(told, model, set_ or [])
 
     curate_datasets(options, config, json_, dry_run=dry_run)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.command.options import AsLastLine, nested_options
+from flows.command.options import AsLastLine, TellWhatWouldGo, nested_options
 from flows.command.published.curate import curate_datasets
 from tasks.errors import ConfigError
 
@@ -24,9 +24,7 @@ def mix(
         list[str] | None,
         typer.Option("--set", help="any other option, e.g. curate.decontaminate.benchmarks='[gsm8k.jsonl]'"),
     ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="tell which rows would go, with examples; write nothing")
-    ] = False,
+    dry_run: TellWhatWouldGo = False,
     json_: AsLastLine = False,
 ) -> None:
     """Mix several datasets into one: exact shares by weight, without duplicates across them. Nothing is generated."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from flows.runs.run import Run
-from tasks.curate.diversify import OF_THE_PAPER, WITHOUT_CALIBRATION, Diversify, pool_of
+from tasks.curate.diversify import DIVERSIFY, OF_THE_PAPER, WITHOUT_CALIBRATION, Diversify, pool_of
 from tasks.curate.embed import embed
 from tasks.engine.row import Loss
 from tasks.engine.sieve import without
@@ -26,7 +26,7 @@ from tasks.storage.tables import Table, sidecar, write_table
 if TYPE_CHECKING:
     from tasks.curate.selection.pool import SelectionPool
 
-STEP, TARGET, HELD = "diversify", "diversify_target", "diversify_held"
+STEP, TARGET, HELD = DIVERSIFY, "diversify_target", "diversify_held"
 READ_AT_ONCE = 1000
 GROWS_BY = 2  # a pool that gives too few rows grows by a half, or by what is missing where that is more
 NOT_COMPARED = ("embedding",)
