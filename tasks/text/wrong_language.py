@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import cache
 
 from tasks.errors import Unusable
-from tasks.text.language_id import is_foreign, language_of
+from tasks.text.language_id import foreign_line, is_foreign, language_of
 from tasks.text.languages import EVERY, either
 from tasks.text.words import nfc
 
@@ -26,11 +26,18 @@ def wrong_instruction(text: str, language: str) -> str | None:
 
 
 def wrong_answer(text: str, language: str, asked: str) -> str | None:
-    """The same of what answers an instruction: in its language, it is right as well."""
-    if OTHER_LANGUAGE.search(nfc(asked)) or not is_foreign(text, [language]):
+    """The same of what answers an instruction: in its language, it is right as well.
+
+    A line in another one makes an answer wrong, unless what was asked has such a line too, to be worked on.
+    """
+    if OTHER_LANGUAGE.search(nfc(asked)):
         return None
     own = language_of(asked)
-    return None if own and not is_foreign(text, [own]) else _told(text, language)
+    right = [language, own] if own else [language]
+    if is_foreign(text, right):
+        return _told(text, language)
+    line = foreign_line(text, right)
+    return None if line is None or foreign_line(asked, right) else f"{_told(line, language)}, in a line of it"
 
 
 def parsed_in_language(parse: Callable[[str], str], wrong: Callable[[str], str | None], completion: str) -> str:

@@ -34,6 +34,22 @@ def test_an_answer_is_right_in_its_rows_language_and_in_its_questions(language: 
 
 @pytest.mark.parametrize("language", QUESTIONS)
 @pytest.mark.parametrize("other", QUESTIONS)
+def test_an_answer_that_falls_into_another_language_is_wrong(language: str, other: str) -> None:
+    """As SmolLM2 does, whatever language it is asked in: a line of it, then English."""
+    answer = f"{WRITTEN[language]}\n\n{WRITTEN[other]}"
+    told = wrong_answer(answer, language, QUESTIONS[language])
+    assert told is None if language == other else (told or "").startswith(f"{other}, not {language}")
+
+
+def test_a_line_in_another_language_may_be_of_what_was_asked_or_code() -> None:
+    line = WRITTEN["fr"]
+    assert wrong_answer(f"{WRITTEN['en']}\n{line}", "en", f"{QUESTIONS['en']}\n{line}") is None
+    assert wrong_answer(f"{WRITTEN['en']}\n```\n{line}\n```", "en", QUESTIONS["en"]) is None
+    assert wrong_answer(f"{WRITTEN['en']}\n{line[:30]}", "en", QUESTIONS["en"]) is None
+
+
+@pytest.mark.parametrize("language", QUESTIONS)
+@pytest.mark.parametrize("other", QUESTIONS)
 def test_an_instruction_is_right_in_its_rows_language_alone(language: str, other: str) -> None:
     expected = None if language == other else f"{other}, not {language}"
     assert wrong_instruction(QUESTIONS[other], language) == expected
