@@ -60,7 +60,7 @@ def _show(
     from tasks.judge.calibration import Calibrate
 
     named = {role: [{"name": name} for name in names] for role, names in roles.items() if names}
-    config = load_config(PreferenceDPO, told[0], nested_options({"roles": named or None}, None, told[1]))
+    config = load_config(PreferenceDPO, told[0], nested_options({"roles": named or None}, [], told[1]))
     if not (named or config.roles):
         raise ConfigError("no judge", None, "give --judge MODEL")
     try:

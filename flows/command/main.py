@@ -130,7 +130,9 @@ def sft(
         "roles": judge_roles(judge),
     }
 
-    _make("sft", config, lambda: nested_options(options, model, set_ or []), estimate, preview, json_)
+    _make(
+        "sft", config, lambda: nested_options(options, [model] if model else [], set_ or []), estimate, preview, json_
+    )
 
 
 @app.command()
@@ -174,9 +176,7 @@ def dpo(
         "roles": {r: m for r, m in roles.items() if m} or None,
         "model_pool": None if keep_responses is None else {"keep_responses": keep_responses},
     }
-
-    one = model[0] if model else None
-    _make("dpo", config, lambda: nested_options(options, one, set_ or []), estimate, preview, json_)
+    _make("dpo", config, lambda: nested_options(options, model or [], set_ or []), estimate, preview, json_)
 
 
 @app.command()
@@ -271,7 +271,7 @@ def _model_config(name: str, sets: list[str]) -> Any:
     from flows.config_file import load_config
 
     named = [text if text.startswith("model.") else f"model.{text}" for text in sets]
-    return load_config(InstructionSFT, None, nested_options({}, name, named)).model
+    return load_config(InstructionSFT, None, nested_options({}, [name], named)).model
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,19 +30,26 @@ def known_runs(begun: str) -> list[str]:
 RunName = Annotated[str, typer.Argument(help="a run, as `stillroom runs` names it", autocompletion=known_runs)]
 
 
-def nested_options(options: dict[str, Any], model: str | None, sets: list[str]) -> dict[str, Any]:
-    """The options that were given, nested: {"evol_instruct": {"generations": 2}}."""
+def nested_options(options: dict[str, Any], models: Sequence[str], sets: list[str]) -> dict[str, Any]:
+    """The options that were given, nested: {"evol_instruct": {"generations": 2}}.
+
+    `models`: those that `--model` names. `--set model.api_key_env=KEY` is about each of them, in whichever role.
+    """
     import yaml
 
     given = {name: value for name, value in options.items() if value is not None}
-    if model is not None:
-        given["model"] = {"name": model}
+    named = [*given.get("roles", {}).values()]
+    if models:
+        given["model"] = {"name": models[0]}
     for path, text in name_value_pairs(sets, "--set").items():
         *outer, last = path.split(".")
         place = given
         for name in outer:
             place = place.setdefault(name, {})
         place[last] = yaml.safe_load(text)
+    settings = given.get("model")
+    for members in named if isinstance(settings, dict) else ():
+        members[:] = [{**settings, **one} if one["name"] in models else one for one in members]
     return given
 
 

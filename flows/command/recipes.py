@@ -46,7 +46,7 @@ def draw(
     def show() -> None:
         from flows.recipes.catalogue import drawing_of, find_recipe
 
-        drawing = drawing_of(find_recipe(recipe), nested_options({}, None, set_ or []))
+        drawing = drawing_of(find_recipe(recipe), nested_options({}, [], set_ or []))
         typer.echo(json.dumps({"recipe": recipe, "mermaid": drawing}) if json_ else drawing)
 
     telling_mistakes(show)

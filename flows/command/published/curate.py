@@ -53,7 +53,7 @@ def curate(
     def options() -> dict[str, Any]:
         columns = name_value_pairs(column or [], "--column") or None
         told = {"source": dataset, "out": out, "columns": columns, "rows": rows, "roles": judge_roles(judge)}
-        return nested_options(told, model, set_ or [])
+        return nested_options(told, [model] if model else [], set_ or [])
 
     curate_datasets(options, config, json_, dry_run=dry_run)
 

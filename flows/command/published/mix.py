@@ -31,7 +31,7 @@ def mix(
 
     def options() -> dict[str, Any]:
         parts = [part_of(told) for told in datasets]
-        return nested_options({"mixture": parts, "rows": rows, "out": out}, None, set_ or [])
+        return nested_options({"mixture": parts, "rows": rows, "out": out}, [], set_ or [])
 
     curate_datasets(options, config, json_, dry_run=dry_run)
 
