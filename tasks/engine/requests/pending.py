@@ -105,8 +105,8 @@ class PendingRequest:
         records, row = self._context.accounting.records, self._row
         if records is not None:
             prompt, answer, *of_cache = tokens_of(completion)
-            used = (prompt, answer, self.begun_s, time.perf_counter(), *of_cache)
-            records.append(RequestRecord(row.technique, row.order, row.row_id, self._config, *used))
+            used = (prompt, answer, self.begun_s, time.perf_counter())
+            records.append(RequestRecord(row.technique, row.order, row.row_id, self._config, *used, *of_cache))
 
     def turn_away(self) -> None:
         """End the wait for the answer."""

@@ -12,8 +12,10 @@ from tasks.storage.home import ledger_url, ledger_wait_s
 
 TABLES = (records.BATCHES, records.LINES)
 RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE")
-MAY_WRITE = "SELECT " + " AND ".join(f"has_table_privilege('{table}', '{right}')" for table in TABLES for right in RIGHTS)
-FIX = f"have its owner run this once, which makes the tables, and then GRANT {', '.join(RIGHTS)} ON {', '.join(TABLES)}"
+MAY_WRITE = "SELECT " + " AND ".join(
+    f"has_table_privilege('{table}', '{right}')" for table in TABLES for right in RIGHTS
+)
+HOW_TO_KEEP = f"have its owner run this once, which makes the tables, and then GRANT {', '.join(RIGHTS)} ON {', '.join(TABLES)}"
 
 
 def check_batches_are_kept() -> None:
@@ -27,10 +29,10 @@ def check_batches_are_kept() -> None:
         with engine.begin() as connection:
             records.make_tables(connection)
             if connection.dialect.name == "postgresql" and not connection.execute(sa.text(MAY_WRITE)).scalar_one():
-                raise ConfigError("the ledger may not keep batches", shown_url(url), FIX)
+                raise ConfigError("the ledger may not keep batches", shown_url(url), HOW_TO_KEEP)
     except SQLAlchemyError as error:
         if code_of(error) == NO_RIGHT:
-            raise ConfigError("the ledger may not keep batches", shown_url(url), FIX) from error
+            raise ConfigError("the ledger may not keep batches", shown_url(url), HOW_TO_KEEP) from error
         raise unusable(url, error) from error
     finally:
         engine.dispose()

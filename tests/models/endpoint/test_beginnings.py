@@ -69,7 +69,7 @@ def test_nothing_else_is_marked(system: str, config: dict[str, Any]) -> None:
 
 def test_tools_count_as_they_come_before_the_system_prompt() -> None:
     system = LONG[: len(LONG) * 3 // 4]
-    many = TOOLS[:-1] + f', {TOOLS[1:-1].replace("weather", "x" * 1000)}]'
+    many = TOOLS[:-1] + f", {TOOLS[1:-1].replace('weather', 'x' * 1000)}]"
     assert [type(b["system"]) for b in sent(*(request(n, system, f"q {n}") for n in range(2)))] == [str, str]
     assert [type(b["system"]) for b in sent(*(request(n, system, f"q {n}", many) for n in range(2)))] == [str, list]
 
@@ -90,7 +90,12 @@ def test_what_is_remembered_has_a_bound() -> None:
 
 def test_marks_are_no_part_of_a_request_key_and_what_they_save_is_counted(tmp_path: Path) -> None:
     questions = [f"{LONG}Question: {word}?" for word in ("how", "when", "where")]
-    usage = {"input_tokens": 10, "cache_creation_input_tokens": 200, "cache_read_input_tokens": 1000, "output_tokens": 3}
+    usage = {
+        "input_tokens": 10,
+        "cache_creation_input_tokens": 200,
+        "cache_read_input_tokens": 1000,
+        "output_tokens": 3,
+    }
     prices = {"price_prompt": 3.0, "price_completion": 15.0, "price_cached": 0.3, "price_cache_write": 3.75}
     with serving(message("It is this one.", usage=usage)) as server:
         plain = run_served(server.name, tmp_path, questions, provider="anthropic")
