@@ -30,7 +30,7 @@ PER = 1000
 """Where nobody knows how many rows there are, figures are of so many."""
 HOUSE_ROWS_PER_S = 5000
 """What the house does by itself (`make bench`, `overhead`). What Prefect takes for a shard is measured on the sample."""
-TOLD = ("rows_in", "rows", "requests", "prompt_tokens", "completion_tokens", "cost", "seconds")
+TOLD = ("rows_in", "rows", "requests", "prompt_tokens", "cached_tokens", "completion_tokens", "cost", "seconds")
 
 NOT_KNOWN = (
     "later rounds of the bootstrap accept less than the first, and how much less is not known before: expected is what it "
@@ -175,8 +175,9 @@ def told(
 
 
 def _known(plan: RunPlan, ranges: Mapping[str, Range], *, has_seconds: bool) -> dict[str, Range]:
-    """Those that can be told: no cost without prices, and no more rows than are asked for."""
-    can_tell = {"cost": plan.is_priced, "seconds": has_seconds}
+    """Those that can be told: no cost without prices, no tokens of a cache that has none, no more rows than are asked for."""
+    cached = ranges.get("cached_tokens")
+    can_tell = {"cost": plan.is_priced, "seconds": has_seconds, "cached_tokens": cached and cached.expected > 0}
     known = {name: found for name, found in ranges.items() if can_tell.get(name, True)}
     if plan.rows is not None and (rows := known.get("rows")):
         known["rows"] = Range(*(min(plan.rows, value) for value in (rows.expected, rows.low, rows.high)))

@@ -233,6 +233,10 @@ class RunPlan:
         self._check_told()
         if self.retry is None:  # else it begins with the very rows that the run it heals began with
             self._check_rows()
+        if writes and any(model.batch for models in self.models.values() for model in models):
+            from tasks.ledger.batches.kept import check_batches_are_kept  # with SQLAlchemy
+
+            check_batches_are_kept()
 
     def _check_steps(self) -> None:
         """Raise ConfigError for a step that cannot be done: with these models, prompts and languages, on this machine."""

@@ -302,6 +302,7 @@ class Run:
             "tables_reused": self.reused,
             "prompt_tokens": tally.prompt_tokens,
             "completion_tokens": tally.completion_tokens,
+            **({"cached_tokens": tally.cached_tokens} if tally.cached_tokens else {}),
             "cost": round(tally.cost, 6) if self.plan.is_priced else None,
             "ended": self._ended_by(),
             "pending": sum(table.pending for table in self._tables()),

@@ -21,7 +21,7 @@ from flows.runs.forecast import ModelLimits, Usage
 from flows.runs.plan import RunPlan
 from flows.runs.run import Run
 from flows.runs.timing import in_a_row, span_s
-from tasks.engine.accounting import RequestRecord, cost_of
+from tasks.engine.accounting import RequestRecord, cost_of, tokens_of
 from tasks.engine.process import process
 from tasks.engine.row import Row
 from tasks.engine.table_step import TableStep
@@ -193,15 +193,15 @@ class Latencies:
             "requests": len(unit.records),
             "prompt_tokens": 0,
             "completion_tokens": 0,
+            "cached_tokens": 0,
             "cost": 0,
             "chain_s": span_s(paid) + sum(self._of(r) for r in unit.records if r.begun_s is None),
         }
         for r in unit.records:
             usage["prompt_tokens"] += r.prompt_tokens
             usage["completion_tokens"] += r.completion_tokens
-            usage["cost"] += cost_of(r.model, r.prompt_tokens, r.completion_tokens) * (
-                r.model.batch.price if r.model.batch else 1
-            )
+            usage["cached_tokens"] += r.cached_tokens
+            usage["cost"] += cost_of(r.model, *tokens_of(r)) * (r.model.batch.price if r.model.batch else 1)
             for name, amount in (
                 ("busy_s", self._of(r)),
                 ("requests", 1),

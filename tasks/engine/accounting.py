@@ -65,12 +65,17 @@ NOTHING_RESERVED = Reserved()
 
 @dataclass(slots=True)
 class RequestCounts:
-    """Requests made and found in the ledger, and what those that were made took. `cost`: of models that have a price."""
+    """Requests made and found in the ledger, and what those that were made took. `cost`: of models that have a price.
+
+    `cached_tokens`: of those of prompts, how many servers had in their caches; `cache_write_tokens`: wrote there.
+    """
 
     requests: int = 0
     ledger_hits: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
     cost: float = 0.0
 
     @property
@@ -85,6 +90,8 @@ class RequestCounts:
             "ledger_hits": self.ledger_hits,
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
+            "cached_tokens": self.cached_tokens,
+            "cache_write_tokens": self.cache_write_tokens,
             "cost": round(self.cost, 6) if is_priced else None,
         }
 
@@ -115,6 +122,8 @@ class Tally(RequestCounts):
             count.requests += 1
             count.prompt_tokens += completion.prompt_tokens
             count.completion_tokens += completion.completion_tokens
+            count.cached_tokens += completion.cached_tokens
+            count.cache_write_tokens += completion.cache_write_tokens
             count.cost += cost
 
     def found(self, step: str) -> None:
@@ -152,6 +161,8 @@ class RequestRecord:
     completion_tokens: int
     begun_s: float | None
     ended_s: float
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
 
 
 @dataclass(slots=True)
@@ -208,7 +219,7 @@ class Accounting:
 
     def paid(self, step: str, config: ModelConfig, completion: Completion, *, in_batch: bool = False) -> None:
         """Count a request that was made; `in_batch`: at the price of a batch."""
-        cost = cost_of(config, completion.prompt_tokens, completion.completion_tokens, completion.cached_tokens)
+        cost = cost_of(config, *tokens_of(completion))
         self.tally.paid(step, completion, cost * config.batch.price if in_batch and config.batch else cost)
 
     def found(self, step: str) -> None:
@@ -225,14 +236,32 @@ class Accounting:
         return self.is_spent or bool(self.tally.in_batches)
 
 
-def cost_of(config: ModelConfig, prompt_tokens: int, completion_tokens: int, cached_tokens: int = 0) -> float:
+def tokens_of(counted: Completion | RequestRecord) -> tuple[int, int, int, int]:
+    """What `cost_of` takes: tokens of prompt and answer, and of the prompt's those in the server's cache, and written there."""
+    return (
+        counted.prompt_tokens,
+        counted.completion_tokens,
+        counted.cached_tokens,
+        counted.cache_write_tokens,
+    )
+
+
+def cost_of(
+    config: ModelConfig,
+    prompt_tokens: int,
+    completion_tokens: int,
+    cached_tokens: int = 0,
+    cache_write_tokens: int = 0,
+) -> float:
     """What so many tokens cost at the model's prices; what has no price costs nothing.
 
-    `cached_tokens`: of those of the prompt, how many the server had in its cache.
+    Of the tokens of the prompt the server had `cached_tokens` in its cache, and wrote `cache_write_tokens` there.
     """
     full = config.price_prompt or 0.0
     cached = full if config.price_cached is None else config.price_cached
-    prompt = (prompt_tokens - cached_tokens) * full + cached_tokens * cached
+    written = full if config.price_cache_write is None else config.price_cache_write
+    prompt = (prompt_tokens - cached_tokens - cache_write_tokens) * full
+    prompt += cached_tokens * cached + cache_write_tokens * written
     return (prompt + completion_tokens * (config.price_completion or 0.0)) / MILLION
 
 

@@ -155,9 +155,9 @@ class Ledger:
 
     def _account(self, key: bytes, taken: Completion, account: RequestAccount) -> None:
         """Count an answer that is on record: as paid where it has just come out of a batch."""
-        cached_tokens = self._batches.fetched.pop(key, None)
-        if cached_tokens is not None:
-            account.paid(replace(taken, cached_tokens=cached_tokens), in_batch=True)
+        of_cache = self._batches.fetched.pop(key, None)
+        if of_cache is not None:
+            account.paid(replace(taken, cached_tokens=of_cache[0], cache_write_tokens=of_cache[1]), in_batch=True)
         else:
             account.found(taken)
 

@@ -151,7 +151,7 @@ class Completion:
 
     `cut_off`: it is not known to have ended; `finish_word` is what the server called it. `served`: the name that the
     server gave the model, where it is another than the one asked for. `cached_tokens`: of those of the prompt, how many the
-    server had in its cache; only of an answer that has just come. `embedding` is a vector of float32, little-endian, as bytes: compact, and equal where it is the same.
+    server had in its cache, and `cache_write_tokens` wrote there; only of an answer that has just come. `embedding` is a vector of float32, little-endian, as bytes: compact, and equal where it is the same.
     """
 
     text: str
@@ -164,6 +164,7 @@ class Completion:
     finish_word: str | None = None
     served: str | None = None
     cached_tokens: int = 0
+    cache_write_tokens: int = 0
 
 
 class ChatTemplate(Protocol):

@@ -43,6 +43,7 @@ NOT_SHAPING = frozenset(
         "device",
         "batch",
         "price_cached",
+        "price_cache_write",
     }
 )
 
@@ -107,6 +108,9 @@ class ModelConfig(BaseModel):
     price_completion: float | None = Field(None, ge=0, description="of a million completion tokens, in your currency")
     price_cached: float | None = Field(
         None, ge=0, description="of a million prompt tokens that the server had in its cache; empty: price_prompt"
+    )
+    price_cache_write: float | None = Field(
+        None, ge=0, description="of a million prompt tokens that the server wrote into its cache; empty: price_prompt"
     )
     batch: BatchMode | None = Field(
         None,
@@ -212,6 +216,11 @@ class ModelConfig(BaseModel):
         if read is not None and not isinstance(read, dict):
             raise ValueError("not a JSON object, as {chat_template_kwargs: {language: en}}")
         return None if not read else json.dumps(read, sort_keys=True, ensure_ascii=False)
+
+    @property
+    def marks_beginnings(self) -> bool:
+        """Whether requests say which of their beginnings are worth keeping: where an API asks for it, and charges less."""
+        return AT_ANTHROPIC.search(self.name) is not None or self.price_cached is not None
 
     @property
     def is_priced(self) -> bool:

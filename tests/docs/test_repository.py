@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from flows.recipes.catalogue import all_recipes
+
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 MAKEFILE = (ROOT / "Makefile").read_text()
@@ -56,3 +58,11 @@ def test_what_a_page_links_to_and_names_is_there(page: Path) -> None:
 def test_a_target_that_a_page_names_is_in_the_makefile(page: Path) -> None:
     named = re.findall(r"`make ([a-z-]+)`|^make ([a-z-]+)", page.read_text(), re.MULTILINE)
     assert {one or other for one, other in named} <= TARGETS
+
+
+def test_every_recipe_has_its_line_in_the_table_of_sources() -> None:
+    lines = re.findall(
+        r"^\| `((?:sft|dpo)-\w+)` \|(.*)\|(.*)\|(.*)\|$", (ROOT / "docs/recipes.md").read_text(), re.MULTILINE
+    )
+    assert sorted(name for name, *_ in lines) == sorted(recipe.full_name for recipe in all_recipes())
+    assert all(cell.strip() for _, *cells in lines for cell in cells)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from tasks.engine.requests.asking import Member
 from tasks.engine.shard import Outcome, Place, run_shard
 from tasks.engine.technique import Technique
 from tasks.generate.text_generation import TextGeneration, text_generation
+from tasks.ledger.database import engine_of
 from tasks.ledger.ledger import Ledger
 from tasks.ledger.statements import FOUND
 from tasks.ledger.stored import stored_completion
@@ -66,10 +66,12 @@ def run_served(
     params: Any = None,
     shards: int = 1,
     context: dict[str, Any] | None = None,
+    ledger_url: str = "",
     **config: Any,
 ) -> Served:
-    """One shard of instructions against the endpoint of this name, on the ledger in a folder."""
-    ledger = Ledger(f"sqlite:///{folder / 'ledger.sqlite'}")
+    """One shard of instructions against the endpoint of this name, on the ledger in a folder, or at a URL."""
+    url = ledger_url or f"sqlite:///{folder / 'ledger.sqlite'}"
+    ledger = Ledger(url)
     model, settings = opened(name, **config), ModelConfig(name=name, **config)
     run = Served(Context(ledger, **(context or {})))
     models, admission = Models({"generator": [Member(model, settings)]}, run.context), Admission()
@@ -90,13 +92,14 @@ def run_served(
     finally:
         run_in_loop(model.close())
         run_in_loop(ledger.close())
-    run.on_record = completions_in(folder)
+    run.on_record = completions_in(url)
     return run
 
 
-def completions_in(folder: Path) -> list[Completion]:
+def completions_in(url: str) -> list[Completion]:
     """Everything that is on record."""
-    import sqlite3
-
-    with closing(sqlite3.connect(folder / "ledger.sqlite")) as connection:
-        return [stored_completion(row) for row in connection.execute(f"SELECT {', '.join(FOUND)} FROM completions")]
+    engine = engine_of(url)
+    with engine.connect() as connection:
+        rows = connection.exec_driver_sql(f"SELECT {', '.join(FOUND)} FROM completions").all()
+    engine.dispose()
+    return [stored_completion(row) for row in rows]

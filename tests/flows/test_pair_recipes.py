@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import polars as pl
 import pytest
 
 from flows.config import PreferenceDPO
+from flows.recipes.recipe import Kind, recipe_names
 from flows.runs.plan import plan_of
 from tasks.errors import ConfigError
 from tasks.models.base import Request
@@ -18,6 +19,7 @@ from tests.flows import test_constrained as constrained
 from tests.flows import test_deita as deita
 from tests.flows import test_reasoning as reasoning
 from tests.flows.recipes import test_documents as documents
+from tests.flows.recipes import test_made_of_texts as texts
 from tests.flows.test_dialogues import both as speaks
 from tests.flows.test_instruction_sft import Scripted, dataset_bytes, rule, sft
 from tests.flows.test_preference_dpo import dpo, judged
@@ -114,6 +116,10 @@ SFT: dict[str, dict[str, Any]] = {
     "reasoning": {"seeds": reasoning.PROBLEMS[:2], "curate": None, "prompt_set": "full"},
     "code": {"seeds": code.SEEDS[:1], "curate": None, "prompt_set": "full"},
     "traces": {"seeds": "logs", "curate": None},
+    "personas": {"seeds": [{"persona": "a nurse"}, {"persona": "a pilot"}], "prompt_set": "full"},
+    "attributes": {"rows": 2, "attributed_prompts": texts.LIBRARY, "prompt_set": "full"},
+    "rewrite": {"seeds": [{"text": texts.TEXT}], "prompt_set": "full"},
+    "summarise": {"seeds": [{"text": texts.TEXT}], "prompt_set": "full"},
 }
 DPO: dict[str, dict[str, Any]] = {
     "basic": {},
@@ -141,7 +147,15 @@ RULES = {
     "documents": documents.rule,
     "reasoning": reasoning.solver,
     "code": code.plays,
+    "personas": texts.rule,
+    "attributes": texts.rule,
+    "rewrite": texts.rule,
+    "summarise": texts.rule,
 }
+
+
+def test_no_recipe_is_left_out_below() -> None:
+    assert {"sft": set(SFT), "dpo": set(DPO)} == {kind: set(recipe_names(kind)) for kind in get_args(Kind)}
 
 
 @pytest.fixture
@@ -156,6 +170,7 @@ def sft_rows(scripted: Scripted) -> list[dict[str, Any]]:
         scripted(RULES.get(recipe, rule))
         sft(recipe=recipe, out=recipe, **told)
         made = pl.read_parquet(f"{recipe}/data/train.parquet").to_dicts()
+        assert made, recipe
         rows += [{"messages": row["messages"], "made_by": recipe} for row in made]
     talk = json.loads((CASES / "tool_turns.jsonl").read_text().splitlines()[0])["messages"]
     said = {"role": "assistant", "content": "It is 31 degrees there."}

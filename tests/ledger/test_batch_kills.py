@@ -30,9 +30,9 @@ EVERYDAY = {"POST /v1/batches done", "half a file"}  # the others are as the fir
 STAGES = [("openai", stage) for stage in OPENAI] + [("anthropic", stage) for stage in ANTHROPIC]
 
 
-def started(provider: BatchProvider, speaks: str, folder: Path, wait: str) -> subprocess.Popen[str]:
+def started(provider: BatchProvider, speaks: str, ledger: str, wait: str) -> subprocess.Popen[str]:
     url = provider.openai if speaks == "openai" else provider.anthropic
-    arguments = [sys.executable, "-m", "tests.ledger.one_run_in_batches", url, str(folder), speaks, wait]
+    arguments = [sys.executable, "-m", "tests.ledger.one_run_in_batches", url, ledger, speaks, wait]
     environment = os.environ | {"STILLROOM_LEASE_S": "1"}
     return subprocess.Popen(arguments, cwd=ROOT, text=True, stdout=subprocess.PIPE, env=environment)
 
@@ -44,7 +44,7 @@ def ended(process: subprocess.Popen[str]) -> dict[str, Any]:
     return told
 
 
-def killed_at(stage: str, provider: BatchProvider, speaks: str, folder: Path) -> None:
+def killed_at(stage: str, provider: BatchProvider, speaks: str, ledger: str) -> None:
     """A process that its provider kills at a stage, before or after it has done what it was asked."""
     process: list[subprocess.Popen[str]] = []
 
@@ -54,7 +54,7 @@ def killed_at(stage: str, provider: BatchProvider, speaks: str, folder: Path) ->
             process[0].wait(20)
 
     provider.at = at
-    process.append(started(provider, speaks, folder, "wait"))
+    process.append(started(provider, speaks, ledger, "wait"))
     process[0].communicate(timeout=200)
     assert process[0].returncode == -signal.SIGKILL, f"it never came to {stage}"
     provider.at = lambda _: None
@@ -69,17 +69,17 @@ def killed_at(stage: str, provider: BatchProvider, speaks: str, folder: Path) ->
         for one in STAGES
     ],
 )
-def test_a_process_killed_at_any_stage_pays_for_no_line_twice(speaks: str, stage: str, tmp_path: Path) -> None:
+def test_a_process_killed_at_any_stage_pays_for_no_line_twice(speaks: str, stage: str, ledger_url: str) -> None:
     with serving_batches() as provider:
-        killed_at(stage, provider, speaks, tmp_path)
-        told = ended(started(provider, speaks, tmp_path, "wait"))
+        killed_at(stage, provider, speaks, ledger_url)
+        told = ended(started(provider, speaks, ledger_url, "wait"))
         assert told["error"] == ""
         assert (told["pending"], len(told["responses"])) == (0, len(QUESTIONS))
         assert dict(provider.paid) == dict.fromkeys(QUESTIONS, 1)
 
 
 @pytest.mark.slow
-def test_a_process_killed_again_and_again_gets_there(tmp_path: Path) -> None:
+def test_a_process_killed_again_and_again_gets_there(ledger_url: str) -> None:
     with serving_batches(looks=0, ends=[("expired", 3), ("completed", None)]) as provider:
         for stage in (
             "POST /v1/batches done",
@@ -88,15 +88,15 @@ def test_a_process_killed_again_and_again_gets_there(tmp_path: Path) -> None:
             "POST /v1/batches done",
             "half a file",
         ):
-            killed_at(stage, provider, "openai", tmp_path)
-        assert len(ended(started(provider, "openai", tmp_path, "wait"))["responses"]) == len(QUESTIONS)
+            killed_at(stage, provider, "openai", ledger_url)
+        assert len(ended(started(provider, "openai", ledger_url, "wait"))["responses"]) == len(QUESTIONS)
         assert dict(provider.paid) == dict.fromkeys(QUESTIONS, 1)
 
 
 @pytest.mark.slow
-def test_of_two_processes_one_fetches_a_batch_and_both_have_its_answers(tmp_path: Path) -> None:
+def test_of_two_processes_one_fetches_a_batch_and_both_have_its_answers(ledger_url: str) -> None:
     with serving_batches(looks=20) as provider:
-        first, second = (started(provider, "openai", tmp_path, "wait") for _ in range(2))
+        first, second = (started(provider, "openai", ledger_url, "wait") for _ in range(2))
         for told in (ended(first), ended(second)):
             assert len(told["responses"]) == len(QUESTIONS)
         assert dict(provider.paid) == dict.fromkeys(QUESTIONS, 1)

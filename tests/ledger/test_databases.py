@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Barrier
 
 import pytest
 import sqlalchemy as sa
@@ -20,6 +21,8 @@ from tasks.engine.context import Context
 from tasks.engine.loop import run_in_loop
 from tasks.engine.requests.pending import PendingRequest
 from tasks.errors import ConfigError
+from tasks.ledger.batches.kept import check_batches_are_kept
+from tasks.ledger.batches.records import make_tables
 from tasks.ledger.database import engine_of, open_database
 from tasks.ledger.ledger import Ledger
 from tasks.models.base import Completion, Request, Sampling, TokenLogprobs
@@ -141,6 +144,40 @@ def test_a_user_who_may_not_make_the_new_table_is_told_who_may(postgres: Postgre
     assert answered(url, None).text == "a"
     postgres.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO writer", url)
     assert answered(theirs, None).text == "a"
+
+
+def test_a_user_who_may_not_keep_batches_is_told_before_anything_is_paid_for(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = postgres.new_database()
+    answered(url, Completion("a"))
+    postgres.execute(f"CREATE USER batcher PASSWORD '{postgres.password}'")
+    postgres.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO batcher", url)
+    theirs = url.replace("//stillroom:", "//batcher:")
+    told = r"the ledger may not keep batches: postgresql://batcher:\*\*\*@.*GRANT .* ON request_batches, request_batch_lines"
+    for who in (theirs, url, theirs):  # the owner's run makes the tables; they are not the user's to write yet
+        monkeypatch.setenv("STILLROOM_LEDGER", who)
+        if who == url:
+            check_batches_are_kept()
+        else:
+            with pytest.raises(ConfigError, match=told):
+                check_batches_are_kept()
+    postgres.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON request_batches, request_batch_lines TO batcher", url)
+    check_batches_are_kept()
+
+
+def test_processes_that_make_the_tables_of_batches_at_once_do_not_collide(ledger_url: str) -> None:
+    engine, together = open_database(ledger_url, 5), Barrier(6)
+
+    def make() -> None:
+        together.wait()
+        with engine.begin() as connection:
+            make_tables(connection)
+
+    with ThreadPoolExecutor(6) as threads:
+        for done in [threads.submit(make) for _ in range(6)]:
+            done.result()
+    engine.dispose()
 
 
 def test_another_programs_table_of_completions_is_left_alone(ledger_url: str, postgres: Postgres) -> None:

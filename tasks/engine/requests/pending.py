@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tasks.engine.accounting import NOTHING_RESERVED, RequestRecord, Reserved, most_of
+from tasks.engine.accounting import NOTHING_RESERVED, RequestRecord, Reserved, most_of, tokens_of
 from tasks.engine.context import Context
 from tasks.errors import Interrupted, LeftInBatch
 from tasks.models.answers.counted import about_tokens, request_texts
@@ -104,8 +104,9 @@ class PendingRequest:
         """Keep a line about it, where somebody looks."""
         records, row = self._context.accounting.records, self._row
         if records is not None:
-            used = (completion.prompt_tokens, completion.completion_tokens, self.begun_s, time.perf_counter())
-            records.append(RequestRecord(row.technique, row.order, row.row_id, self._config, *used))
+            prompt, answer, *of_cache = tokens_of(completion)
+            used = (prompt, answer, self.begun_s, time.perf_counter())
+            records.append(RequestRecord(row.technique, row.order, row.row_id, self._config, *used, *of_cache))
 
     def turn_away(self) -> None:
         """End the wait for the answer."""

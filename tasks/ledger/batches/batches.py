@@ -32,7 +32,7 @@ _Place = tuple[str, str]
 
 class Batches:
     """Used from the ledger's loop. `fetched`: answers from batches that are in no account yet, with
-    their tokens of the provider's cache."""
+    their tokens that the provider had in its cache, and wrote there."""
 
     def __init__(self, background: Background, leases: Leases) -> None:
         self._background, self._leases = background, leases
@@ -42,7 +42,7 @@ class Batches:
         self._waiting: defaultdict[bytes, dict[bytes, WaitingLine]] = defaultdict(dict)
         self._tries: Counter[bytes] = Counter()
         self._woken = asyncio.Event()
-        self.fetched: dict[bytes, int] = {}
+        self.fetched: dict[bytes, tuple[int, int]] = {}
 
     async def ask(self, key: bytes, hold: Hold, model: str, api: BatchApi, request: Request) -> None:
         """Have a request, which is leased, go in the next batch; returns once its answer is to be looked up.

@@ -44,14 +44,15 @@ Wait = Callable[[float], Awaitable[None]]
 class Follower:
     """Follows one batch. `waiting`: its lines that somebody waits for, by key; `wait`: sleeps, and is woken by a stop.
 
-    `fetched`: answers that came out of batches and are in no account yet, with their tokens of the provider's cache; `tries`: of lines that have failed.
+    `fetched`: answers that came out of batches and are in no account yet, with their tokens that the
+    provider had in its cache, and wrote there; `tries`: of lines that have failed.
     """
 
     record: BatchRecord
     api: BatchApi
     background: Background
     waiting: dict[bytes, WaitingLine]
-    fetched: dict[bytes, int]
+    fetched: dict[bytes, tuple[int, int]]
     tries: Counter[bytes]
     wait: Wait
     _errors: dict[bytes, Exception | None] = field(default_factory=dict)
@@ -186,7 +187,7 @@ class Follower:
             return
         await self._transact(lambda connection: self._commit(connection, answers))
         self._answered.update(answers)
-        self.fetched |= {key: answer.cached_tokens for key, answer in answers.items()}
+        self.fetched |= {key: (answer.cached_tokens, answer.cache_write_tokens) for key, answer in answers.items()}
 
     def _read(self, result: LineResult, request: Request) -> Completion | Exception | None:
         """The completion in a line, or what is wrong with it; None: its turn has not come."""

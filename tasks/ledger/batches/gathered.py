@@ -10,6 +10,7 @@ from tasks.models.base import Request
 from tasks.models.batching import BatchApi
 
 NO_TAG = "0" * 32
+MARKS_BYTES = 160  # by which a line may be longer when it is sent, with marks for the provider's cache
 
 
 @dataclass(slots=True, eq=False)
@@ -42,7 +43,7 @@ class Gathered:
 
     def add(self, line: WaitingLine) -> None:
         """One more."""
-        line.size = len(self.api.line(line.key.hex(), NO_TAG, line.request)) + 1
+        line.size = len(self.api.line(line.key.hex(), NO_TAG, line.request)) + 1 + MARKS_BYTES
         self.lines.append(line)
         self._size += line.size
         self._more.set()

@@ -13,6 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from tasks.ledger.database import CREATION_LOCK
 from tasks.ledger.lease_statements import NOW, TABLE, claim
 from tasks.ledger.owner import batch_owner
 from tasks.ledger.statements import batches as parts_of
@@ -63,7 +64,11 @@ def are_there(connection: sa.Connection) -> bool:
 
 
 def make_tables(connection: sa.Connection) -> None:
-    """Make the tables, where there are none."""
+    """Make the tables, where there are none: one process at a time, since PostgreSQL's IF NOT EXISTS lets two collide."""
+    if connection.dialect.name == "postgresql":
+        if are_there(connection):  # to whoever may not make tables that is refused even where they are
+            return
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(CREATION_LOCK)))
     for table in (_batches, _lines):
         connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
     for index in _lines.indexes:

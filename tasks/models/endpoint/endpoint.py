@@ -30,6 +30,7 @@ from tasks.models.embed.gathering import Gathering, texts_of
 from tasks.models.endpoint.address import address_of, key_in
 from tasks.models.endpoint.batches.endpoint_batches import EndpointBatches
 from tasks.models.endpoint.batches.exchanges import Exchanges
+from tasks.models.endpoint.beginnings import Beginnings
 from tasks.models.endpoint.connection import Connection
 from tasks.models.endpoint.faults import Busy, Fault, Patience, Server, error_message, raw_text
 from tasks.models.endpoint.learnt import LEAVABLE, LEFT_OUT_AS, LOGPROBS, Learnt, Reworded
@@ -78,7 +79,8 @@ class EndpointModel:
         self._learnt.left_out = frozenset(LEFT_OUT_AS.get(name, name) for name in self._lacks) & frozenset(LEAVABLE)
         tokenizer = None if config.tokenizer is None else lambda: self.template
         extra: dict[str, Any] = orjson.loads(config.extra_body or "{}")
-        self._served = Served(server.model, self._learnt, extra, tokenizer=tokenizer)
+        beginnings = Beginnings() if config.marks_beginnings else None
+        self._served = Served(server.model, self._learnt, extra, tokenizer=tokenizer, beginnings=beginnings)
         self._connection = Connection(
             server, named.provider.headers(server.key), config.max_in_flight, config.timeout_s
         )

@@ -24,6 +24,7 @@ from tasks.models.answers.ended import finish_of
 from tasks.models.answers.families import KNOWN
 from tasks.models.answers.format import AnswerFormat
 from tasks.models.base import ChatTemplate, Completion, Request
+from tasks.models.endpoint.beginnings import Beginnings
 from tasks.models.endpoint.faults import ServerError
 from tasks.models.endpoint.learnt import MAY_BE_LEFT_OUT, Learnt
 
@@ -50,7 +51,8 @@ class Served:
     """The model that a request is for, and what is known of it and its server.
 
     `learnt`: what the server turned out not to take. `extra`: the user's own fields, laid over every body.
-    `tokenizer`: loads the tokenizer that the user has named, if one is.
+    `tokenizer`: loads the tokenizer that the user has named, if one is. `beginnings`: where requests are to be marked for
+    the provider's cache, what they have in common.
     """
 
     model: str
@@ -58,6 +60,7 @@ class Served:
     extra: Mapping[str, Any] = field(default_factory=dict)
     answer_format: AnswerFormat = KNOWN
     tokenizer: Callable[[], ChatTemplate] | None = None
+    beginnings: Beginnings | None = None
 
 
 @runtime_checkable

@@ -63,7 +63,8 @@ class Evolution(BaseModel):
 class RunFigures(BaseModel):
     """What a run came to. `cost` is None where no model has a price; `judges`, `selection` as in its manifest.
 
-    `benchmarks`: what rows were compared with, to leave out what a benchmark asks. `embedder`: who embedded the rows, by
+    `benchmarks`: what rows were compared with, to leave out what a benchmark asks. `cached_tokens`: of those of prompts, how many
+    servers had in their caches, and `cache_write_tokens` wrote there. `embedder`: who embedded the rows, by
     `name` and `identity`, where they were. `instructions`: what the rows said that those which the report shows were made of,
     by their ids.
     """
@@ -76,6 +77,8 @@ class RunFigures(BaseModel):
     ledger_hits: int
     prompt_tokens: int
     completion_tokens: int
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
     cost: float | None = None
     steps: list[StepFigures] = []
     evolution: list[Evolution] = []

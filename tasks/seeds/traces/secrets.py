@@ -11,32 +11,60 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 PATTERNS: Mapping[str, re.Pattern[str]] = {
     "private_key": re.compile(
-        r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL
+        r"-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z ]*PRIVATE KEY(?: BLOCK)?-----|\Z)"
+        r"|\bAGE-SECRET-KEY-1[A-Z0-9]{40,}",
+        re.DOTALL,
     ),
     "anthropic": re.compile(r"\bsk-ant-[A-Za-z0-9_-]{16,}"),
     "openai": re.compile(r"\bsk-(?:proj-|svcacct-|admin-|or-v1-)?[A-Za-z0-9_-]{20,}"),
     "github": re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,})"),
-    "gitlab": re.compile(r"\bglpat-[A-Za-z0-9_-]{16,}"),
+    "gitlab": re.compile(r"\bgl(?:pat|rt|dt|ptt|ft|oas|soat|agent)-[A-Za-z0-9_-]{16,}"),
     "hugging_face": re.compile(r"\bhf_[A-Za-z0-9]{20,}"),
     "aws": re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"),
-    "google": re.compile(r"\bAIza[A-Za-z0-9_-]{30,}"),
-    "slack": re.compile(r"\bxox[abeoprs]-[A-Za-z0-9-]{10,}"),
+    "google": re.compile(r"\b(?:AIza[A-Za-z0-9_-]{30,}|ya29\.[A-Za-z0-9_-]{20,}|GOCSPX-[A-Za-z0-9_-]{20,})"),
+    "slack": re.compile(r"\bx(?:ox[abeoprs]|app)-[A-Za-z0-9-]{10,}|(?<=hooks\.slack\.com/services/)[A-Za-z0-9/]{20,}"),
     "stripe": re.compile(r"\b[rs]k_(?:live|test)_[A-Za-z0-9]{16,}"),
     "npm": re.compile(r"\bnpm_[A-Za-z0-9]{30,}"),
     "pypi": re.compile(r"\bpypi-[A-Za-z0-9_-]{30,}"),
+    "service": re.compile(
+        r"\b(?:gsk_|xai-|pplx-|r8_|hvs\.|lin_api_|shp(?:at|ca|pa|ss)_|sb[ps]_|do[opr]_v1_|dckr_[po]at_)[A-Za-z0-9_-]{24,}"
+        r"|\bdapi[0-9a-f]{32}\b|\bSG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}|\b\d{8,10}:AA[A-Za-z0-9_-]{32,}"
+    ),
     "jwt": re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"),
     "header": re.compile(
         r"(?<=Bearer )(?!\[REDACTED)[A-Za-z0-9._~+/=-]{12,}|(?<=Basic )(?!\[REDACTED)[A-Za-z0-9+/=]{12,}"
     ),
-    "url": re.compile(r"(?<=://)[^\s/:@\[\]\"']{1,64}:(?!\[REDACTED)[^\s/@\"']{1,128}(?=@)"),
+    "url": re.compile(r"(?<=://)[^\s/:@\[\]\"']{0,64}:(?!\[REDACTED)[^\s/@\"']{1,128}(?=@)"),
 }
-SECRET_NAME = r"[A-Za-z0-9_.-]*(?:password|passwd|secret|api[_-]?key|access[_-]?key|auth[_-]?token|private[_-]?key|_token|_pwd)[A-Za-z0-9_]*"
-NAMED = re.compile(rf"(?i)\b({SECRET_NAME})(\\?[\"']?\s*[=:]\s*\\?[\"']?)(?!\[REDACTED)([^\s\"'\\,;&$(){{}}<>]{{8,}})")
-IS_SECRET = re.compile(rf"(?i)^{SECRET_NAME}$")
+"""What is a secret by its own form."""
+SURE = (
+    r"(?i:password|passwd|passphrase|secret|api[_-]?key|(?:access|account|shared|private)[_-]?key|auth[_-]?token"
+    r"|[_-]token|[_-]pwd|[_-]pass)(?:_\w{1,40}|[A-Z]\w{0,40}|\d{1,8})?"
+)
+"""Names of secrets, whatever they hold."""
+MAYBE = r"(?<![A-Za-z0-9_.])(?i:token|pwd|pass|sig|session[_-]?id|auth)"
+"""Those of much else as well: what they hold has to look like a secret."""
+FREE = r"(?!\[REDACTED)(?!(?:os|self|cls|this|config|settings|process|request|args|env|app)\.|[A-Za-z_][\w.]*[\[(])"
+"""No secret yet taken out, and no code that says where it comes from."""
+LONG, LONG_WITH_DIGIT = r"[^\s\"'\\,;&$(){}<>]{8,}", r"(?=[^\s\"'\\,;&]*\d)[A-Za-z0-9_.~+/=%-]{12,}"
+BETWEEN = r"\\?[\"']?\s*[=:]\s*\\?[\"']?"
+BEHIND: Mapping[str, re.Pattern[str]] = {
+    "named": re.compile(rf"((?:{SURE}){BETWEEN}){FREE}{LONG}|({MAYBE}{BETWEEN}){FREE}{LONG_WITH_DIGIT}"),
+    "option": re.compile(
+        rf"(--(?:[\w-]{{0,40}}{SURE}) ){FREE}{LONG}|(--token ){FREE}{LONG_WITH_DIGIT}"
+        r"|(\bcurl\b[^\n|;]{0,200}? (?:-u|--user)[ =]?[\"']?[^\s:\"']+:)(?!\[REDACTED)[^\s\"'@]{4,}"
+        r"|(\blogin\s+\S+\s+password\s+)(?!\[REDACTED)\S{4,}"
+    ),
+    "cookie": re.compile(r"((?i:cookie):\s*)(?!\[REDACTED)[^\s\"'=]+=[^\n\"']{8,}"),
+}
+"""What is a secret by what stands before it, which stays."""
+IS_SECRET = re.compile(rf"(?:{SURE})$")
+MAY_BE_SECRET, LOOKS_SECRET = re.compile(rf"^{MAYBE}$"), re.compile(LONG_WITH_DIGIT)
 
 
 def redacted(text: str) -> tuple[str, int]:
@@ -45,18 +73,26 @@ def redacted(text: str) -> tuple[str, int]:
     for kind, pattern in PATTERNS.items():
         text, found = pattern.subn(f"[REDACTED:{kind}]", text)
         count += found
-    text, found = NAMED.subn(_named, text)
-    return text, count + found
+    for kind, pattern in BEHIND.items():
+        text, found = pattern.subn(partial(_behind, kind), text)
+        count += found
+    return text, count
 
 
-def _named(found: re.Match[str]) -> str:
-    return f"{found[1]}{found[2]}[REDACTED:named]"
+def _behind(kind: str, found: re.Match[str]) -> str:
+    return f"{next(filter(None, found.groups()))}[REDACTED:{kind}]"
+
+
+def _says_secret(name: str, value: str) -> bool:
+    """Whether a name says that what it has is secret."""
+    maybe = MAY_BE_SECRET.search(name) is not None and LOOKS_SECRET.fullmatch(value) is not None
+    return maybe or IS_SECRET.search(name) is not None
 
 
 def redacted_value(value: Any, name: str = "") -> tuple[Any, int]:
     """The same for all texts in a value of plain JSON; one under a name that says it is secret goes whole."""
     if isinstance(value, str):
-        if name and value and IS_SECRET.match(name) and not value.startswith("[REDACTED"):
+        if name and value and _says_secret(name, value) and not value.startswith("[REDACTED"):
             return "[REDACTED:named]", 1
         return redacted(value)
     if isinstance(value, list):

@@ -28,6 +28,11 @@ NUMBER_WORDS = dict(
         strict=True,
     )
 )
+POWERS = {
+    **{"thousand": "*10^3", "million": "*10^6", "billion": "*10^9", "trillion": "*10^12"},
+    **{"nghìn": "*10^3", "ngàn": "*10^3", "triệu": "*10^6", "tỷ": "*10^9", "tỉ": "*10^9"},
+}
+LARGE = re.compile(rf"(?<=\d)\s*({'|'.join(POWERS)})s?(?!\w)", re.IGNORECASE)
 MATHS_MARKS = re.compile(
     r"\\[()\[\]]|(?<!\\)\$(?!\s?[\d.])|(?<!\\)\$(?=[^$]*\$)|\*\*|`|\\(?:left|right|displaystyle|[,;!:>]|q?quad)(?![a-zA-Z])"
 )
@@ -141,7 +146,8 @@ def quantity_of(text: str, language: str = "") -> Quantity | None:
 
 
 def _in_figures(text: str) -> str:
-    return NUMBER_WORDS.get(text.casefold(), text)
+    text = NUMBER_WORDS.get(text.casefold(), text)
+    return LARGE.sub(lambda found: POWERS[found[1].casefold()], text)
 
 
 @dataclass(frozen=True)

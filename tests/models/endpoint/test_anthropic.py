@@ -74,7 +74,7 @@ def test_a_request_is_sent_in_the_apis_words_and_read_back(monkeypatch: pytest.M
         ]
         sent = server.headers[0]
     assert (sent["x-api-key"], sent["anthropic-version"], "authorization" in sent) == (KEY, "2023-06-01", False)
-    assert completion == Completion("It is four.", "stop", 127, 3, cached_tokens=100)
+    assert completion == Completion("It is four.", "stop", 127, 3, cached_tokens=100, cache_write_tokens=20)
 
 
 def test_what_a_server_that_ends_at_white_space_would_have_cut_is_cut_here() -> None:

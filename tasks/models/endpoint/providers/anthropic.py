@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 
 from tasks.errors import RequestRefused
 from tasks.models.base import Completion, Message, Request, Sampling
+from tasks.models.endpoint.beginnings import Beginnings
 from tasks.models.endpoint.faults import ServerError, server_error
 from tasks.models.endpoint.learnt import Learnt
 from tasks.models.endpoint.provider import (
@@ -68,6 +69,8 @@ class Anthropic:
         system, turns = _system_apart(request.turns)
         body: dict[str, Any] = {"model": served.model, "max_tokens": sampling.max_new_tokens, "messages": turns}
         body |= {"system": system} if system else {}
+        if served.beginnings is not None:
+            _mark(body, request, served.beginnings)
         body |= _sampled(sampling, served.learnt) | _thinking(sampling, served.learnt)
         if stop := [text for text in sampling.stop[: served.learnt.stops] if text.strip()]:
             body["stop_sequences"] = stop  # none of white space alone is taken: the answer is cut at those here
@@ -91,7 +94,8 @@ class Anthropic:
         text, thinking = (message.joined(kind, field) for kind, field in (("text", "text"), ("thinking", "thinking")))
         tokens = (sum(message.tokens(kind) for kind in READ), message.tokens("output_tokens"))
         completion = completed(request, served, text, message.word, reasoning=thinking, tokens=tokens)
-        completion = replace(completion, cached_tokens=message.tokens("cache_read_input_tokens"))
+        read, kept = message.tokens("cache_read_input_tokens"), message.tokens("cache_creation_input_tokens")
+        completion = replace(completion, cached_tokens=read, cache_write_tokens=kept)
         return replace(completion, served=message.model) if is_another(message.model, served.model) else completion
 
     def fault(self, status: int, headers: Mapping[str, str], body: bytes) -> ServerError:
@@ -121,6 +125,27 @@ def _thinking(sampling: Sampling, learnt: Learnt) -> dict[str, Any]:
     if learnt.thinks_by == "effort":
         how = {"type": "adaptive", "display": "summarized"}
     return {"thinking": how, "max_tokens": sampling.max_new_tokens + budget}
+
+
+# What is kept in the cache.
+
+
+def _mark(body: dict[str, Any], request: Request, beginnings: Beginnings) -> None:
+    """Mark what other requests begin with as well: in the system prompt, which tools come before, and in the first turn."""
+    before, first = request.tools or "", body["messages"][0] if body["messages"] else {}
+    if system := body.get("system", ""):
+        body["system"] = _in_parts(system, beginnings.shared(before, system, request.seed))
+    if first.get("role") == "user" and isinstance(said := first["content"], str):
+        first["content"] = _in_parts(said, beginnings.shared(f"{before}{system}", said, request.seed))
+
+
+def _in_parts(text: str, kept: str) -> str | list[dict[str, Any]]:
+    """The text, with its beginning that is to be kept as a part of its own."""
+    if not kept:
+        return text
+    rest = text[len(kept) :]
+    marked = {"type": "text", "text": kept, "cache_control": {"type": "ephemeral"}}
+    return [marked, *([{"type": "text", "text": rest}] if rest else [])]
 
 
 # A conversation.

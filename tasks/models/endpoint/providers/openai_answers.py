@@ -105,9 +105,11 @@ def _completion(choice: _Choice, answer: AnswerBody, request: Request, answer_fo
         text, finish = cut, "stop"
     logprobs = _logprobs(choice.logprobs) if choice.logprobs else None
     said = word if finish in ("cut_off", "content_filter") else None
-    cached = min(_cached_tokens(answer), prompt_tokens)
+    cached = min(_tokens_of_prompt(answer, "cached_tokens"), prompt_tokens)
+    kept = min(_tokens_of_prompt(answer, "cache_write_tokens"), prompt_tokens - cached)
     used = (prompt_tokens, completion_tokens)
-    return Completion(text, finish, *used, logprobs, reasoning, finish_word=said, cached_tokens=cached)
+    made = Completion(text, finish, *used, logprobs, reasoning, finish_word=said)
+    return replace(made, cached_tokens=cached, cache_write_tokens=kept) if cached or kept else made
 
 
 def _said(choice: _Choice, request: Request, answer_format: AnswerFormat) -> tuple[str, str | None]:
@@ -146,14 +148,14 @@ def _silent_finish(text: str, tokens: int, most: int) -> FinishReason:
 
 def _prompt_tokens(answer: AnswerBody) -> int:
     """Tokens of the prompt; where those in the cache are more than are counted, they were not counted."""
-    counted, cached = answer.tokens("prompt_tokens"), _cached_tokens(answer)
+    counted, cached = answer.tokens("prompt_tokens"), _tokens_of_prompt(answer, "cached_tokens")
     return counted + cached if cached > counted > 0 else counted
 
 
-def _cached_tokens(answer: AnswerBody) -> int:
-    """Tokens of the prompt that the server had in its cache."""
+def _tokens_of_prompt(answer: AnswerBody, kind: str) -> int:
+    """Tokens of the prompt that the server had in its cache (`cached_tokens`), or wrote there (`cache_write_tokens`)."""
     details = answer.usage.get("prompt_tokens_details") if isinstance(answer.usage, dict) else None
-    return count_of(details.get("cached_tokens")) if isinstance(details, dict) else 0
+    return count_of(details.get(kind)) if isinstance(details, dict) else 0
 
 
 class _Alternative(BaseModel):
