@@ -226,7 +226,7 @@ class RunPlan:
             check_folder(self.folder)
             if self.url is not None:
                 check_url(self.url)
-        check_runner(self.runner, self.budget)
+        check_runner(self.runner)
         if self.push is not None:
             self.push.check(self.model_names())
         self._check_steps()

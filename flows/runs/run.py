@@ -278,7 +278,8 @@ class Run:
         """Measure the judges by the pairs of people, where the plan names any."""
         if self.plan.calibrate is not None:
             told = self.plan.calibrate
-            self.calibration = calibrate(told, self.plan.outline(), self.plan.models, self.context)
+            with self.workers.asking_here() as context:
+                self.calibration = calibrate(told, self.plan.outline(), self.plan.models, context)
 
     def _judges(self) -> dict[str, Any] | None:
         """What is to be told of the run's judges, None where it had none."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field, fields
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
@@ -51,6 +51,9 @@ class Budget(BaseModel):
     def __str__(self) -> str:
         """The limits that there are: "max_requests 500, max_cost_usd 2"."""
         return ", ".join(f"{name} {limit:g}" for name, limit in self if limit is not None)
+
+
+NO_LIMIT = Budget()
 
 
 class Reserved(NamedTuple):
@@ -165,62 +168,123 @@ class RequestRecord:
     cache_write_tokens: int = 0
 
 
-@dataclass(slots=True)
-class Accounting:
-    """What a run has asked for and may still ask for.
+class Spending(Protocol):
+    """Counts what is begun and spent of a budget. `is_spent`: a request has been turned away for it, and so is every later one."""
 
-    `tally`: the counts; `is_spent`: a request has been turned away for the budget, and so is every later one; `records`:
-    where a list is given, a line for each request (for estimates).
+    is_spent: bool
+
+    def has_room(self) -> bool:
+        """Whether the budget may have room for another request, as far as is known here."""
+        ...
+
+    def begin(self, reserved: Reserved) -> bool:
+        """Count a request that is about to be made; False where the budget has no room for it."""
+        ...
+
+    def settle(self, reserved: Reserved) -> None:
+        """What was reserved for a request is known now, and counted."""
+        ...
+
+    def paid(self, tokens: int, cost: float) -> None:
+        """Count what a request has come to."""
+        ...
+
+
+class BudgetCount:
+    """The spending of one process, or, in a process of its own, of all that ask it. Called from any thread.
+
+    `begun`: requests that have begun.
     """
 
-    budget: Budget = field(default_factory=Budget)
-    tally: Tally = field(default_factory=Tally)
-    is_spent: bool = False
-    records: list[RequestRecord] | None = None
-    _begun: int = 0
-    _reserved_tokens: int = 0
-    _reserved_cost: float = 0.0
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    def __init__(self, budget: Budget) -> None:
+        self.is_spent = False
+        self._budget = budget
+        self.begun, self._tokens, self._cost = 0, 0, 0.0
+        self._reserved_tokens, self._reserved_cost = 0, 0.0
+        self._lock = threading.Lock()
 
     def has_room(self) -> bool:
         """Whether the budget has room for another request."""
         if not self.is_spent:
-            self.is_spent = self.budget.is_spent(self._begun, self.tally.tokens, self.tally.cost)
+            self.is_spent = self._budget.is_spent(self.begun, self._tokens, self._cost)
         return not self.is_spent
+
+    def begin(self, reserved: Reserved) -> bool:
+        """Count a request that is about to be made; False where the budget has no room for it."""
+        with self._lock:
+            if not self.has_room():
+                return False
+            self.is_spent = self._would_pass(reserved)
+            if not self.is_spent:
+                self.begun += 1
+                self._reserve(reserved.tokens, reserved.cost)
+            return not self.is_spent
+
+    def settle(self, reserved: Reserved) -> None:
+        """What was reserved for a request is known now, and counted."""
+        with self._lock:
+            self._reserve(-reserved.tokens, -reserved.cost)
+
+    def paid(self, tokens: int, cost: float) -> None:
+        """Count what a request has come to."""
+        with self._lock:
+            self._tokens += tokens
+            self._cost += cost
+
+    def over(self) -> bool:
+        """`is_spent`, for who asks from another process."""
+        return self.is_spent
+
+    def _reserve(self, tokens: int, cost: float) -> None:
+        self._reserved_tokens += tokens
+        self._reserved_cost += cost
+
+    def _would_pass(self, reserved: Reserved) -> bool:
+        """Whether the budget might be passed by this, with all that is reserved already."""
+        tokens = self._tokens + self._reserved_tokens + reserved.tokens
+        cost = self._cost + self._reserved_cost + reserved.cost
+        return reserved != NOTHING_RESERVED and self._budget.is_passed(tokens, cost)
+
+
+class Accounting:
+    """What a run has asked for and may still ask for.
+
+    `tally`: the counts; `records`: where a list is given, a line for each request (for estimates). `spending`: who
+    counts what is spent of the budget, where that is not this process alone.
+    """
+
+    def __init__(self, budget: Budget = NO_LIMIT, spending: Spending | None = None) -> None:
+        self.tally = Tally()
+        self.records: list[RequestRecord] | None = None
+        self.spending: Spending = spending or BudgetCount(budget)
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether a request has been turned away for the budget."""
+        return self.spending.is_spent
+
+    def has_room(self) -> bool:
+        """Whether the budget has room for another request."""
+        return self.spending.has_room()
 
     def begin(self, stop: threading.Event, reserved: Reserved = NOTHING_RESERVED) -> None:
         """Count a request that is about to be made, from any thread. Raises Interrupted where none may be any more.
 
         `reserved`: what it may come to at most, where it is not known before many others have begun.
         """
-        with self._lock:
-            if not self.has_room() or stop.is_set():
-                raise Interrupted
-            self.is_spent = self._would_pass(reserved)
-            if self.is_spent:
-                raise Interrupted
-            self._begun += 1
-            self._reserve(reserved)
+        if stop.is_set() or not self.spending.begin(reserved):
+            raise Interrupted
 
     def settle(self, reserved: Reserved) -> None:
         """What was reserved for a request is known now, and counted."""
-        with self._lock:
-            self._reserve(Reserved(-reserved.tokens, -reserved.cost))
-
-    def _reserve(self, reserved: Reserved) -> None:
-        self._reserved_tokens += reserved.tokens
-        self._reserved_cost += reserved.cost
-
-    def _would_pass(self, reserved: Reserved) -> bool:
-        """Whether the budget might be passed by this, with all that is reserved already."""
-        tokens = self.tally.tokens + self._reserved_tokens + reserved.tokens
-        cost = self.tally.cost + self._reserved_cost + reserved.cost
-        return reserved != NOTHING_RESERVED and self.budget.is_passed(tokens, cost)
+        self.spending.settle(reserved)
 
     def paid(self, step: str, config: ModelConfig, completion: Completion, *, in_batch: bool = False) -> None:
         """Count a request that was made; `in_batch`: at the price of a batch."""
         cost = cost_of(config, *tokens_of(completion))
-        self.tally.paid(step, completion, cost * config.batch.price if in_batch and config.batch else cost)
+        cost *= config.batch.price if in_batch and config.batch else 1.0
+        self.tally.paid(step, completion, cost)
+        self.spending.paid(completion.prompt_tokens + completion.completion_tokens, cost)
 
     def found(self, step: str) -> None:
         """Count a request that was on record."""

@@ -8,9 +8,9 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SkipValidation
 
-from tasks.engine.accounting import Accounting, Budget
+from tasks.engine.accounting import Accounting, Budget, Spending
 from tasks.engine.admission import Admission
 from tasks.engine.ask import Models
 from tasks.engine.context import Context
@@ -38,10 +38,10 @@ class Settings(BaseModel):
     makes.
 
     `tables`: where the tables lie, a folder or a URL. `reports`: the place where workers that are processes of their
-    own report what they count; None: the shards run in this process.
+    own report what they count; None: the shards run in this process. `spending`: what counts the budget for all of them.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
 
     run: str
     home: Path
@@ -53,6 +53,7 @@ class Settings(BaseModel):
     max_attempts: int = Field(3, ge=1)
     check_language: bool = False
     budget: Budget = Budget()
+    spending: SkipValidation[Spending | None] = Field(None, exclude=True, repr=False)
     epochs: dict[str, Table] = {}
 
 
@@ -84,7 +85,7 @@ class Process:
                     settings.prompts,
                     settings.max_attempts,
                     settings.check_language,
-                    accounting=Accounting(settings.budget),
+                    accounting=Accounting(settings.budget, settings.spending),
                 )
             return self._contexts[settings.run]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.engine.accounting import Accounting, Budget, cost_of
+from tasks.engine.accounting import Accounting, Budget, BudgetCount, cost_of
 from tasks.engine.admission import Admission
 from tasks.engine.ask import Models
 from tasks.engine.context import Context
@@ -85,6 +86,23 @@ def test_tokens_and_cost_stop_what_is_new_and_keep_what_is_in_flight(
         )
         assert run.requests == 30 if not reached else -(-limit // 7) <= run.requests <= -(-limit // 7) + in_flight
         assert run.frame().height == run.requests
+
+
+@pytest.mark.parametrize("kind", ["max_requests", "max_total_tokens"])
+def test_a_budget_that_two_share_is_spent_by_both_together(kind: str) -> None:
+    """As processes of one run do, whose counts one of them keeps."""
+    budget = Budget(**{kind: 7 if kind == "max_requests" else 70})
+    shared, stop = BudgetCount(budget), threading.Event()
+    two = [Accounting(budget, shared) for _ in range(2)]
+    for _ in range(7):
+        one = two[shared.begun % 2]
+        one.begin(stop)
+        one.paid("step", ModelConfig(), Completion("yes", "stop", 8, 2))
+    assert [one.tally.requests for one in two] == [4, 3]
+    for one in two:
+        with pytest.raises(Interrupted):
+            one.begin(stop)
+        assert one.is_spent
 
 
 def test_what_the_ledger_has_costs_nothing(tmp_path: Path) -> None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from tasks.engine.accounting import Budget
 from tasks.errors import ConfigError
 
 
-def check_runner(runner: str, budget: Budget) -> None:
+def check_runner(runner: str) -> None:
     """Raise ConfigError where the run cannot go to the runner that it asks for, as far as can be seen from here."""
     if runner == "threads":
         return
@@ -17,5 +16,3 @@ def check_runner(runner: str, budget: Budget) -> None:
     from flows.runs.runners.ray_cluster import address
 
     address()
-    if limits := str(budget):
-        raise ConfigError("a budget has to be counted in one process", limits, "leave it out, or take --runner threads")

@@ -11,8 +11,9 @@ need only the parameter.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import replace
 from typing import Any
 
 from prefect.client.schemas.objects import State
@@ -22,11 +23,13 @@ from prefect.states import Pending
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows.runs.plan import RunPlan
+from flows.runs.runners.ray_budget import RayBudget
 from flows.runs.runners.ray_cluster import address, check_reach, nodes, ray_runner, resources, room_for, shared_out
 from flows.service.away.patience import settle, start_outbox
+from tasks.engine.accounting import Accounting
 from tasks.engine.context import Context
 from tasks.engine.process import Settings
-from tasks.engine.requests.reports import REPORT_EVERY_S, clear, gather
+from tasks.engine.requests.reports import REPORT_EVERY_S, clear, gather, reporting
 from tasks.errors import ConfigError
 from tasks.models.config import Roles
 
@@ -105,6 +108,19 @@ class Workers:
         if self.settings.reports is not None:
             with self._one_at_a_time:  # an older sum must not come after a newer one
                 gather(self.settings.reports, self._context)
+                if isinstance(spending := self._context.accounting.spending, RayBudget):
+                    spending.look()
+
+    @contextmanager
+    def asking_here(self) -> Iterator[Context]:
+        """The context for what this process asks itself: its counts join those that workers report, where they do."""
+        if self.settings.reports is None:
+            yield self._context
+            return
+        own = Accounting(self.settings.budget, self._context.accounting.spending)
+        context = replace(self._context, accounting=own)
+        with reporting(self.settings.reports, context):
+            yield context
 
     def follow(self) -> None:
         """Keep the tally up to date, and pass on a stop, until `leave`."""
@@ -137,7 +153,10 @@ def start_runner(plan: RunPlan, settings: Settings, context: Context) -> Workers
     check_reach({node["NodeManagerHostname"] for node in nodes()}, api_url, settings)
     count = max(room_for(nodes(), plan.ray), plan.ray.workers or 0)
     reports = f"{settings.tables}/reports/{settings.run}"
-    workers = Workers(shared_out(plan.models, count), settings.model_copy(update={"reports": reports}), context)
+    told: dict[str, Any] = {"reports": reports}
+    if str(settings.budget):
+        told["spending"] = context.accounting.spending = RayBudget(settings.budget)
+    workers = Workers(shared_out(plan.models, count), settings.model_copy(update=told), context)
     workers.follow()
     flow_run.task_runner.on_exit(workers.leave)
     return workers

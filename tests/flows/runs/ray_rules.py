@@ -17,6 +17,12 @@ async def answer(request: Request) -> str:
     return await _answered(request, rule(request))
 
 
+async def slowly(request: Request) -> str:
+    """The same, so slowly that workers are at it at the same time."""
+    await asyncio.sleep(0.1)
+    return await answer(request)
+
+
 async def judge(request: Request) -> str:
     """Plays the roles of the preference pipeline."""
     return await _answered(request, judged(request))

@@ -25,6 +25,14 @@ REFUSED = "I'm sorry, but I can't help with that."
 SHAPES = ("Explain {}.", "Name {} things about a river.", "Sort {} towns by how old they are.", "What follows from {}?")
 SEEDS = [SHAPES[at % 4].format(f"point {at}") for at in range(60)]
 TWICE = [seed for at, seed in enumerate(SEEDS) for seed in ([seed, f" {seed.upper()}"] if at % 3 == 0 else [seed])]
+SFT_RECIPES = [
+    ("respond", "context"),
+    ("basic", "context"),
+    ("seeded", "context"),
+    ("evolved", "context"),
+    ("seeded", "bootstrap"),
+]
+DPO_RECIPES = ["basic", "evolved", "critiqued"]
 CURATE = {"decontaminate": {"benchmarks": ["moon.jsonl"]}, "deduplicate": {}}
 
 
@@ -66,16 +74,7 @@ def check_clean(folder: str, rows: int) -> None:
     assert len(set(prompts)) == rows
 
 
-@pytest.mark.parametrize(
-    ("recipe", "mode"),
-    [
-        ("respond", "context"),
-        ("basic", "context"),
-        ("seeded", "context"),
-        ("evolved", "context"),
-        ("seeded", "bootstrap"),
-    ],
-)
+@pytest.mark.parametrize(("recipe", "mode"), SFT_RECIPES)
 def test_an_sft_recipe_makes_so_many_good_rows(recipe: str, mode: str, scripted: Scripted, benchmark: None) -> None:
     scripted(spoilt(everything))
     bootstrap = {"target": 40, "prompts_per_round": 4, "max_similarity": 1}
@@ -86,7 +85,7 @@ def test_an_sft_recipe_makes_so_many_good_rows(recipe: str, mode: str, scripted:
     assert {"refusal", "contaminated"} & set(gone())
 
 
-@pytest.mark.parametrize("recipe", ["basic", "evolved", "critiqued"])
+@pytest.mark.parametrize("recipe", DPO_RECIPES)
 def test_a_dpo_recipe_makes_so_many_good_pairs(recipe: str, scripted: Scripted, benchmark: None) -> None:
     scripted(spoilt(judged))
     summary = dpo(recipe=recipe, instructions=TWICE, rows=ROWS, curate=CURATE)

@@ -14,7 +14,6 @@ from typing import Any
 import polars as pl
 import pytest
 
-from tasks.engine.accounting import Budget
 from tasks.engine.context import Context
 from tasks.engine.process import Settings
 from tasks.engine.requests import reports
@@ -86,15 +85,8 @@ def test_ray_that_is_not_installed_is_told_with_the_way_to_it(home: Path, monkey
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.setattr(checks, "find_spec", lambda _name: None)
     with pytest.raises(ConfigError, match=r'pip install "stillroom\[ray\]"'):
-        checks.check_runner("ray", Budget())
-    checks.check_runner("threads", Budget())
-
-
-def test_a_budget_is_not_split_among_workers(home: Path) -> None:
-    from flows.runs.runners.checks import check_runner
-
-    with pytest.raises(ConfigError, match="a budget has to be counted in one process: max_requests 5"):
-        check_runner("ray", Budget(max_requests=5))
+        checks.check_runner("ray")
+    checks.check_runner("threads")
 
 
 def test_a_cluster_that_does_not_answer_is_told_at_once(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,7 +94,7 @@ def test_a_cluster_that_does_not_answer_is_told_at_once(home: Path, monkeypatch:
 
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:9")
     with pytest.raises(ConfigError, match=r"no Ray cluster answers: RAY_ADDRESS=127.0.0.1:9: Connection refused"):
-        check_runner("ray", Budget())
+        check_runner("ray")
 
 
 @pytest.mark.parametrize(
@@ -188,6 +180,24 @@ def test_a_worker_reports_while_its_shard_is_under_way(tmp_path: Path, monkeypat
                 seen.set()
             time.sleep(0.01)
     assert seen.is_set()
+
+
+def test_what_the_process_that_started_the_run_asks_is_counted_beside_its_workers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flows.runs.runners.shard_runner import Workers
+
+    run, place = Context(), str(tmp_path)
+    with reports.reporting(place, counted("a")):
+        pass
+    monkeypatch.setattr(reports, "WORKER", "here")
+    workers = Workers({}, settings(reports=place), run)
+    with workers.asking_here() as here:
+        here.accounting.tally.paid("calibration", Completion("x"), 0)
+    workers.gather()
+    assert (run.accounting.tally.requests, run.accounting.tally.steps["calibration"].requests) == (2, 1)
+    with Workers({}, settings(), run).asking_here() as here:
+        assert here is run
 
 
 # What travels
@@ -290,6 +300,39 @@ def test_ray_workers_make_the_same_dataset_with_the_same_requests_and_share_the_
     assert {k: v for k, v in by_ray.items() if k not in different} == {
         k: v for k, v in by_threads.items() if k not in different
     }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["max_requests", "max_total_tokens"])
+def test_a_budget_holds_over_ray_workers_and_the_same_command_goes_on(
+    kind: str, prefect_server: str, home: Path, ray_here: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Of requests exactly; of tokens nothing is begun once so many are in, whoever has asked for them."""
+    model = {"name": f"scripted:{RULES}:slowly", "max_in_flight": 6}
+    options = {"recipe": "respond", "seeds": SEEDS, "shard_rows": 5, "model": model}
+    monkeypatch.setenv("STILLROOM_HOME", str(tmp_path / "another-home"))
+    whole = sft(**options, out="whole")
+    tokens = _tokens(whole)
+    each = -(-tokens // len(SEEDS)) + 2  # of no request there are more
+    monkeypatch.setenv("STILLROOM_HOME", str(home))
+    ray_here.unlink()
+    most = 13 if kind == "max_requests" else tokens // 3
+    cut = sft(**options, **{kind: most}, out="by-ray", runner="ray", ray={"workers": 2})
+    workers, requests = answered(ray_here)
+    assert len(workers) > 1
+    assert len(requests) == cut["requests"]
+    if kind == "max_requests":
+        assert cut["requests"] == most
+    else:
+        assert most <= _tokens(cut) < most + 6 * each
+    assert (cut["ended"], cut["rows"], cut["pending"]) == ("budget reached", cut["requests"], 40 - cut["requests"])
+    goes_on = sft(**options, **{kind: 10 * tokens}, out="by-ray", runner="ray", ray={"workers": 2})
+    assert (goes_on["ended"], cut["requests"] + goes_on["requests"]) == ("completed", whole["requests"])
+    assert dataset_bytes(Path("by-ray/data")) == dataset_bytes(Path("whole/data"))
+
+
+def _tokens(summary: dict[str, Any]) -> int:
+    return int(summary["prompt_tokens"] + summary["completion_tokens"])
 
 
 @pytest.mark.slow
