@@ -381,20 +381,21 @@ push(Path(sys.argv[1]), "me/rows")
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("without_xet", "sent_to"), [("1", "/storage/"), ("0", "/v1/xorbs/")], ids=["lfs", "xet"])
-def test_a_push_that_is_killed_goes_on_without_a_second_upload(
+def test_a_push_that_meets_a_500_and_is_killed_goes_on_without_a_second_upload(
     without_xet: str, sent_to: str, dataset: Any, hub: FakeHub, tmp_path: Path
 ) -> None:
     dataset()
     waiting: list[str] = []
 
-    def third_hangs(method: str, path: str) -> int | None:
-        if sent_to in path:
-            waiting.append(path)
-            if len(waiting) == 3:
-                time.sleep(60)
-        return None
+    def fourth_hangs(method: str, path: str) -> int | None:
+        if sent_to not in path:
+            return None
+        waiting.append(path)
+        if len(waiting) == 4:
+            time.sleep(60)
+        return 500 if len(waiting) == 1 else None
 
-    hub.fault = third_hangs
+    hub.fault = fourth_hangs
     env = os.environ | {
         "HF_ENDPOINT": hub.url,
         "HF_HUB_DISABLE_XET": without_xet,
@@ -404,7 +405,7 @@ def test_a_push_that_is_killed_goes_on_without_a_second_upload(
     }
     command = [sys.executable, "-c", KILLED, str(OUT.absolute())]
     with subprocess.Popen(command, env=env) as pushing:
-        while len(waiting) < 3:
+        while len(waiting) < 4:
             assert pushing.poll() is None
             time.sleep(0.05)
         pushing.kill()
