@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.command.options import AsJson, nested_options
+from flows.command.options import AsJson, RecipeArgument, nested_options
 from flows.command.running import telling_mistakes
 
 
@@ -35,7 +35,7 @@ def _lines(told: dict[str, Any]) -> str:
 
 
 def draw(
-    recipe: Annotated[str, typer.Argument(help="sft-evolved, critiqued, or my_recipe.py:name")],
+    recipe: RecipeArgument,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="what changes its steps, e.g. mode=bootstrap, critique={}")
     ] = None,

@@ -18,7 +18,7 @@ from tasks.engine.table_step import TableStep
 
 
 @dataclass(frozen=True)
-class Node:
+class DrawnStep:
     """A step of a drawing, or one of its two ends: what the recipe begins with, and what it makes."""
 
     label: str
@@ -27,26 +27,29 @@ class Node:
 
 
 @dataclass(frozen=True)
-class Drawing:
+class RecipeDrawing:
     """A recipe's nodes, the first and the last of them its ends; `edges`: which node's rows go to which, by number."""
 
-    nodes: tuple[Node, ...]
+    nodes: tuple[DrawnStep, ...]
     edges: tuple[tuple[int, int], ...]
 
 
-def drawing_of(recipe: Recipe, told: Mapping[str, Any] | None = None) -> Drawing:
+def drawing_of(recipe: Recipe, told: Mapping[str, Any] | None = None) -> RecipeDrawing:
     """What there is to draw of a recipe. `told`: what the user says, options and steps by their names."""
     outline = outline_of(recipe, told)
     steps = [
-        Node(step.name, "table" if isinstance(step, TableStep) else "row", tuple(roles_of(step)))
+        DrawnStep(step.name, "table" if isinstance(step, TableStep) else "row", tuple(roles_of(step)))
         for step, _ in outline.steps
     ]
-    begin, end = Node("no seeds" if recipe.blank else SEEDS[recipe.kind], "end"), Node(recipe.full_name, "end")
+    begin, end = (
+        DrawnStep("no seeds" if recipe.blank else SEEDS[recipe.kind], "end"),
+        DrawnStep(recipe.full_name, "end"),
+    )
     edges = [*outline.edges, *((before, len(steps) + 1) for before in outline.ends)]
-    return Drawing((begin, *steps, end), tuple(dict.fromkeys(edges)))
+    return RecipeDrawing((begin, *steps, end), tuple(dict.fromkeys(edges)))
 
 
-def as_mermaid(drawing: Drawing) -> str:
+def as_mermaid(drawing: RecipeDrawing) -> str:
     """The drawing as a flowchart in Mermaid's words."""
     brackets = {"end": ("([", "])"), "row": ("[", "]"), "table": ("{{", "}}")}
     lines = ["flowchart TD"]

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from xml.sax.saxutils import escape
 
-from flows.recipes.drawing import Drawing, Node
+from flows.recipes.drawing import DrawnStep, RecipeDrawing
 
 LETTER, ROLE_LETTER = 9.5, 7.5
 """Widths of a letter of a name and of a role: wider than most fonts have them, so that no text leaves its box."""
@@ -32,10 +32,10 @@ text { font: 15px system-ui, sans-serif; fill: var(--ink); text-anchor: middle }
 .node { fill: var(--box); stroke: var(--line); stroke-width: 1.5 }
 .edge { fill: none; stroke: var(--quiet); stroke-width: 1.5 }
 .tip { fill: var(--quiet) }"""
-Place = tuple[float, float]
+_Place = tuple[float, float]
 
 
-def as_svg(drawing: Drawing) -> str:
+def as_svg(drawing: RecipeDrawing) -> str:
     """The drawing as an SVG file."""
     layers, paths = _layers(drawing)
     widths = {at: _width(drawing.nodes[at]) if at < len(drawing.nodes) else LANE for layer in layers for at in layer}
@@ -62,7 +62,7 @@ def as_svg(drawing: Drawing) -> str:
     return "\n".join([*parts, "</svg>"])
 
 
-def _layers(drawing: Drawing) -> tuple[list[list[int]], list[list[int]]]:
+def _layers(drawing: RecipeDrawing) -> tuple[list[list[int]], list[list[int]]]:
     """The numbers that stand in each layer, from left to right, and each edge as the numbers that it leads through.
 
     Numbers from that of the nodes on are lanes.
@@ -97,9 +97,9 @@ def _ordered(layers: Sequence[Sequence[int]], paths: Sequence[Sequence[int]]) ->
     return ordered
 
 
-def _places(layers: Sequence[Sequence[int]], widths: dict[int, float], centre: float) -> dict[int, Place]:
+def _places(layers: Sequence[Sequence[int]], widths: dict[int, float], centre: float) -> dict[int, _Place]:
     """The middle of each, its layer in the middle of the picture."""
-    places = dict[int, Place]()
+    places = dict[int, _Place]()
     for depth, layer in enumerate(layers):
         left = centre - (sum(widths[at] + GAP_X for at in layer) - GAP_X) / 2
         for at in layer:
@@ -108,11 +108,11 @@ def _places(layers: Sequence[Sequence[int]], widths: dict[int, float], centre: f
     return places
 
 
-def _width(node: Node) -> float:
+def _width(node: DrawnStep) -> float:
     return max(len(node.label) * LETTER, len(", ".join(node.roles)) * ROLE_LETTER) + 2 * PAD
 
 
-def _edge(places: Sequence[Place]) -> str:
+def _edge(places: Sequence[_Place]) -> str:
     """A curve from the foot of the first to the head of the last, straight down through the lanes."""
     x, y = places[0][0], places[0][1] + HEIGHT / 2
     drawn = f"M{x:g} {y:g}"
@@ -125,7 +125,7 @@ def _edge(places: Sequence[Place]) -> str:
     return f'<path class="edge" marker-end="url(#tip)" d="{drawn}"/>'
 
 
-def _shape(node: Node, place: Place, width: float) -> str:
+def _shape(node: DrawnStep, place: _Place, width: float) -> str:
     (x, y), left, top = place, place[0] - width / 2, place[1] - HEIGHT / 2
     if node.shape == "table":
         right, foot = left + width, top + HEIGHT
@@ -144,7 +144,7 @@ def _shape(node: Node, place: Place, width: float) -> str:
     )
 
 
-def _in_words(drawing: Drawing) -> str:
+def _in_words(drawing: RecipeDrawing) -> str:
     """What a screen reader says of it."""
     said = []
     for at, node in enumerate(drawing.nodes[1:], 1):

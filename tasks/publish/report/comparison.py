@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from tasks.publish.changes import IDS, ROWS_AT_ONCE, Changes, changes_between
+from tasks.publish.changes import IDS, Changes, changes_between
 from tasks.publish.export import published_at
 from tasks.publish.report.measures import Measures, counted_answers, distinct_shares, measures_of
 from tasks.publish.report.said import texts_of_row
@@ -25,6 +25,8 @@ GROUPS = 30
 """Of answers, whose shares of different n-grams are averaged: the more answers, the smaller that share, so both have groups of one size."""
 SHOWN, SHOWN_CHARS = 3, 160
 """Rows of each kind of change, and characters of each text."""
+COMPARED_ROWS = 1_000_000
+"""Among so many of each dataset, at most, examples are looked for."""
 
 
 def comparison_of(one: Path, other: Path) -> dict[str, Any]:
@@ -97,7 +99,7 @@ def _known(files: Sequence[Path]) -> pl.LazyFrame | None:
         return None
     rows = pl.scan_parquet(files)
     content = pl.struct(sorted(rows.collect_schema())).hash().alias("content")
-    parts = height_of(*files) // ROWS_AT_ONCE + 1
+    parts = height_of(*files) // COMPARED_ROWS + 1
     return rows.select(pl.col(name).alias("row_id"), content).filter(pl.col("row_id").hash() % parts == 0)
 
 

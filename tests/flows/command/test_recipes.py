@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 
 from flows.recipes.catalogue import all_recipes, find_recipe, outline_of
-from flows.recipes.drawing import Drawing, Node, as_mermaid, drawing_of
+from flows.recipes.drawing import DrawnStep, RecipeDrawing, as_mermaid, drawing_of
 from flows.recipes.recipe import Steps, Tables, recipe, recipe_names
 from flows.recipes.svg import as_svg
 from tasks.generate.evol_instruct import evol_instruct
@@ -94,8 +94,8 @@ def _boxes(svg: str) -> list[tuple[float, float, float, float]]:
     return boxes
 
 
-BRANCHES = Drawing(
-    tuple(Node(f"step {at}", "table" if at == 3 else "row", ("judge", "a<b")[: at % 3]) for at in range(6)),
+BRANCHES = RecipeDrawing(
+    tuple(DrawnStep(f"step {at}", "table" if at == 3 else "row", ("judge", "a<b")[: at % 3]) for at in range(6)),
     ((0, 1), (1, 2), (0, 3), (1, 3), (2, 3), (3, 4), (1, 4), (1, 5), (4, 5)),
 )
 
@@ -105,7 +105,7 @@ BRANCHES = Drawing(
     [*map(drawing_of, all_recipes()), drawing_of(find_recipe("sft-evolved"), {"mode": "bootstrap"}), BRANCHES],
     ids=lambda drawing: drawing.nodes[-1].label,
 )
-def test_an_svg_has_each_step_and_role_in_a_box_of_its_own_and_no_edge_behind_one(drawing: Drawing) -> None:
+def test_an_svg_has_each_step_and_role_in_a_box_of_its_own_and_no_edge_behind_one(drawing: RecipeDrawing) -> None:
     svg = as_svg(drawing)
     said = [word for node in drawing.nodes for word in (node.label, ", ".join(node.roles)) if word]
     assert [text for text in _texts(svg) if not text.startswith("A hexagon")] == said
