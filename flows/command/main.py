@@ -20,7 +20,10 @@ from flows.command.options import (
     AsLastLine,
     ColumnPairs,
     ConfigPath,
+    DPORecipe,
     RunName,
+    SFTRecipe,
+    format_option,
     judge_roles,
     name_value_pairs,
     nested_options,
@@ -87,7 +90,7 @@ def stillroom() -> None:
 
 @app.command()
 def sft(
-    recipe: Annotated[str | None, typer.Option(help="evolved (the default), or another of `stillroom recipes`")] = None,
+    recipe: SFTRecipe = None,
     config: ConfigPath = None,
     seeds: Annotated[
         str | None, typer.Option(help="a file, a folder, or hf:NAME; default: the demo model's own")
@@ -102,9 +105,7 @@ def sft(
     rows: Annotated[int | None, typer.Option(help="number of accepted rows; default: all that come out")] = None,
     format_: Annotated[
         list[str] | None,
-        typer.Option(
-            "--format", help="messages (the default), openai, prompt_completion, sharegpt, alpaca; once for each"
-        ),
+        format_option("messages (the default), openai, prompt_completion, sharegpt, alpaca; once for each"),
     ] = None,
     out: Annotated[str | None, typer.Option(help="folder of the dataset; default datasets/sft-<recipe>")] = None,
     set_: Annotated[
@@ -137,9 +138,7 @@ def sft(
 
 @app.command()
 def dpo(
-    recipe: Annotated[
-        str | None, typer.Option(help="critiqued (the default), or another of `stillroom recipes`")
-    ] = None,
+    recipe: DPORecipe = None,
     config: ConfigPath = None,
     instructions: Annotated[
         str | None, typer.Option(help="a file, a dataset folder of `stillroom sft`, or hf:NAME")
@@ -152,7 +151,7 @@ def dpo(
     keep_responses: Annotated[bool | None, typer.Option(help="given responses are members of the pool")] = None,
     format_: Annotated[
         list[str] | None,
-        typer.Option("--format", help="dpo (the default), reward, kto, binarized, sharegpt, alpaca; once for each"),
+        format_option("dpo (the default), reward, kto, binarized, sharegpt, alpaca; once for each"),
     ] = None,
     out: Annotated[str | None, typer.Option(help="folder of the dataset; default datasets/dpo-<recipe>")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="any other option, e.g. pair.min_margin=1")] = None,
@@ -298,6 +297,7 @@ def serve(
 def deploy(
     here: Annotated[str | None, typer.Option(hidden=True, help="the worker that `stillroom serve` will start")] = None,
     catch_up: Annotated[CatchUp, typer.Option(hidden=True, help="what becomes of missed runs")] = "newest",
+    json_: AsJson = False,
 ) -> None:
     """Put the work pool, the nightly deployments and the alerts on the Prefect server that PREFECT_API_URL names."""
 
@@ -308,7 +308,8 @@ def deploy(
         from flows.service.deploy import deploy as bring_up_to_date
         from flows.service.deployments.left_runs import Here
 
-        print("\n".join(bring_up_to_date(Here(here, catch_up) if here else None)))
+        lines = bring_up_to_date(Here(here, catch_up) if here else None)
+        print(json.dumps({"deployed": lines}) if json_ else "\n".join(lines))
 
     telling_mistakes(put)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
@@ -25,6 +25,54 @@ def known_runs(begun: str) -> list[str]:
     from tasks.storage.home import home
 
     return sorted(path.parent.name for path in home().glob(f"runs/{begun}*/manifest.json"))
+
+
+def known_recipes(begun: str, *kinds: str) -> list[str]:
+    """The recipes that come with this project whose names begin so: of one kind as that command takes them, else in full."""
+    rooms = Path(__file__).parents[1] / "recipes"
+    found = [(kind, file.stem) for kind in kinds or ("sft", "dpo") for file in sorted((rooms / kind).glob("[!_]*.py"))]
+    names = [name if kinds else f"{kind}-{name}" for kind, name in found]
+    return [name for name in names if name.startswith(begun)]
+
+
+def _sft_recipes(begun: str) -> list[str]:
+    return known_recipes(begun, "sft")
+
+
+def _dpo_recipes(begun: str) -> list[str]:
+    return known_recipes(begun, "dpo")
+
+
+def _any_recipes(begun: str) -> list[str]:
+    return known_recipes(begun)
+
+
+def _formats(begun: str) -> list[str]:
+    from tasks.publish.format_names import DPOFormat, SFTFormat
+
+    return [name for name in dict.fromkeys([*get_args(SFTFormat), *get_args(DPOFormat)]) if name.startswith(begun)]
+
+
+RecipeArgument = Annotated[
+    str, typer.Argument(help="sft-evolved, critiqued, or my_recipe.py:name", autocompletion=_any_recipes)
+]
+SFTRecipe = Annotated[
+    str | None,
+    typer.Option(
+        "--recipe", help="evolved (the default), or another of `stillroom recipes`", autocompletion=_sft_recipes
+    ),
+]
+DPORecipe = Annotated[
+    str | None,
+    typer.Option(
+        "--recipe", help="critiqued (the default), or another of `stillroom recipes`", autocompletion=_dpo_recipes
+    ),
+]
+
+
+def format_option(help_: str) -> Any:
+    """`--format`, which a shell completes."""
+    return typer.Option("--format", help=help_, autocompletion=_formats)
 
 
 RunName = Annotated[str, typer.Argument(help="a run, as `stillroom runs` names it", autocompletion=known_runs)]

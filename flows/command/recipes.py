@@ -1,7 +1,7 @@
 """`stillroom recipes` and `stillroom draw`: what there is to run, and the steps of one recipe as a picture.
 
 stillroom recipes
-stillroom draw evolved | mermaid-cli -i - -o evolved.svg
+stillroom draw sft-evolved --svg > evolved.svg
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.command.options import AsJson, nested_options
+from flows.command.options import AsJson, RecipeArgument, nested_options
 from flows.command.running import telling_mistakes
 
 
@@ -35,18 +35,22 @@ def _lines(told: dict[str, Any]) -> str:
 
 
 def draw(
-    recipe: Annotated[str, typer.Argument(help="sft-evolved, critiqued, or my_recipe.py:name")],
+    recipe: RecipeArgument,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="what changes its steps, e.g. mode=bootstrap, critique={}")
     ] = None,
+    svg: Annotated[bool, typer.Option("--svg", help="as SVG, which needs nothing else to be seen")] = False,
     json_: AsJson = False,
 ) -> None:
-    """Print the steps of a recipe as a Mermaid flowchart."""
+    """Print the steps of a recipe as a Mermaid flowchart, or as SVG: where rows part and meet, whom each step asks."""
 
     def show() -> None:
-        from flows.recipes.catalogue import drawing_of, find_recipe
+        from flows.recipes.catalogue import find_recipe
+        from flows.recipes.drawing import as_mermaid, drawing_of
+        from flows.recipes.svg import as_svg
 
         drawing = drawing_of(find_recipe(recipe), nested_options({}, [], set_ or []))
-        typer.echo(json.dumps({"recipe": recipe, "mermaid": drawing}) if json_ else drawing)
+        told = {"svg": as_svg(drawing)} if svg else {"mermaid": as_mermaid(drawing)}
+        typer.echo(json.dumps({"recipe": recipe, **told}) if json_ else "".join(told.values()))
 
     telling_mistakes(show)

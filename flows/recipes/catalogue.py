@@ -1,7 +1,6 @@
-"""What there is to run: each recipe with its steps, what it needs and where it comes from; and a picture of one.
+"""What there is to run: each recipe with its steps, what it needs and where it comes from.
 
 stillroom recipes
-stillroom draw evolved --set mode=bootstrap
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ from pathlib import Path
 from typing import Any, get_args
 
 from flows.recipes.recipe import SEEDS, Kind, Outline, Recipe, Step, load_recipe, recipe_names
-from tasks.engine.table_step import TableStep
 from tasks.errors import ConfigError, did_you_mean
 from tasks.own_code import is_own, load
 
@@ -108,16 +106,3 @@ def _files_of(step: Step) -> Iterator[ast.Module]:
 
 def _file_of(step: Step) -> ast.Module:
     return ast.parse(Path(inspect.getfile(step.function)).read_text(encoding="utf-8"))
-
-
-def drawing_of(recipe: Recipe, told: Mapping[str, Any] | None = None) -> str:
-    """The recipe as a flowchart in Mermaid's words: each step with the roles that it may ask. A hexagon takes all rows at once."""
-    outline = outline_of(recipe, told)
-    lines = ["flowchart TD", f'    0(["{"no seeds" if recipe.blank else SEEDS[recipe.kind]}"])']
-    for number, (step, _) in enumerate(outline.steps, 1):
-        label = f'"{"<br/>".join([step.name, ", ".join(roles_of(step))]).removesuffix("<br/>")}"'
-        lines.append(f"    {number}{{{{{label}}}}}" if isinstance(step, TableStep) else f"    {number}[{label}]")
-    last = len(outline.steps) + 1
-    lines.append(f'    {last}(["{recipe.full_name}"])')
-    edges = [*outline.edges, *((before, last) for before in outline.ends)]
-    return "\n".join([*lines, *(f"    {before} --> {after}" for before, after in dict.fromkeys(edges))])

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.command.options import AsLastLine, DatasetPath
+from flows.command.options import AsLastLine, DatasetPath, format_option
 from flows.command.published.fit import TrainerOption
 from flows.command.running import say, telling_mistakes
 
@@ -20,10 +20,9 @@ def export(
     dataset: DatasetPath,
     format_: Annotated[
         list[str] | None,
-        typer.Option(
-            "--format",
-            help="messages, openai, prompt_completion, sharegpt, alpaca; of pairs dpo, reward, kto, binarized, sharegpt, "
-            "alpaca; several are configs of one dataset",
+        format_option(
+            "messages, openai, prompt_completion, sharegpt, alpaca; of pairs dpo, reward, kto, binarized, sharegpt, "
+            "alpaca; several are configs of one dataset"
         ),
     ] = None,
     for_: Annotated[

@@ -18,9 +18,12 @@ def push(
     ],
     public: Annotated[bool, typer.Option("--public", help="one that all may see; else a new one is private")] = False,
     allow_demo: Annotated[bool, typer.Option("--allow-demo", help="push rows of the demo model's, too")] = False,
+    only_newest: Annotated[
+        bool, typer.Option("--only-newest", help="the newest revision alone, not those before it that are kept")
+    ] = False,
     json_: AsLastLine = False,
 ) -> None:
-    """Push a dataset to the Hub, its card and report with it. Cut short, the same command goes on."""
+    """Push a dataset to the Hub, a commit and a tag for each revision, card and report with it. Cut short, the same command goes on."""
 
     def send() -> None:
         from tasks.notices import heard
@@ -32,13 +35,16 @@ def push(
 
         try:
             with heard(say):
-                made = push_dataset(dataset, repo, public=public, allow_demo=allow_demo, tell=say)
+                made = push_dataset(
+                    dataset, repo, public=public, allow_demo=allow_demo, only_newest=only_newest, tell=say
+                )
         except PushFailed as error:
             end_with(FAILED, f"{error}; the same command goes on from there")
         if json_:
             typer.echo(json.dumps(made.as_dict()))
         else:
-            what = f"{made.files} files" if made.files else "nothing new"
+            new = f", new: {', '.join(made.tagged)}" if made.tagged else ""
+            what = f"{made.files} files{new}" if made.files else "nothing new"
             typer.echo(f"{made.url}: {made.revision} at commit {made.commit[:12]} ({what})")
 
     telling_mistakes(send)

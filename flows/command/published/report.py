@@ -49,10 +49,16 @@ def compare(
         if json_:
             typer.echo(json.dumps(told | {"proofs": found}))
             return
+        typer.echo(f"{'':<24}{one.absolute().name[-22:]:>24}{other.absolute().name[-22:]:>24}")
         for name, (left, right) in told["figures"].items():
             typer.echo(f"{name:<24}{left:>24}{right:>24}")
         changes = ", ".join(f"{count} {what}" for what, count in told["changes"].items() if count) or "the same rows"
         typer.echo(f"from the first to the second: {changes}")
+        for kind, rows in told["examples"].items():
+            for row in rows:
+                typer.echo(f"  {kind} {row['row_id']}: {json.dumps(row['question'], ensure_ascii=False)}")
+                for side in ("before", "after") if kind == "changed" else ():
+                    typer.echo(f"      {side}: {json.dumps(row[side], ensure_ascii=False)}")
         for said in found:
             typer.echo(said["finding"])
 

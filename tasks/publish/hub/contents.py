@@ -1,6 +1,6 @@
-"""What of a dataset goes to the Hub: its rows, its card, its report, and what tells how it came to be.
+"""What of a dataset goes to the Hub: of each revision its rows, its card, its report, and what tells how it came to be.
 
-The folders of earlier revisions stay here: there each revision is a commit with a tag.
+The folders of earlier revisions are none there: each revision is a commit with a tag.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from tasks.publish.revisions import (
     REPORT,
     Publication,
     all_data_files,
+    earlier_folder,
     every_data_file,
     history,
     makers,
@@ -47,7 +48,7 @@ LINKS = ".push"
 
 @dataclass(frozen=True)
 class Contents:
-    """The files of a dataset as they go to the Hub: by their names there, where each lies here. `line`: its publication."""
+    """The files of a revision as they go to the Hub: by their names there, where each lies here. `line`: its publication."""
 
     line: Publication
     files: Mapping[str, Path]
@@ -73,10 +74,12 @@ def demo_refused(what: object, allowing: str = "--allow-demo") -> ConfigError:
 
 
 @contextmanager
-def files_to_push(dataset: Path, repo: str) -> Iterator[Contents]:
-    """The files of a dataset's newest revision for a repository, as they are now, whatever a run publishes meanwhile.
+def files_to_push(dataset: Path, repo: str, *, allow_demo: bool = False) -> Iterator[list[Contents]]:
+    """The files of a dataset's revisions for a repository, as they are now, the newest last, whatever a run publishes meanwhile.
 
-    They are links below `.push`, gone at the end of the block. The report is written where the run wrote none. Raises ConfigError where the dataset is being pushed already.
+    Those before the newest are the ones that are kept and could be pushed themselves (`check_pushable`). The files are
+    links below `.push`, gone at the end of the block. The report is written where the run wrote none. Raises ConfigError
+    where the dataset is being pushed already.
     """
     links = dataset / LINKS
     try:
@@ -91,15 +94,33 @@ def files_to_push(dataset: Path, repo: str) -> Iterator[Contents]:
             raise ConfigError("the dataset is being pushed by another process", dataset, "wait for it") from error
         _empty(links)
         with _not_published_meanwhile(dataset):
-            line = history(dataset)[-1]
-            _link_all(dataset, links)
-        card = (links / CARD).read_text(encoding="utf-8")
-        write_atomically(links / CARD, hub_card(card, repo, line.revision).encode())
-        files = {file.relative_to(links).as_posix(): file for file in sorted(links.rglob("*")) if file.is_file()}
-        yield Contents(line, files)
+            lines = history(dataset)
+            pushed = [*_earlier(dataset, lines, allow_demo=allow_demo), lines]
+            for some in pushed:
+                _link_all(dataset, some, links / f"r{some[-1].revision}", is_newest=some is lines)
+        yield [_contents(links / f"r{some[-1].revision}", repo, some[-1]) for some in pushed]
     finally:
         os.close(lock)
         shutil.rmtree(links, ignore_errors=True)
+
+
+def _earlier(dataset: Path, lines: Sequence[Publication], *, allow_demo: bool) -> Iterator[Sequence[Publication]]:
+    """The publications up to each revision before the newest that is kept and can be pushed, the oldest first."""
+    for number in range(1, lines[-1].revision):
+        until = [line for line in lines if line.revision <= number]
+        folder = earlier_folder(dataset, number)
+        if folder == dataset or not (folder / CARD).exists() or not until[-1].rows:
+            continue
+        if allow_demo or DEMO_MODEL not in _models(folder, until):
+            yield until
+
+
+def _contents(links: Path, repo: str, line: Publication) -> Contents:
+    """The files below a folder of links, the card as it is to stand in the repository."""
+    card = (links / CARD).read_text(encoding="utf-8")
+    write_atomically(links / CARD, hub_card(card, repo, line.revision).encode())
+    found = (file for file in sorted(links.rglob("*")) if file.is_file())
+    return Contents(line, {file.relative_to(links).as_posix(): file for file in found})
 
 
 def hub_card(text: str, repo: str, revision: int) -> str:
@@ -145,17 +166,17 @@ def _not_published_meanwhile(dataset: Path) -> Iterator[None]:
         os.close(lock)
 
 
-def _link_all(dataset: Path, links: Path) -> None:
-    """Give all files that go to the Hub a second name."""
-    folder = newest(dataset)
+def _link_all(dataset: Path, lines: Sequence[Publication], links: Path, *, is_newest: bool) -> None:
+    """Give all files of the last of these publications that go to the Hub a second name."""
+    folder = newest(dataset) if is_newest else earlier_folder(dataset, lines[-1].revision)
     assert folder is not None, "a dataset that is pushed is there"
-    if not (folder / REPORT).exists():
+    if is_newest and not (folder / REPORT).exists():
         write_report(dataset)
-    there = [folder / name for name in (*BESIDE_FILES, CARD)] + every_data_file(folder)
-    beside = [dataset / name for name in (HISTORY, *BY_PEOPLE)]
-    named = [(file, file.relative_to(folder)) for file in there] + [(file, Path(file.name)) for file in beside]
-    for file, name in named:
-        link_file(file, links / name)
+    for file in [folder / name for name in (*BESIDE_FILES, CARD)] + every_data_file(folder):
+        link_file(file, links / file.relative_to(folder))
+    for name in BY_PEOPLE if is_newest else ():
+        link_file(dataset / name, links / name)
+    write_atomically(links / HISTORY, "".join(f"{line.model_dump_json()}\n" for line in lines).encode())
 
 
 def _empty(folder: Path) -> None:

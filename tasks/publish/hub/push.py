@@ -1,4 +1,4 @@
-"""A dataset on the Hub: one commit for each revision, with a tag, the card and the report with it.
+"""A dataset on the Hub: one commit for each revision, oldest first, each with a tag, its card and its report.
 
     stillroom push datasets/demo-sft me/demo-sft
 
@@ -8,7 +8,8 @@ failed, the same command goes on: what has been uploaded is not uploaded again, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,18 +21,23 @@ from tasks.publish.revisions import DATA, Publication
 
 COMMITS = 3
 """How often it begins anew where somebody else commits meanwhile."""
+REVISION_TAG = re.compile(r"r\d+")
 Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Pushed:
-    """Where a dataset is on the Hub. `commit`: of its newest revision; `files`: how many of them were new, or others, there."""
+    """Where a dataset is on the Hub. `commit`: of its newest revision; `files`: how many of them were new, or others, there.
+
+    `tagged`: the revisions that this push has given their tags.
+    """
 
     repo: str
     url: str
     revision: str
     commit: str
     files: int
+    tagged: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
         """As plain JSON."""
@@ -39,25 +45,54 @@ class Pushed:
 
 
 def push(
-    dataset: Path, repo: str, *, public: bool = False, allow_demo: bool = False, tell: Tell = lambda _: None
+    dataset: Path,
+    repo: str,
+    *,
+    public: bool = False,
+    allow_demo: bool = False,
+    only_newest: bool = False,
+    tell: Tell = lambda _: None,
 ) -> Pushed:
-    """Push the newest revision of a dataset. `public`: a repository that is made now can be seen by all.
+    """Push a dataset: each revision that is kept and newer than what is there. `public`: a repository that is made can be seen by all.
 
-    `tell` hears of each file. Raises ConfigError for what the user can mend (`check_pushable`, no token, no right to write,
-    a revision of other rows there), and PushFailed where the Hub fails.
+    `only_newest`: no revision before it. `tell` hears of each file. Raises ConfigError for what the user can mend
+    (`check_pushable`, no token, no right to write, revisions of another dataset there), and PushFailed where the Hub fails.
     """
     check_pushable(dataset, allow_demo=allow_demo)
     there = Repository(repo)
-    with files_to_push(dataset, there.name) as contents:
-        tag = f"r{contents.line.revision}"
+    with files_to_push(dataset, there.name, allow_demo=allow_demo) as revisions:
         there.make(public=public)
-        tagged = there.tagged(tag)
-        if tagged is not None:
-            _check_same_rows(there.name, tag, tagged, contents)
-        commit, count = _commit(there, contents, tell)
-        if tagged is None:
-            there.tag(tag, commit)
-    return Pushed(there.name, there.url, tag, commit, count)
+        count, tagged = 0, list[str]()
+        tags = there.tags()
+        for contents in _to_commit(there, tags, revisions[-1:] if only_newest else revisions):
+            tag = _tag_of(contents)
+            commit, changed = _commit(there, contents, tell)
+            count += changed
+            if tag not in tags:
+                there.tag(tag, commit)
+                tagged.append(tag)
+    return Pushed(there.name, there.url, tag, commit, count, tuple(tagged))
+
+
+def _to_commit(there: Repository, tags: set[str], revisions: Sequence[Contents]) -> Sequence[Contents]:
+    """Those after the newest that has its tag there, and the newest of all, which may have another card or report by now.
+
+    Raises ConfigError where the rows behind that tag are others, or the repository has a newer revision than all of these.
+    """
+    newer = [tag for tag in tags if REVISION_TAG.fullmatch(tag) and int(tag[1:]) > revisions[-1].line.revision]
+    if newer:
+        what = f"the repository has a newer revision, {max(newer, key=lambda tag: int(tag[1:]))}"
+        raise ConfigError(what, there.name, "push from where that was made, or to another repository")
+    at = max((at for at, one in enumerate(revisions) if _tag_of(one) in tags), default=None)
+    if at is None:
+        return revisions
+    tag = _tag_of(revisions[at])
+    _check_same_rows(there.name, tag, there.files_of(tag), revisions[at])
+    return revisions[at + 1 :] or revisions[-1:]
+
+
+def _tag_of(contents: Contents) -> str:
+    return f"r{contents.line.revision}"
 
 
 def _commit(there: Repository, contents: Contents, tell: Tell) -> tuple[str, int]:
@@ -69,7 +104,7 @@ def _commit(there: Repository, contents: Contents, tell: Tell) -> tuple[str, int
             return head.commit, 0
         uploaded = []
         for at, (name, file) in enumerate(new.items(), 1):
-            tell(f"{at} of {len(new)}: {name} ({file.stat().st_size:,} bytes)")
+            tell(f"{_tag_of(contents)}, {at} of {len(new)}: {name} ({file.stat().st_size:,} bytes)")
             uploaded.append(there.upload(name, file))
         made = there.commit(uploaded, gone, _message(contents.line), head.commit)
         if made is not None:

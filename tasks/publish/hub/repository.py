@@ -110,11 +110,15 @@ class Repository:
             except (EntryNotFoundError, RevisionNotFoundError):
                 return Head(None, {})
 
-    def tagged(self, tag: str) -> Mapping[str, str] | None:
-        """The files of a tag, as `Head.files`; None where there is no such tag."""
+    def tags(self) -> set[str]:
+        """The names of its tags."""
         with self.telling_faults(self.name):
-            tags = {ref.name for ref in self._api.list_repo_refs(self.name, repo_type=DATASET).tags}
-            return self._files(tag) if tag in tags else None
+            return {ref.name for ref in self._api.list_repo_refs(self.name, repo_type=DATASET).tags}
+
+    def files_of(self, tag: str) -> Mapping[str, str]:
+        """The files of a tag that is there, as `Head.files`."""
+        with self.telling_faults(self.name):
+            return self._files(tag)
 
     def upload(self, path: str, file: Path) -> Any:
         """Upload a file, unless its content is there; the operation for `commit`. Small files go with the commit itself."""

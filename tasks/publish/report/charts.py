@@ -30,7 +30,7 @@ def scatter(places: Sequence[tuple[float, float]], groups: Mapping[int, Sequence
     for number, rows in groups.items() if len(groups) > 1 else ():
         x, y = (sorted(places[at][axis] for at in rows)[len(rows) // 2] for axis in (0, 1))
         parts.append(f'<circle class="disc" cx="{_x(x)}" cy="{_y(y)}" r="13"/>')
-        parts.append(f'<text x="{_x(x)}" y="{_y(y) + 5:g}" text-anchor="middle">{number}</text>')
+        parts.append(f'<text x="{_x(x)}" y="{_y(y)}" text-anchor="middle" dominant-baseline="central">{number}</text>')
     return _svg(f"0 0 {WIDTH} {HEIGHT}", label, parts)
 
 

@@ -164,15 +164,24 @@ def _of_pair(measures: Measures, row: Mapping[str, Any], answers: Sequence[str])
 
 
 def _count_grams(measures: Measures) -> None:
-    counts, seen = Counter[int](), {n: set[int]() for n in NGRAMS}
+    answers = counted_answers(measures)
+    measures.counted = len(answers)
+    measures.distinct = distinct_shares(answers)
+
+
+def counted_answers(measures: Measures) -> list[str]:
+    """The answers whose n-grams are counted: `COUNTED_ROWS` of the sample at most."""
     total = len(measures.sampled)
-    for at, row in enumerate(measures.sampled):
-        if not is_sampled(at, total, COUNTED_ROWS):
-            continue
-        measures.counted += 1
-        found = words(row.answered)[:MOST_WORDS]
+    return [row.answered for at, row in enumerate(measures.sampled) if is_sampled(at, total, COUNTED_ROWS)]
+
+
+def distinct_shares(answers: Iterable[str]) -> dict[int, float]:
+    """The share of different n-grams of words among all those of these answers, by n."""
+    counts, seen = Counter[int](), {n: set[int]() for n in NGRAMS}
+    for answer in answers:
+        found = words(answer)[:MOST_WORDS]
         for n, those in seen.items():
             some = [hash(tuple(found[first : first + n])) for first in range(len(found) - n + 1)]
             counts[n] += len(some)
             those.update(some)
-    measures.distinct = {n: len(seen[n]) / counts[n] if counts[n] else 0.0 for n in NGRAMS}
+    return {n: len(seen[n]) / counts[n] if counts[n] else 0.0 for n in NGRAMS}

@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 
 from flows.command.main import app
 
-UNTIL_STOPPED = {"serve", "studio", "deploy"}
-"""Servers, and what puts deployments on one: none ends with a result."""
+UNTIL_STOPPED = {"serve", "studio"}
+"""Servers: none ends with a result."""
 
 
 def commands(of: Any, name: str = "") -> Iterator[tuple[str, Any]]:
@@ -64,6 +64,9 @@ def test_a_shell_completes_commands_options_and_runs(home: Path) -> None:
         ("stillroom pu", 1, "push"),
         ("stillroom export x --fo", 3, "--format"),
         ("stillroom retry s", 2, "sft-12ab"),
+        ("stillroom draw sft-e", 2, "sft-evolved"),
+        ("stillroom dpo --recipe c", 3, "critiqued"),
+        ("stillroom export x --format ", 4, "kto"),
     ):
         env = os.environ | {"_STILLROOM_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(at)}
         told = subprocess.run([stillroom], env=env, capture_output=True, text=True, check=True)

@@ -2,6 +2,7 @@
 
 The paths and bodies are those that huggingface_hub sends (hf_api.py, _commit_api.py, lfs.py) and that the Hub documents
 (huggingface.co/docs/hub/api; git-lfs/docs/api/batch.md): preupload, LFS batch, PUT, verify, commit, tag, refs, tree, resolve.
+Its storage takes files through Xet, too (`xet.py`), which is how huggingface_hub sends them where hf_xet is installed.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import hashlib
 import json
 import re
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +21,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote
 
+from tests.publish.hub.xet import chunks_of, files_in
+
 TOKEN = "hf_theTokenThatNobodySees4711"
+XET_TOKEN = "xet_theOneForItsStorage"
 REPO = r"(?P<repo>[\w.-]+/[\w.-]+)"
 
 
@@ -42,11 +47,15 @@ class Repo:
 
 @dataclass
 class FakeHub:
-    """Its state. `fault(method, path)`: the status of an answer that fails, else None; it may wait, or change what is there."""
+    """Its state. `fault(method, path)`: the status of an answer that fails, else None; it may wait, or change what is there.
+
+    `puts`: how often the content of each name was sent, whether by LFS or as a xorb.
+    """
 
     url: str = ""
     repos: dict[str, Repo] = field(default_factory=dict)
     stored: dict[str, bytes] = field(default_factory=dict)
+    xorbs: dict[str, list[bytes]] = field(default_factory=dict)
     puts: Counter[str] = field(default_factory=Counter)
     requests: list[tuple[str, str]] = field(default_factory=list)
     fault: Callable[[str, str], int | None] = lambda *_: None
@@ -195,6 +204,28 @@ def verify(hub: FakeHub, at: re.Match[str], body: bytes) -> tuple[int, Any]:
     return (200, {}) if len(hub.stored.get(told["oid"], b"")) == told["size"] else (404, {"error": "no such object"})
 
 
+@route("GET", rf"/api/datasets/{REPO}/xet-write-token/(?P<revision>[^/]+)")
+def xet_token(hub: FakeHub, at: re.Match[str], body: bytes) -> tuple[int, Any]:
+    return 200, {"accessToken": XET_TOKEN, "exp": int(time.time()) + 3600, "casUrl": hub.url}
+
+
+@route("POST", r"/v1/xorbs/default/(?P<hash>[0-9a-f]{64})")
+def xorb(hub: FakeHub, at: re.Match[str], body: bytes) -> tuple[int, Any]:
+    hub.puts[at["hash"]] += 1
+    hub.xorbs[at["hash"]] = list(chunks_of(body))
+    return 200, {"was_inserted": True}
+
+
+@route("POST", r"/v1/shards")
+def shard(hub: FakeHub, at: re.Match[str], body: bytes) -> tuple[int, Any]:
+    for sha256, segments in files_in(body):
+        data = b"".join(chunk for name, first, end in segments for chunk in hub.xorbs[name][first:end])
+        if hashlib.sha256(data).hexdigest() != sha256:
+            return 400, {"error": "the chunks are not those of the file"}
+        hub.stored[sha256] = data
+    return 200, {"result": 1}
+
+
 @route("POST", rf"/api/datasets/{REPO}/commit/(?P<revision>[^/]+)")
 def commit(hub: FakeHub, at: re.Match[str], body: bytes) -> tuple[int, Any]:
     repo = hub.repos[at["repo"]]
@@ -241,6 +272,8 @@ class Handler(BaseHTTPRequestHandler):
         told = self.headers.get("Authorization")
         if path.startswith("/storage/"):
             assert told is None, "the token goes to the Hub alone"
+        elif path.startswith(("/v1/", "/v2/")):
+            assert told == f"Bearer {XET_TOKEN}", "the storage has a token of its own"
         elif told != f"Bearer {TOKEN}":
             self._send(401, {"error": f"Invalid credentials in Authorization header: {told}"})
             return

@@ -196,6 +196,71 @@ def test_a_commit_of_somebody_else_meanwhile_stays(dataset: Any, hub: FakeHub) -
     assert "LICENSE" in hub.names("me/rows")
 
 
+def test_each_revision_that_is_kept_is_a_commit_with_its_tag_and_its_own_files(
+    dataset: Any, stages: Path, hub: FakeHub
+) -> None:
+    dataset(9)
+    made = push(OUT, "me/rows")
+    assert hub.messages("me/rows") == ["initial commit", "r1: 6 rows (6 added)", "r2: 9 rows (3 added)"]
+    assert hub.repos["me/rows"].tags == {"r1": hub.repos["me/rows"].commits[1][0], "r2": made.commit}
+    assert (made.tagged, made.revision) == (("r1", "r2"), "r2")
+    assert set(hub.puts.values()) == {1}
+    for tag, stage in (("r1", "6"), ("r2", "9")):
+        for name in ("data/train.parquet", "data/test.parquet", "provenance.parquet", "revisions.jsonl", "report.html"):
+            assert hub.content("me/rows", name, tag) == (stages / stage / name).read_bytes()
+        card = hub.content("me/rows", "README.md", tag).decode()
+        assert [config["config_name"] for config in yaml.safe_load(card.split("---\n")[1])["configs"]] == [
+            "default",
+            tag,
+        ]
+    assert push(OUT, "me/rows").tagged == ()
+
+
+def test_the_newest_alone_is_pushed_where_that_is_told_and_none_before_it_follows(dataset: Any, hub: FakeHub) -> None:
+    dataset(9)
+    assert CliRunner().invoke(app, ["push", "out", "me/rows", "--only-newest"]).exit_code == 0
+    assert hub.messages("me/rows") == ["initial commit", "r2: 9 rows (3 added)"]
+    push(OUT, "me/rows")
+    assert set(hub.repos["me/rows"].tags) == {"r2"} and len(hub.messages("me/rows")) == 2
+
+
+@pytest.mark.parametrize(
+    ("at", "taken"), [("/tag/", 0), ("/storage/", 4), ("/commit/", 1), ("/tag/", 1)], ids=lambda told: str(told)
+)
+def test_what_failed_between_two_revisions_goes_on_without_a_second_upload_or_commit(
+    at: str, taken: int, dataset: Any, hub: FakeHub
+) -> None:
+    """`taken`: how many of the requests to a path the Hub still takes."""
+    dataset(9)
+    seen = iter(range(1_000))
+    hub.fault = lambda _, path: 500 if at in path and next(seen) >= taken else None
+    with pytest.raises(PushFailed):
+        push(OUT, "me/rows")
+    hub.fault = lambda *_: None
+    push(OUT, "me/rows")
+    assert set(hub.puts.values()) == {1}
+    assert hub.messages("me/rows") == ["initial commit", "r1: 6 rows (6 added)", "r2: 9 rows (3 added)"]
+    assert list(hub.repos["me/rows"].tags) == ["r1", "r2"]
+
+
+def test_a_repository_that_has_a_newer_revision_stays_at_it(dataset: Any, hub: FakeHub) -> None:
+    dataset(9)
+    push(OUT, "me/rows")
+    dataset(6)
+    with pytest.raises(ConfigError, match="has a newer revision, r2"):
+        push(OUT, "me/rows")
+    assert len(hub.messages("me/rows")) == 3
+
+
+def test_an_earlier_revision_of_the_demo_models_rows_stays_here(scripted: Scripted, hub: FakeHub) -> None:
+    scripted(rule, "demo")
+    sft(recipe="respond", seeds=["a", "b"], model="demo")
+    scripted(rule)
+    sft(recipe="respond", seeds=["a", "b", "c"])
+    assert push(OUT, "me/rows").tagged == ("r2",)
+    assert push(OUT, "me/all", allow_demo=True).tagged == ("r1", "r2")
+
+
 def test_another_revision_of_the_same_number_is_refused(dataset: Any, stages: Path, hub: FakeHub) -> None:
     dataset()
     push(OUT, "me/rows")
@@ -315,33 +380,42 @@ push(Path(sys.argv[1]), "me/rows")
 
 
 @pytest.mark.slow
-def test_a_push_that_is_killed_goes_on_without_a_second_upload(dataset: Any, hub: FakeHub, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("without_xet", "sent_to"), [("1", "/storage/"), ("0", "/v1/xorbs/")], ids=["lfs", "xet"])
+def test_a_push_that_meets_a_500_and_is_killed_goes_on_without_a_second_upload(
+    without_xet: str, sent_to: str, dataset: Any, hub: FakeHub, tmp_path: Path
+) -> None:
     dataset()
     waiting: list[str] = []
 
-    def third_hangs(method: str, path: str) -> int | None:
-        if "/storage/" in path:
-            waiting.append(path)
-            if len(waiting) == 3:
-                time.sleep(60)
-        return None
+    def fourth_hangs(method: str, path: str) -> int | None:
+        if sent_to not in path:
+            return None
+        waiting.append(path)
+        if len(waiting) == 4:
+            time.sleep(60)
+        return 500 if len(waiting) == 1 else None
 
-    hub.fault = third_hangs
+    hub.fault = fourth_hangs
     env = os.environ | {
         "HF_ENDPOINT": hub.url,
-        "HF_HUB_DISABLE_XET": "1",
+        "HF_HUB_DISABLE_XET": without_xet,
         "HF_HUB_OFFLINE": "0",
+        "HF_HOME": str(tmp_path / "hf"),
         "PYTHONPATH": str(ROOT),
     }
-    with subprocess.Popen([sys.executable, "-c", KILLED, str(OUT.absolute())], env=env) as pushing:
-        while len(waiting) < 3:
+    command = [sys.executable, "-c", KILLED, str(OUT.absolute())]
+    with subprocess.Popen(command, env=env) as pushing:
+        while len(waiting) < 4:
             assert pushing.poll() is None
             time.sleep(0.05)
         pushing.kill()
     assert (OUT / ".push").exists() and len(hub.stored) == 2
     hub.fault = lambda *_: None
-    push(OUT, "me/rows")
+    assert subprocess.run(command, env=env, check=False).returncode == 0
     assert set(hub.puts.values()) == {1} and len(hub.messages("me/rows")) == 2
+    assert all(sent_to in path for method, path in hub.requests if method == "PUT" or "/xorbs/" in path)
+    for name in ("data/train.parquet", "data/test.parquet", "rejects.parquet", "provenance.parquet"):
+        assert hub.content("me/rows", name) == (OUT / name).read_bytes()
     assert not (OUT / ".push").exists()
 
 

@@ -14,11 +14,14 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from flows.command.main import app
+from tasks.publish.report.comparison import comparison_of
 from tasks.publish.report.differences import marked
 from tasks.publish.report.measures import measures_of
+from tasks.publish.report.said import texts_of_row
 from tasks.publish.report.spread import Spread, interval_of_share
 from tests.flows.test_instruction_sft import Scripted, rule, sft
 from tests.flows.test_preference_dpo import dpo, judged
+from tests.publish.report.made import publish_rows, talk
 
 VOID = {"meta", "br"}
 
@@ -125,6 +128,40 @@ def test_what_is_marked_is_the_text_itself_and_what_is_not_stands_in_both(one: s
     assert [text for kind, text in left if kind == "same"] == [text for kind, text in right if kind == "same"]
 
 
+def sorted_questions(first: int, end: int) -> list[str]:
+    """The questions of the added rows in the order of their ids."""
+    rows = pl.read_parquet("other/data/train.parquet").sort("row_id")
+    asked = [texts_of_row(row).question for row in rows.iter_rows(named=True)]
+    return [one for one in asked if one in {f"question {at}" for at in range(first, end)}]
+
+
+def test_what_changed_is_shown_with_both_answers(tmp_path: Path) -> None:
+    before = publish_rows(
+        tmp_path / "before", [{**talk("q", "yes"), "row_id": "a"}, {**talk("p", "no"), "row_id": "b"}]
+    )
+    after = publish_rows(tmp_path / "after", [{**talk("q", "no"), "row_id": "a"}, {**talk("r", "no"), "row_id": "c"}])
+    told = comparison_of(before, after)
+    assert told["examples"] == {
+        "added": [{"row_id": "c", "question": "r", "after": "no"}],
+        "changed": [{"row_id": "a", "question": "q", "before": "yes", "after": "no"}],
+        "gone": [{"row_id": "b", "question": "p", "before": "no"}],
+    }
+    assert told["changes"] == {"added": 1, "changed": 1, "gone": 1}
+
+
+def test_the_share_of_different_n_grams_is_compared_between_as_many_answers(tmp_path: Path) -> None:
+    """The more answers of one kind, the smaller the share of different n-grams: sizes must not tell two such apart."""
+    few, many = (
+        publish_rows(tmp_path / str(count), [talk(f"q {at}", f"one two three {at % 7}") for at in range(count)])
+        for count in (60, 600)
+    )
+    figures = comparison_of(few, many)["figures"]
+    one, other = (float(figure.split(" ")[0]) for figure in figures["distinct 1-grams, %"])
+    assert one == pytest.approx(other, abs=5) and all("±" in figure for figure in figures["distinct 1-grams, %"])
+    shares = [measures_of(folder).distinct[1] for folder in (few, many)]
+    assert shares[0] > 5 * shares[1]
+
+
 def test_two_datasets_stand_side_by_side(scripted: Scripted) -> None:
     scripted(rule)
     for stop, out in ((6, "one"), (9, "other")):
@@ -133,7 +170,9 @@ def test_two_datasets_stand_side_by_side(scripted: Scripted) -> None:
     assert told["changes"] == {"added": 3, "changed": 0, "gone": 0}
     assert told["figures"]["rows"] == ["6", "9"]
     assert "±" in told["figures"]["answer, characters"][0]
-    assert "3 added" in CliRunner().invoke(app, ["compare", "one", "other"]).stdout
+    assert [row["question"] for row in told["examples"]["added"]] == sorted_questions(6, 9)
+    printed = CliRunner().invoke(app, ["compare", "one", "other"]).stdout
+    assert "3 added" in printed and '"question 7"' in printed
     result = CliRunner().invoke(app, ["compare", "one", "nowhere"])
     assert (result.exit_code, result.stderr) == (
         2,
