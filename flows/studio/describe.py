@@ -17,6 +17,7 @@ from flows.studio.configs.examples import CONFIG_EXAMPLES, config_example
 from flows.studio.configs.fields import form_of, with_form
 from flows.studio.configs.file import RECIPE_KINDS, ConfigFile, ConfigSettings, new_config, settings_in, short_path
 from flows.studio.configs.graph import graph_of
+from flows.studio.configs.hub_search import search_hub
 from flows.studio.jobs.jobs import start_job
 from flows.studio.local_models import answering_models
 from flows.studio.pages import page, reader_language, url_of
@@ -38,7 +39,7 @@ router = APIRouter()
 @router.get("/new")
 def show_doors(request: Request, studio: TheStudio) -> Response:
     """The ways to a new config."""
-    return page(request, "new.html", examples=CONFIG_EXAMPLES, datasets=studio.folders.datasets(), wrong=None)
+    return _doors(request, studio)
 
 
 @router.post("/new/words")
@@ -48,9 +49,8 @@ def plan_from_words(request: Request, studio: TheStudio, description: Text, mode
     if not description:
         raise ConfigError("there is no description", None, "say in a sentence what the dataset is for")
     if model.strip() in ("", "demo"):
-        datasets = studio.folders.datasets()
         wrong = "The built-in model cannot write a config from words. Name another model, or begin with an example."
-        return page(request, "new.html", status=400, examples=CONFIG_EXAMPLES, datasets=datasets, wrong=wrong)
+        return _doors(request, studio, wrong)
     told: ConfigSettings = {"name": model.strip()}
     _check_model(studio, told)
     asked = {"do": "plan", "description": description, "model": told, "language": reader_language(request)}
@@ -104,14 +104,30 @@ def begin_with_file(
     return _begin(studio, stem or "file", kind, short_path(place), {"recipe": recipe, "model": model})
 
 
+@router.get("/new/hub")
+def find_on_hub(request: Request, studio: TheStudio, words: str = "") -> Response:
+    """The doors, with the datasets of the Hub that these words find, or why it could not be asked."""
+    if not words.strip():
+        return _doors(request, studio)
+    try:
+        return _doors(request, studio, words=words, found=search_hub(words))
+    except ConfigError as error:
+        return _doors(request, studio, words=words, not_found=f"{error.what} ({error.value}): {error.fix}")
+
+
 @router.post("/new/hub")
 def begin_with_hub(
-    studio: TheStudio, dataset: Text, kind: KindChoice = "sft", recipe: Text = "", model: Text = "demo"
+    studio: TheStudio,
+    dataset: Text = "",
+    found: Text = "",
+    kind: KindChoice = "sft",
+    recipe: Text = "",
+    model: Text = "demo",
 ) -> Response:
-    """Make a config that reads a dataset of the Hub."""
-    name = dataset.strip().removeprefix("https://huggingface.co/datasets/").removeprefix("hf:").strip("/")
+    """Make a config that reads a dataset of the Hub: one that was found, else the one whose name was typed."""
+    name = (found or dataset).strip().removeprefix("https://huggingface.co/datasets/").removeprefix("hf:").strip("/")
     if not re.fullmatch(r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)?([:@][A-Za-z0-9._/:@-]+)?", name):
-        raise ConfigError("this is no name of a dataset on the Hub", dataset[:100], "OWNER/NAME")
+        raise ConfigError("this is no name of a dataset on the Hub", name[:100], "OWNER/NAME")
     return _begin(studio, name.rpartition("/")[2], kind, f"hf:{name}", {"recipe": recipe, "model": model})
 
 
@@ -220,6 +236,12 @@ def check_model(studio: TheStudio, name: str) -> Response:
     sets = [word for field, value in told.items() for word in ("--set", f"{field}={value}")]
     job = start_job("doctor", name, ["doctor", "--model", model.name, *sets, "--json"])
     return RedirectResponse(f"/jobs/{job.number}", 303)
+
+
+def _doors(request: Request, studio: Studio, wrong: str | None = None, **of_hub: Any) -> Response:
+    """The page of the ways to a new config. `of_hub`: the words that it was searched by, and what came of it."""
+    told = {"examples": CONFIG_EXAMPLES, "datasets": studio.folders.datasets(), "wrong": wrong, **of_hub}
+    return page(request, "new.html", status=400 if wrong else 200, **told)
 
 
 def _begin(studio: Studio, wanted: str, kind: Kind, source: str, told: ConfigSettings) -> Response:
