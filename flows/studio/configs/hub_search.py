@@ -46,7 +46,7 @@ def _ask(words: str, answer: Future[list[HubDataset]]) -> None:
     try:
         listed = HfApi().list_datasets(search=words, sort="downloads", limit=MOST_FOUND)
         answer.set_result([_found(one.id, one.downloads, one.likes, one.tags or []) for one in listed])
-    except Exception as error:  # told where it is waited for
+    except Exception as error:  # noqa: BLE001 - told where it is waited for
         answer.set_exception(error)
 
 
