@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -18,11 +19,11 @@ from flows.studio.configs.fields import form_of, with_form
 from flows.studio.configs.file import RECIPE_KINDS, ConfigFile, ConfigSettings, new_config, settings_in, short_path
 from flows.studio.configs.graph import graph_of
 from flows.studio.configs.hub_search import search_hub
-from flows.studio.jobs.jobs import start_job
+from flows.studio.jobs.jobs import Job, jobs_of, start_job
 from flows.studio.local_models import answering_models
-from flows.studio.pages import page, reader_language, url_of
+from flows.studio.pages import page, part, reader_language, url_of
 from flows.studio.state import Studio, TheStudio
-from flows.studio.streams import events_of_try
+from flows.studio.streams import LOOKS_S, events_of_try, page_part
 from tasks.errors import ConfigError
 from tasks.models.config import ModelConfig
 from tasks.storage.files import write_atomically
@@ -228,14 +229,30 @@ def delete_config(studio: TheStudio, name: str) -> Response:
 
 
 @router.post("/c/{name}/doctor")
-def check_model(studio: TheStudio, name: str) -> Response:
-    """Ask the config's model ten questions, in a job."""
+async def check_model(request: Request, studio: TheStudio, name: str) -> Response:
+    """Ask the config's model ten questions, in a job, after taking in what the form says."""
     config = ConfigFile.read(studio.folders, name)
-    model = config.checked(studio.folders).model
+    sent = {key: str(value) for key, value in (await request.form()).items()}
+    model = config.but(with_form(config.kind, config.settings, sent)).save(studio.folders).model
     told = model.model_dump(mode="json", exclude_defaults=True, exclude={"name"})
     sets = [word for field, value in told.items() for word in ("--set", f"{field}={value}")]
-    job = start_job("doctor", name, ["doctor", "--model", model.name, *sets, "--json"])
-    return RedirectResponse(f"/jobs/{job.number}", 303)
+    start_job("doctor", name, ["doctor", "--model", model.name, *sets, "--json"])
+    return RedirectResponse(f"{url_of('c', name)}#doctor", 303)
+
+
+@router.get("/c/{name}/doctor/stream", response_class=EventSourceResponse)
+async def stream_doctor(request: Request, studio: TheStudio, name: str) -> AsyncIterator[ServerSentEvent]:
+    """What the questions have shown, once they have ended."""
+    config = ConfigFile.read(studio.folders, name)
+    while (doctor := _doctor_of(config)) is not None and not doctor.is_over:
+        await asyncio.sleep(LOOKS_S)
+    yield page_part("doctor", part(request, "doctor.html", config=config, doctor=doctor))
+    yield ServerSentEvent(event="done", data="")
+
+
+def _doctor_of(config: ConfigFile) -> Job | None:
+    """The newest examination of a config's model."""
+    return next(iter(jobs_of(config.name, "doctor")), None)
 
 
 def _doors(request: Request, studio: Studio, wrong: str | None = None, **of_hub: Any) -> Response:
@@ -278,5 +295,6 @@ def _form(
         "groups": form_of(config.kind, config.settings),
         "graph": graph_of(config.kind, config.settings, default),
         "text": config.text if text is None else text,
+        "doctor": _doctor_of(config),
     }
     return page(request, "config.html", status=400 if wrong else 200, saved=saved, wrong=wrong, **values)

@@ -34,7 +34,7 @@ ENDINGS = {0: "done", 1: "failed", 2: "mistake", 3: "too many rows failed"}
 
 @dataclass(frozen=True)
 class Job:
-    """`what`: run, estimate, export, push, doctor; `about`: the config or dataset. `command`: its words after `stillroom`."""
+    """`what`: run, estimate, deploy, export, push, doctor; `about`: the config or dataset. `command`: its words after `stillroom`."""
 
     number: int
     what: str
@@ -77,6 +77,15 @@ class Job:
             file.seek(max(0, file.seek(0, os.SEEK_END) - LOG_BYTES))
             return file.read().decode(errors="replace")
         return ""
+
+    @property
+    def said(self) -> str:
+        """The end of what it printed and logged, without a result that is shown by itself."""
+        if self.result is not None:
+            return self.log
+        with suppress(OSError):
+            return (self.folder / "out").read_text(encoding="utf-8", errors="replace")[-LOG_BYTES:] + self.log
+        return self.log
 
     @property
     def result(self) -> Any:
