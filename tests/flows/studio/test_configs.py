@@ -134,6 +134,25 @@ def test_the_options_of_every_config_have_a_name_in_each_language(language: str,
     assert f"{table_of(language)['max requests']} <code>max_requests</code></label>" in page
 
 
+@pytest.mark.parametrize("language", sorted(LANGUAGES.keys() - {"en"}))
+def test_what_the_options_of_every_config_mean_is_said_in_each_language(language: str, home: Path, tmp_path: Path) -> None:
+    names = {*MAIN_FIELDS, *BUDGET_FIELDS, *MORE_FIELDS, *MODEL_FIELDS, "roles"}
+    fields = [
+        field
+        for kind in RECIPE_KINDS
+        for group in form_of(kind, {})
+        for field in group.fields
+        if field.path[-1] in names and field.path[0] in {*names, "model"} and len(field.path) < 3
+    ]
+    said = {field.help for field in fields if field.help}
+    assert len(said) > 30
+    assert sorted(said - table_of(language).keys()) == []
+    studio = open_studio(tmp_path / "datasets")
+    config = studio.post("/new/example", data={"example": "short-answers"}).headers["location"]
+    page = studio.get(config, headers={"accept-language": language}).text
+    assert f"{table_of(language)[RECIPE_KINDS['sft'].model_fields['max_requests'].description or '']}</p>" in page
+
+
 def test_pages_speak_the_readers_language(home: Path, tmp_path: Path) -> None:
     studio = open_studio(tmp_path / "datasets")
     assert 'lang="ja"' in studio.get("/", headers={"accept-language": "ja-JP,en;q=0.5"}).text
