@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import quote
 
 from fastapi import APIRouter, Form, Request, Response, UploadFile
 from fastapi.responses import PlainTextResponse, RedirectResponse
@@ -210,7 +211,7 @@ def download_config(studio: TheStudio, name: str) -> Response:
     return PlainTextResponse(
         config.text,
         media_type="application/yaml",
-        headers={"content-disposition": f'attachment; filename="{config.file.name}"'},
+        headers={"content-disposition": f"attachment; filename*=utf-8''{quote(config.file.name, safe='')}"},
     )
 
 

@@ -53,7 +53,7 @@ class ReviewDesk:
         for start in range(0, len(wanted), AT_ONCE):
             some = wanted[start : start + AT_ONCE]
             rows = self.rows(some)
-            if missing := next((one for one in some if one not in rows), None):
+            if (missing := next((one for one in some if one not in rows), None)) is not None:
                 raise ConfigError("no such row in the dataset", missing, "take a row_id of its rows")
             made += [
                 decision_of({**told, "reviewer": reviewer, "about": one, "said": said_digest(rows[one])})

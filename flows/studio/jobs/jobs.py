@@ -29,6 +29,8 @@ KEEP_ON = 'trap : TERM INT HUP; "$@"; echo $? > "$0.new"; mv "$0.new" "$0"'
 """A shell that waits for the command, whatever it is sent, and writes down how it ended."""
 JOB_NAME = re.compile(r"[0-9]{1,8}")
 LOG_BYTES = 20_000
+STOPPED = "stopped"
+"""The file of a job that says that it was asked to stop."""
 ENDINGS = {0: "done", 1: "failed", 2: "mistake", 3: "too many rows failed"}
 
 
@@ -63,7 +65,14 @@ class Job:
     @property
     def ending(self) -> str:
         """How it stands, in English words."""
-        return "under way" if self.code is None else ENDINGS.get(self.code, "failed")
+        if self.code is None:
+            return "under way"
+        return "stopped" if self.code and self.was_stopped else ENDINGS.get(self.code, "failed")
+
+    @property
+    def was_stopped(self) -> bool:
+        """Whether it was asked to stop."""
+        return (self.folder / STOPPED).exists()
 
     @property
     def line(self) -> str:
@@ -102,6 +111,7 @@ class Job:
     def stop(self) -> None:
         """Ask it to stop: what is in flight is let finish, and the same command goes on from there."""
         if not self.is_over:
+            write_atomically(self.folder / STOPPED, b"")
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.group, signal.SIGTERM)
 

@@ -135,7 +135,9 @@ def test_the_options_of_every_config_have_a_name_in_each_language(language: str,
 
 
 @pytest.mark.parametrize("language", sorted(LANGUAGES.keys() - {"en"}))
-def test_what_the_options_of_every_config_mean_is_said_in_each_language(language: str, home: Path, tmp_path: Path) -> None:
+def test_what_the_options_of_every_config_mean_is_said_in_each_language(
+    language: str, home: Path, tmp_path: Path
+) -> None:
     names = {*MAIN_FIELDS, *BUDGET_FIELDS, *MORE_FIELDS, *MODEL_FIELDS, "roles"}
     fields = [
         field
