@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
-from fastapi import APIRouter, Form, Request, Response, UploadFile
+from fastapi import APIRouter, File, Form, Request, Response, UploadFile
 from fastapi.responses import PlainTextResponse, RedirectResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
@@ -30,6 +30,8 @@ from tasks.models.config import ModelConfig
 from tasks.storage.files import write_atomically
 
 TAKEN_FILES = (".jsonl", ".json", ".csv", ".parquet", ".yaml", ".yml", ".md", ".txt", ".html", ".pdf", ".gz")
+DOCUMENTS = (".md", ".html", ".pdf")
+"""Kinds of files that are documents: alone they are what recipe `documents` asks about."""
 UPLOADS = "uploads"
 PIECE = 1_000_000
 Text = Annotated[str, Form()]
@@ -87,23 +89,38 @@ def take_plan(studio: TheStudio, number: int) -> Response:
 
 
 @router.post("/new/file")
-def begin_with_file(
-    studio: TheStudio, file: UploadFile, kind: KindChoice = "sft", recipe: Text = "", model: Text = "demo"
+def begin_with_files(
+    studio: TheStudio,
+    files: Annotated[list[UploadFile], File(alias="file")],
+    kind: KindChoice = "sft",
+    recipe: Text = "",
+    model: Text = "demo",
 ) -> Response:
-    """Keep a file of the user's, and make a config that reads it."""
-    name = Path((file.filename or "").replace("\\", "/")).name
-    stem, suffixes = re.sub(r"[^A-Za-z0-9]+", "-", name.partition(".")[0]).strip("-"), "".join(Path(name).suffixes[-2:])
-    if Path(name).suffix.lower() not in TAKEN_FILES:
-        raise ConfigError("files of this kind are not read", name[-40:], f"one of {', '.join(TAKEN_FILES)}")
-    folder = studio.folders.new / UPLOADS / studio.folders.free_name(stem or "file")
-    place = folder / f"{stem[:60] or 'file'}{re.sub(r'[^A-Za-z0-9.]', '', suffixes).lower()}"
-    if folder.exists():
+    """Keep the user's files, and make a config that reads them: one by its name, several as the folder that they are in."""
+    names = [Path((file.filename or "").replace("\\", "/")).name for file in files]
+    if strange := next((name for name in names if Path(name).suffix.lower() not in TAKEN_FILES), None):
+        raise ConfigError("files of this kind are not read", strange[-40:], f"one of {', '.join(TAKEN_FILES)}")
+    stem = re.sub(r"[^A-Za-z0-9]+", "-", names[0].partition(".")[0]).strip("-") or "file"
+    folder = studio.folders.new / UPLOADS / studio.folders.free_name(stem)
+    while folder.exists():
+        folder = folder.with_name(f"{folder.name}-{len(list(folder.parent.iterdir()))}")
+    places = [_keep(file, name, folder) for file, name in zip(files, names, strict=True)]
+    is_documents = kind == "sft" and all(place.suffix in DOCUMENTS for place in places)
+    told = {"recipe": recipe or ("documents" if is_documents else ""), "model": model}
+    return _begin(studio, stem, kind, short_path(places[0] if len(places) == 1 else folder), told)
+
+
+def _keep(file: UploadFile, name: str, folder: Path) -> Path:
+    """Write a file that was sent below a plain name of its own."""
+    stem = re.sub(r"[^A-Za-z0-9]+", "-", name.partition(".")[0]).strip("-")[:60] or "file"
+    place = folder / f"{stem}{re.sub(r'[^A-Za-z0-9.]', '', ''.join(Path(name).suffixes[-2:])).lower()}"
+    if place.exists():
         place = folder / f"{len(list(folder.iterdir()))}-{place.name}"
     data = bytearray()
     while piece := file.file.read(PIECE):
         data += piece
     write_atomically(place, bytes(data))
-    return _begin(studio, stem or "file", kind, short_path(place), {"recipe": recipe, "model": model})
+    return place
 
 
 @router.get("/new/hub")

@@ -100,6 +100,21 @@ def test_what_is_no_plan_is_unusable(text: str) -> None:
         plan_in(text)
 
 
+def test_documents_are_sent_together_and_asked_about(home: Path, tmp_path: Path) -> None:
+    studio, folders = open_studio(tmp_path / "datasets"), Folders.of([tmp_path / "datasets"])
+    both = [("file", ("Hướng dẫn.md", b"# One")), ("file", ("Hướng dẫn.md", b"# Two")), ("file", ("b.pdf", b"%PDF"))]
+    for number in (1, 2):
+        name = studio.post("/new/file", files=both).headers["location"].rpartition("/")[2]
+        told = ConfigFile.read(folders, name).settings
+        kept = sorted(one.read_bytes() for one in (tmp_path / told["seeds"]).iterdir())
+        assert (told["recipe"], kept) == ("documents", [b"# One", b"# Two", b"%PDF"]), number
+    name = studio.post("/new/file", files=[("file", ("x.jsonl", b'{"instruction": "a"}'))]).headers["location"]
+    told = ConfigFile.read(folders, name.rpartition("/")[2]).settings
+    assert "recipe" not in told
+    assert (tmp_path / told["seeds"]).is_file()
+    assert studio.post("/new/file", files=[both[0], ("file", ("x.exe", b"MZ"))]).status_code == 400
+
+
 def test_the_built_in_model_is_not_asked_for_a_config(home: Path, tmp_path: Path) -> None:
     studio = open_studio(tmp_path / "datasets")
     answer = studio.post("/new/words", data={"description": "a bank", "model": "demo"})
