@@ -31,7 +31,7 @@ from tasks.storage.files import write_atomically
 
 TAKEN_FILES = (".jsonl", ".json", ".csv", ".parquet", ".yaml", ".yml", ".md", ".txt", ".html", ".pdf", ".gz")
 DOCUMENTS = (".md", ".html", ".pdf")
-"""Kinds of files that are documents: alone they are what recipe `documents` asks about."""
+"""Kinds of files that are documents, which recipe `documents` asks about; one .txt alone may be a list of instructions."""
 UPLOADS = "uploads"
 PIECE = 1_000_000
 Text = Annotated[str, Form()]
@@ -105,7 +105,7 @@ def begin_with_files(
     while folder.exists():
         folder = folder.with_name(f"{folder.name}-{len(list(folder.parent.iterdir()))}")
     places = [_keep(file, name, folder) for file, name in zip(files, names, strict=True)]
-    is_documents = kind == "sft" and all(place.suffix in DOCUMENTS for place in places)
+    is_documents = kind == "sft" and all(place.suffix in DOCUMENTS for place in places if place.suffix != ".txt" or len(places) == 1)
     told = {"recipe": recipe or ("documents" if is_documents else ""), "model": model}
     return _begin(studio, stem, kind, short_path(places[0] if len(places) == 1 else folder), told)
 
