@@ -295,6 +295,10 @@ def serve(
 
 @app.command()
 def deploy(
+    kind: Annotated[Literal["sft", "dpo"] | None, typer.Argument(help="of --config")] = None,
+    config: Annotated[Path | None, typer.Option(help="put this config alone there, to be run every night")] = None,
+    at: Annotated[str, typer.Option(help="when the night is, on this machine's clock")] = "02:00",
+    off: Annotated[bool, typer.Option("--off", help="take the deployment of --config away again")] = False,
     here: Annotated[str | None, typer.Option(hidden=True, help="the worker that `stillroom serve` will start")] = None,
     catch_up: Annotated[CatchUp, typer.Option(hidden=True, help="what becomes of missed runs")] = "newest",
     json_: AsJson = False,
@@ -306,9 +310,13 @@ def deploy(
 
         check_server()
         from flows.service.deploy import deploy as bring_up_to_date
+        from flows.service.deploy import deploy_own
         from flows.service.deployments.left_runs import Here
 
-        lines = bring_up_to_date(Here(here, catch_up) if here else None)
+        if kind or config:
+            lines = [deploy_own(kind, config, None if off else at)]
+        else:
+            lines = bring_up_to_date(Here(here, catch_up) if here else None)
         print(json.dumps({"deployed": lines}) if json_ else "\n".join(lines))
 
     telling_mistakes(put)

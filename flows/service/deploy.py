@@ -1,6 +1,7 @@
 """Put the work pool, the deployments and the automations on a Prefect server; done again, it changes what has changed.
 
 stillroom deploy
+stillroom deploy sft --config FILE --at 02:00      # a config of one's own, every night
 
 deployments/ says what is made. What a person changes in the UI stays theirs: schedules, pauses, limits, parameters.
 """
@@ -8,7 +9,8 @@ deployments/ says what is made. What a person changes in the UI stays theirs: sc
 from __future__ import annotations
 
 import shlex
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import yaml
 from prefect.client.orchestration import SyncPrefectClient, get_client
@@ -23,7 +25,9 @@ from flows.service.child_command import child_command
 from flows.service.deployments.automations import put_automations
 from flows.service.deployments.deployed import Deployed
 from flows.service.deployments.left_runs import POOL, Here, settle_left_runs
+from flows.service.deployments.own import OwnDeployment
 from flows.service.deployments.put import DEPLOYMENTS, put_deployments
+from tasks.errors import ConfigError
 
 TEMPLATE = "work pool: job template"
 
@@ -46,6 +50,20 @@ def deploy(here: Here | None = None) -> list[str]:
         ]
         deployed.remember()
         return told if here is None else [*told, *settle_left_runs(client, here)]
+
+
+def deploy_own(kind: Literal["sft", "dpo"] | None, file: Path | None, at: str | None) -> str:
+    """Have a config of the user's run every night at that time, or not any more where that is None; a line about it.
+
+    Raises ConfigError for a mistake in the config, and where no server takes it.
+    """
+    if kind is None or file is None:
+        raise ConfigError(
+            "a deployment of one's own is a kind and a config", kind, "stillroom deploy sft --config FILE"
+        )
+    config = load_config(InstructionSFT if kind == "sft" else PreferenceDPO, file, {})
+    own = OwnDeployment(kind, file, config.model_dump(mode="json", exclude_unset=True))
+    return f"removed: {own.remove()}" if at is None else own.put(at).line
 
 
 def nightly(deployment: str, config: str | None = None) -> dict[str, Any]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import quote
 
-from fastapi import APIRouter, Form, Request, Response, UploadFile
+from fastapi import APIRouter, File, Form, Request, Response, UploadFile
 from fastapi.responses import PlainTextResponse, RedirectResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
@@ -17,16 +19,19 @@ from flows.studio.configs.examples import CONFIG_EXAMPLES, config_example
 from flows.studio.configs.fields import form_of, with_form
 from flows.studio.configs.file import RECIPE_KINDS, ConfigFile, ConfigSettings, new_config, settings_in, short_path
 from flows.studio.configs.graph import graph_of
-from flows.studio.jobs.jobs import start_job
+from flows.studio.configs.hub_search import search_hub
+from flows.studio.jobs.jobs import Job, jobs_of, start_job
 from flows.studio.local_models import answering_models
-from flows.studio.pages import page, reader_language, url_of
+from flows.studio.pages import page, part, reader_language, url_of
 from flows.studio.state import Studio, TheStudio
-from flows.studio.streams import events_of_try
+from flows.studio.streams import LOOKS_S, events_of_try, page_part
 from tasks.errors import ConfigError
 from tasks.models.config import ModelConfig
 from tasks.storage.files import write_atomically
 
 TAKEN_FILES = (".jsonl", ".json", ".csv", ".parquet", ".yaml", ".yml", ".md", ".txt", ".html", ".pdf", ".gz")
+DOCUMENTS = (".md", ".html", ".pdf")
+"""Kinds of files that are documents, which recipe `documents` asks about; one .txt alone may be a list of instructions."""
 UPLOADS = "uploads"
 PIECE = 1_000_000
 Text = Annotated[str, Form()]
@@ -38,7 +43,7 @@ router = APIRouter()
 @router.get("/new")
 def show_doors(request: Request, studio: TheStudio) -> Response:
     """The ways to a new config."""
-    return page(request, "new.html", examples=CONFIG_EXAMPLES, datasets=studio.folders.datasets(), wrong=None)
+    return _doors(request, studio)
 
 
 @router.post("/new/words")
@@ -48,9 +53,8 @@ def plan_from_words(request: Request, studio: TheStudio, description: Text, mode
     if not description:
         raise ConfigError("there is no description", None, "say in a sentence what the dataset is for")
     if model.strip() in ("", "demo"):
-        datasets = studio.folders.datasets()
         wrong = "The built-in model cannot write a config from words. Name another model, or begin with an example."
-        return page(request, "new.html", status=400, examples=CONFIG_EXAMPLES, datasets=datasets, wrong=wrong)
+        return _doors(request, studio, wrong)
     told: ConfigSettings = {"name": model.strip()}
     _check_model(studio, told)
     asked = {"do": "plan", "description": description, "model": told, "language": reader_language(request)}
@@ -85,33 +89,64 @@ def take_plan(studio: TheStudio, number: int) -> Response:
 
 
 @router.post("/new/file")
-def begin_with_file(
-    studio: TheStudio, file: UploadFile, kind: KindChoice = "sft", recipe: Text = "", model: Text = "demo"
+def begin_with_files(
+    studio: TheStudio,
+    files: Annotated[list[UploadFile], File(alias="file")],
+    kind: KindChoice = "sft",
+    recipe: Text = "",
+    model: Text = "demo",
 ) -> Response:
-    """Keep a file of the user's, and make a config that reads it."""
-    name = Path((file.filename or "").replace("\\", "/")).name
-    stem, suffixes = re.sub(r"[^A-Za-z0-9]+", "-", name.partition(".")[0]).strip("-"), "".join(Path(name).suffixes[-2:])
-    if Path(name).suffix.lower() not in TAKEN_FILES:
-        raise ConfigError("files of this kind are not read", name[-40:], f"one of {', '.join(TAKEN_FILES)}")
-    folder = studio.folders.new / UPLOADS / studio.folders.free_name(stem or "file")
-    place = folder / f"{stem[:60] or 'file'}{re.sub(r'[^A-Za-z0-9.]', '', suffixes).lower()}"
-    if folder.exists():
+    """Keep the user's files, and make a config that reads them: one by its name, several as the folder that they are in."""
+    names = [Path((file.filename or "").replace("\\", "/")).name for file in files]
+    if strange := next((name for name in names if Path(name).suffix.lower() not in TAKEN_FILES), None):
+        raise ConfigError("files of this kind are not read", strange[-40:], f"one of {', '.join(TAKEN_FILES)}")
+    stem = re.sub(r"[^A-Za-z0-9]+", "-", names[0].partition(".")[0]).strip("-") or "file"
+    folder = studio.folders.new / UPLOADS / studio.folders.free_name(stem)
+    while folder.exists():
+        folder = folder.with_name(f"{folder.name}-{len(list(folder.parent.iterdir()))}")
+    places = [_keep(file, name, folder) for file, name in zip(files, names, strict=True)]
+    is_documents = kind == "sft" and all(place.suffix in DOCUMENTS for place in places if place.suffix != ".txt" or len(places) == 1)
+    told = {"recipe": recipe or ("documents" if is_documents else ""), "model": model}
+    return _begin(studio, stem, kind, short_path(places[0] if len(places) == 1 else folder), told)
+
+
+def _keep(file: UploadFile, name: str, folder: Path) -> Path:
+    """Write a file that was sent below a plain name of its own."""
+    stem = re.sub(r"[^A-Za-z0-9]+", "-", name.partition(".")[0]).strip("-")[:60] or "file"
+    place = folder / f"{stem}{re.sub(r'[^A-Za-z0-9.]', '', ''.join(Path(name).suffixes[-2:])).lower()}"
+    if place.exists():
         place = folder / f"{len(list(folder.iterdir()))}-{place.name}"
     data = bytearray()
     while piece := file.file.read(PIECE):
         data += piece
     write_atomically(place, bytes(data))
-    return _begin(studio, stem or "file", kind, short_path(place), {"recipe": recipe, "model": model})
+    return place
+
+
+@router.get("/new/hub")
+def find_on_hub(request: Request, studio: TheStudio, words: str = "") -> Response:
+    """The doors, with the datasets of the Hub that these words find, or why it could not be asked."""
+    if not words.strip():
+        return _doors(request, studio)
+    try:
+        return _doors(request, studio, words=words, found=search_hub(words))
+    except ConfigError as error:
+        return _doors(request, studio, words=words, not_found=f"{error.what} ({error.value}): {error.fix}")
 
 
 @router.post("/new/hub")
 def begin_with_hub(
-    studio: TheStudio, dataset: Text, kind: KindChoice = "sft", recipe: Text = "", model: Text = "demo"
+    studio: TheStudio,
+    dataset: Text = "",
+    found: Text = "",
+    kind: KindChoice = "sft",
+    recipe: Text = "",
+    model: Text = "demo",
 ) -> Response:
-    """Make a config that reads a dataset of the Hub."""
-    name = dataset.strip().removeprefix("https://huggingface.co/datasets/").removeprefix("hf:").strip("/")
+    """Make a config that reads a dataset of the Hub: one that was found, else the one whose name was typed."""
+    name = (found or dataset).strip().removeprefix("https://huggingface.co/datasets/").removeprefix("hf:").strip("/")
     if not re.fullmatch(r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)?([:@][A-Za-z0-9._/:@-]+)?", name):
-        raise ConfigError("this is no name of a dataset on the Hub", dataset[:100], "OWNER/NAME")
+        raise ConfigError("this is no name of a dataset on the Hub", name[:100], "OWNER/NAME")
     return _begin(studio, name.rpartition("/")[2], kind, f"hf:{name}", {"recipe": recipe, "model": model})
 
 
@@ -193,7 +228,7 @@ def download_config(studio: TheStudio, name: str) -> Response:
     return PlainTextResponse(
         config.text,
         media_type="application/yaml",
-        headers={"content-disposition": f'attachment; filename="{config.file.name}"'},
+        headers={"content-disposition": f"attachment; filename*=utf-8''{quote(config.file.name, safe='')}"},
     )
 
 
@@ -212,14 +247,36 @@ def delete_config(studio: TheStudio, name: str) -> Response:
 
 
 @router.post("/c/{name}/doctor")
-def check_model(studio: TheStudio, name: str) -> Response:
-    """Ask the config's model ten questions, in a job."""
+async def check_model(request: Request, studio: TheStudio, name: str) -> Response:
+    """Ask the config's model ten questions, in a job, after taking in what the form says."""
     config = ConfigFile.read(studio.folders, name)
-    model = config.checked(studio.folders).model
+    sent = {key: str(value) for key, value in (await request.form()).items()}
+    model = config.but(with_form(config.kind, config.settings, sent)).save(studio.folders).model
     told = model.model_dump(mode="json", exclude_defaults=True, exclude={"name"})
     sets = [word for field, value in told.items() for word in ("--set", f"{field}={value}")]
-    job = start_job("doctor", name, ["doctor", "--model", model.name, *sets, "--json"])
-    return RedirectResponse(f"/jobs/{job.number}", 303)
+    start_job("doctor", name, ["doctor", "--model", model.name, *sets, "--json"])
+    return RedirectResponse(f"{url_of('c', name)}#doctor", 303)
+
+
+@router.get("/c/{name}/doctor/stream", response_class=EventSourceResponse)
+async def stream_doctor(request: Request, studio: TheStudio, name: str) -> AsyncIterator[ServerSentEvent]:
+    """What the questions have shown, once they have ended."""
+    config = ConfigFile.read(studio.folders, name)
+    while (doctor := _doctor_of(config)) is not None and not doctor.is_over:
+        await asyncio.sleep(LOOKS_S)
+    yield page_part("doctor", part(request, "doctor.html", config=config, doctor=doctor))
+    yield ServerSentEvent(event="done", data="")
+
+
+def _doctor_of(config: ConfigFile) -> Job | None:
+    """The newest examination of a config's model."""
+    return next(iter(jobs_of(config.name, "doctor")), None)
+
+
+def _doors(request: Request, studio: Studio, wrong: str | None = None, **of_hub: Any) -> Response:
+    """The page of the ways to a new config. `of_hub`: the words that it was searched by, and what came of it."""
+    told = {"examples": CONFIG_EXAMPLES, "datasets": studio.folders.datasets(), "wrong": wrong, **of_hub}
+    return page(request, "new.html", status=400 if wrong else 200, **told)
 
 
 def _begin(studio: Studio, wanted: str, kind: Kind, source: str, told: ConfigSettings) -> Response:
@@ -256,5 +313,6 @@ def _form(
         "groups": form_of(config.kind, config.settings),
         "graph": graph_of(config.kind, config.settings, default),
         "text": config.text if text is None else text,
+        "doctor": _doctor_of(config),
     }
     return page(request, "config.html", status=400 if wrong else 200, saved=saved, wrong=wrong, **values)

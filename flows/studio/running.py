@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Annotated, Any
 
 import polars as pl
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from flows.studio.configs.fields import BUDGET_FIELDS, form_of, with_form
 from flows.studio.configs.file import ConfigFile, short_path
 from flows.studio.jobs.jobs import Job, find_job, jobs_of, start_job
+from flows.studio.jobs.nightly import USUAL_HOUR, nightly_state, prefect_api
 from flows.studio.pages import page, part, url_of
 from flows.studio.state import TheStudio
 from flows.studio.streams import page_part
@@ -49,7 +50,24 @@ def show_running(request: Request, studio: TheStudio, name: str) -> Response:
         is_published=bool(history(config.out)),
         dataset=config.out.name if config.out.name in studio.folders.datasets() else None,
         ui=_ui(),
+        nightly=nightly_state(config.kind, config.file.stem),
+        at=USUAL_HOUR,
+        is_served=prefect_api() is not None,
     )
+
+
+@router.post("/c/{name}/nightly")
+def run_every_night(
+    studio: TheStudio,
+    name: str,
+    at: Annotated[str, Form(pattern=r"^\d\d?:\d\d$")] = USUAL_HOUR,
+    off: bool = Form(False),
+) -> Response:
+    """Put the config on the Prefect server as a deployment that runs every night, or take it away, in a job."""
+    config = ConfigFile.read(studio.folders, name)
+    config.checked(studio.folders)
+    words = ["deploy", config.kind, "--config", short_path(config.file), *(["--off"] if off else ["--at", at])]
+    return RedirectResponse(f"/jobs/{start_job('deploy', name, words).number}", 303)
 
 
 @router.post("/c/{name}/estimate")

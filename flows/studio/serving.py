@@ -18,11 +18,12 @@ from flows.service.server.app import allowed_hosts
 from flows.studio.app import create_studio
 from flows.studio.guard.names import PASSWORD_VARIABLE
 from tasks.errors import ConfigError
-from tasks.storage.home import check_home
+from tasks.storage.home import check_home, served_url
 
 TOKEN_VARIABLE = "STILLROOM_STUDIO_TOKEN"
 """The environment variable of a token of one's own, at least as long as those below; else one is drawn at each start."""
 TOKEN_CHARS = 32
+API = "PREFECT_API_URL"
 
 
 def serve_studio(folders: Sequence[str | Path], host: str, port: int) -> None:
@@ -30,6 +31,10 @@ def serve_studio(folders: Sequence[str | Path], host: str, port: int) -> None:
     import uvicorn
 
     check_home()
+    if (
+        os.environ.get(API) == served_url()
+    ):  # jobs find it themselves: it may have ended by then, and begun again elsewhere
+        os.environ.pop(API, None)
     token = os.environ.get(TOKEN_VARIABLE) or secrets.token_urlsafe(TOKEN_CHARS)
     if len(token) < TOKEN_CHARS:
         raise ConfigError(

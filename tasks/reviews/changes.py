@@ -8,12 +8,14 @@ from typing import Any
 from tasks.columns import FOUND_COLUMNS, PAIR_SIDES, RECORD
 from tasks.errors import ConfigError
 from tasks.reviews.decisions import TextEdit
-from tasks.reviews.said import as_published
+from tasks.reviews.said import as_published, content_field
 from tasks.reviews.standing import ReviewOutcome
 
 EDITED, PEOPLE = "edited", "people"
 BY_SIDE = ("{}", "{}_model", "{}_origin", "ratings_{}")
 """Columns of a pair that change over with its sides."""
+NO_MARGIN = 0.0
+"""What TRL's reward trainer takes for none."""
 
 
 def changes_of(row: Mapping[str, Any], outcome: ReviewOutcome) -> dict[str, Any]:
@@ -36,6 +38,8 @@ def _changed(row: Mapping[str, Any], outcome: ReviewOutcome) -> dict[str, Any]:
     after = {**row, **changes}
     if outcome.swapped and after.get("chosen") and after.get("rejected"):
         changes |= _swapped(after)
+    if "chosen" in changes and row.get("messages") == row.get("chosen"):
+        changes["messages"] = changes["chosen"]
     if changes:
         changes |= {name: None for name in FOUND_COLUMNS if name in row and name not in changes}
     return changes
@@ -58,13 +62,15 @@ def _with_text(held: Any, edit: TextEdit) -> Any:
     if isinstance(held, str) and edit.turn == 0:
         return edit.text
     if isinstance(held, list) and edit.turn < len(held):
-        return [{**turn, "content": edit.text} if at == edit.turn else turn for at, turn in enumerate(held)]
+        return [{**turn, content_field(turn): edit.text} if at == edit.turn else turn for at, turn in enumerate(held)]
+    if isinstance(held, dict) and edit.turn == 0:
+        return {**held, content_field(held): edit.text}
     raise ConfigError("an edit of a text that the row does not have", f"{edit.column}, turn {edit.turn}")
 
 
 def _about_side(row: Mapping[str, Any], side: str) -> dict[str, Any]:
     """What was known of the answer as it was, and does not hold of the new one."""
-    made: dict[str, Any] = {"score_chosen": None, "score_rejected": None, f"ratings_{side}": []}
+    made: dict[str, Any] = {"score_chosen": None, "score_rejected": None, "margin": NO_MARGIN, f"ratings_{side}": []}
     made |= {f"{side}_origin": EDITED, f"{side}_model": _by_person(row.get(f"{side}_model"))}
     return {name: value for name, value in made.items() if name in row}
 
@@ -81,8 +87,12 @@ def _swapped(row: Mapping[str, Any]) -> dict[str, Any]:
         for pattern in BY_SIDE
         if pattern.format(side) in row and pattern.format(other) in row
     }
-    gone = {name: None for name in ("score_chosen", "score_rejected") if name in row}
-    return changes | gone | ({"judges": [PEOPLE]} if "judges" in row else {})
+    gone = {"score_chosen": None, "score_rejected": None, "margin": NO_MARGIN}
+    return (
+        changes
+        | {name: value for name, value in gone.items() if name in row}
+        | ({"judges": [PEOPLE]} if "judges" in row else {})
+    )
 
 
 def _of_response(

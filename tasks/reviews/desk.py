@@ -53,7 +53,7 @@ class ReviewDesk:
         for start in range(0, len(wanted), AT_ONCE):
             some = wanted[start : start + AT_ONCE]
             rows = self.rows(some)
-            if missing := next((one for one in some if one not in rows), None):
+            if (missing := next((one for one in some if one not in rows), None)) is not None:
                 raise ConfigError("no such row in the dataset", missing, "take a row_id of its rows")
             made += [
                 decision_of({**told, "reviewer": reviewer, "about": one, "said": said_digest(rows[one])})
@@ -105,11 +105,15 @@ class ReviewDesk:
         """
         given = list(answers)
         rows = self.rows(sorted({row_id for row_id, _, _ in given}))
-        told = {one.decision for some in self.stand().values() for one in some}
+        told = {_as_asked_elsewhere(one.decision) for some in self.stand().values() for one in some}
         made: list[Decision] = []
         for row_id, reviewer, some in given:
             if row_id in rows:
-                new = (one for one in decisions_from(reviewer, row_id, rows[row_id], some) if one not in told)
+                new = (
+                    one
+                    for one in decisions_from(reviewer, row_id, rows[row_id], some)
+                    if _as_asked_elsewhere(one) not in told
+                )
                 made += new
         self.journal.add(made)
         return len(made), sum(row_id not in rows for row_id, _, _ in given)
@@ -118,6 +122,13 @@ class ReviewDesk:
     def is_paired(self) -> bool:
         """Whether the rows are preference pairs."""
         return {"chosen", "rejected"} <= self.view.store.columns.keys()
+
+
+def _as_asked_elsewhere(one: Decision) -> Decision:
+    """A decision as another tool knows it: sides may be shown the other way round there, and a swap prefers the other side."""
+    is_swap = one.decision == "swap"
+    told: dict[str, Any] = {"decision": "prefer", "preferred": "rejected"} if is_swap else {}
+    return one.model_copy(update={"left": None, **told})
 
 
 @lru_cache(8)

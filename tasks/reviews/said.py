@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from tasks.columns import RECORD
+from tasks.columns import PAIR_SIDES, RECORD
 from tasks.publish.report import said as said_in
 from tasks.storage.digest import canonical, digest
 
@@ -42,12 +42,31 @@ def said_digest(row: Mapping[str, Any]) -> str:
 
 
 def editable_texts(row: Mapping[str, Any]) -> list[EditableText]:
-    """The texts of a published row that a person can write anew."""
+    """The texts of a published row that a person can write anew: of a pair what was asked, and the answer of each side."""
+    is_pair = bool(row.get("chosen") and row.get("rejected"))
     found = list[EditableText]()
-    for column in CONVERSATIONS:
-        turns = row.get(column)
-        for at, turn in enumerate(turns if isinstance(turns, list) else ()):
-            if isinstance(turn, dict) and isinstance(turn.get("content"), str):
-                found.append(EditableText(column, at, turn.get("role") or "", turn["content"]))
+    for column in CONVERSATIONS[1:] if is_pair else CONVERSATIONS:  # `messages` of a pair says its chosen side again
+        turns = list(enumerate(_turns_in(row.get(column))))
+        for at, turn in turns[-1:] if column in PAIR_SIDES else turns:
+            field = content_field(turn)
+            if isinstance(turn.get(field), str):
+                role = turn.get("role") or turn.get("from") or ""
+                found.append(EditableText(column, at, said_in.ROLES.get(role, role), turn[field]))
     texts = [name for name in TEXT_COLUMNS if isinstance(row.get(name), str) and row[name]]
-    return found + [EditableText(name, 0, name, row[name]) for name in texts if not row.get("messages")]
+    return found + [EditableText(name, 0, name, row[name]) for name in texts if is_pair or not row.get("messages")]
+
+
+def content_field(turn: Mapping[str, Any]) -> str:
+    """The field of a turn that holds its text."""
+    return "value" if "value" in turn and "content" not in turn else "content"
+
+
+def _turns_in(value: Any) -> list[Mapping[str, Any]]:
+    """The turns of a conversation, or one that is a column by itself."""
+    return (
+        [turn for turn in value if isinstance(turn, dict)]
+        if isinstance(value, list)
+        else [value]
+        if isinstance(value, dict)
+        else []
+    )

@@ -20,6 +20,8 @@ RowPlaces = NDArray[np.int64]
 """Places of rows, from 0 on."""
 FIRST_SEARCHED, MOST_SEARCHED = 8_192, 131_072
 """Rows that are searched at once: few at first, since a common text is found soon."""
+DENSE = 16
+"""Of so many rows one has to be searched for all of them to be: that is faster than to copy the texts of those that do."""
 
 
 class RowStore:
@@ -72,10 +74,12 @@ class RowStore:
             for at, first, last in self._parts(ordered):
                 within = ordered[first:last] - self._starts[at]
                 held = self._batches[at].column(column)
-                is_run = within[-1] - within[0] + 1 == len(within)
-                part = held.slice(within[0], len(within)) if is_run else held.take(pa.array(within))
+                span = int(within[-1] - within[0]) + 1
+                is_dense = span <= DENSE * len(within)
+                part = held.slice(within[0], span) if is_dense else held.take(pa.array(within))
                 texts = pl.Series(part)  # polars searches ten times as fast as pyarrow
-                hits[order[first:last]] = texts.str.contains(text, literal=True).fill_null(False).to_numpy()
+                found = texts.str.contains(text, literal=True).fill_null(False).to_numpy()
+                hits[order[first:last]] = found[within - within[0]] if is_dense else found
             done += len(some)
             size = min(MOST_SEARCHED, size * 2)
             yield some[hits], done

@@ -102,9 +102,9 @@ def _settle_missed(client: SyncPrefectClient, catch_up: CatchUp) -> list[str]:
     missed = _missed(client)
     started = {name for name, runs in missed.items() if runs and catch_up == "newest"}
     told = []
-    for specification in specified():
-        name = specification["name"]
-        first = _waits_for(specification) if is_chained(client, specification) else None
+    ours = {specification["name"]: specification for specification in specified()}
+    for name in [*ours, *sorted(missed.keys() - ours.keys())]:  # those of the user's own configs last
+        first = _waits_for(ours[name]) if name in ours and is_chained(client, ours[name]) else None
         waits = first in started
         skipped = missed.get(name, []) if waits or catch_up == "none" else missed.get(name, [])[:-1]
         why = f"{first} starts it" if waits else "the newest one starts" if catch_up == "newest" else "--catch-up none"
@@ -121,13 +121,16 @@ def _settle_missed(client: SyncPrefectClient, catch_up: CatchUp) -> list[str]:
 
 def _missed(client: SyncPrefectClient) -> dict[str, list[FlowRun]]:
     """The runs of the schedules whose time has passed, by deployment, oldest first."""
-    ids = {str(client.read_deployment_by_name(_full_name(one)).id): one["name"] for one in specified()}
-    missed: dict[str, list[FlowRun]] = {}
+    missed: dict[UUID, list[FlowRun]] = {}
     for run in _runs(client, (StateType.SCHEDULED,)):
         due = run.expected_start_time
-        if run.auto_scheduled and run.state_name in MISSED and due is not None and due < datetime.now(UTC):
-            missed.setdefault(ids.get(str(run.deployment_id), ""), []).append(run)
-    return {name: sorted(runs, key=lambda run: str(run.expected_start_time)) for name, runs in missed.items() if name}
+        is_missed = run.auto_scheduled and run.state_name in MISSED and due is not None and due < datetime.now(UTC)
+        if is_missed and run.deployment_id is not None:
+            missed.setdefault(run.deployment_id, []).append(run)
+    return {
+        client.read_deployment(deployment).name: sorted(runs, key=lambda run: str(run.expected_start_time))
+        for deployment, runs in missed.items()
+    }
 
 
 def _waits_for(specification: Json) -> str | None:
@@ -136,11 +139,6 @@ def _waits_for(specification: Json) -> str | None:
         name: str = trigger["match_related"]["prefect.resource.name"]
         return name
     return None
-
-
-def _full_name(specification: Json) -> str:
-    name: str = specification["build"][0]["flows.service.deploy.nightly"]["deployment"]
-    return name
 
 
 def _runs(client: SyncPrefectClient, types: Iterable[StateType]) -> list[FlowRun]:

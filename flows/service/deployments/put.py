@@ -22,6 +22,8 @@ from tasks.errors import ConfigError
 DEPLOYMENTS = Path(__file__).parents[3] / "deployments"
 FILE = DEPLOYMENTS / "prefect.yaml"
 LIMIT = "concurrency_limit"
+HEARTBEATS = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}
+"""What every run of a deployment is told, so that one that has died is known."""
 Json = dict[str, Any]
 
 
@@ -42,7 +44,7 @@ def put_deployments(client: SyncPrefectClient, deployed: Deployed) -> list[str]:
         try:
             told += _put(client, specification, deployed)
         except httpx.HTTPStatusError as error:
-            raise ConfigError("the server refuses a deployment", name, _detail(error)) from error
+            raise ConfigError("the server refuses a deployment", name, server_detail(error)) from error
     return told
 
 
@@ -55,7 +57,7 @@ def config_of(specification: Json) -> Json:
 def _put(client: SyncPrefectClient, specification: Json, deployed: Deployed) -> list[str]:
     name = specification["name"]
     flow: Flow[..., Any] = load_flow_from_entrypoint(specification["entrypoint"])
-    ours, code = _editable(specification), _code(specification, flow)
+    ours, code = _editable(specification), code_of(specification["entrypoint"], flow)
     try:
         there = client.read_deployment_by_name(f"{flow.name}/{name}").model_dump(mode="json")
     except ObjectNotFound:
@@ -89,7 +91,7 @@ def _bring_up_to_date(
             raise
         deployed.kept.remove(f"{name}: parameters")
         told = [
-            f"reset, as deployments/ says: {name}: parameters (those made in the UI do not fit any more: {_detail(error)})"
+            f"reset, as deployments/ says: {name}: parameters (those made in the UI do not fit any more: {server_detail(error)})"
         ]
         changed["parameters"] = ours["parameters"]
         client.request("PATCH", "/deployments/{id}", path_params=deployment, json=code | changed)
@@ -153,10 +155,10 @@ def _shown(there: Json) -> Json:
     }
 
 
-def _code(specification: Json, flow: Flow[..., Any]) -> Json:
-    """What goes with the code, and is nobody's to change."""
+def code_of(entrypoint: str, flow: Flow[..., Any]) -> Json:
+    """What of a deployment goes with the code, and is nobody's to change."""
     return {
-        "entrypoint": specification["entrypoint"],
+        "entrypoint": entrypoint,
         "version": flow.version,
         "path": None,
         "pull_steps": [],
@@ -182,7 +184,7 @@ def _said(how: str, name: str, whats: list[str]) -> list[str]:
     return [f"{how}: {name}: {', '.join(fields)}"] if fields else []
 
 
-def _detail(error: httpx.HTTPStatusError) -> str:
+def server_detail(error: httpx.HTTPStatusError) -> str:
     """The server's own words."""
     try:
         said = error.response.json().get("detail")

@@ -29,12 +29,14 @@ KEEP_ON = 'trap : TERM INT HUP; "$@"; echo $? > "$0.new"; mv "$0.new" "$0"'
 """A shell that waits for the command, whatever it is sent, and writes down how it ended."""
 JOB_NAME = re.compile(r"[0-9]{1,8}")
 LOG_BYTES = 20_000
+STOPPED = "stopped"
+"""The file of a job that says that it was asked to stop."""
 ENDINGS = {0: "done", 1: "failed", 2: "mistake", 3: "too many rows failed"}
 
 
 @dataclass(frozen=True)
 class Job:
-    """`what`: run, estimate, export, push, doctor; `about`: the config or dataset. `command`: its words after `stillroom`."""
+    """`what`: run, estimate, deploy, export, push, doctor; `about`: the config or dataset. `command`: its words after `stillroom`."""
 
     number: int
     what: str
@@ -63,7 +65,14 @@ class Job:
     @property
     def ending(self) -> str:
         """How it stands, in English words."""
-        return "under way" if self.code is None else ENDINGS.get(self.code, "failed")
+        if self.code is None:
+            return "under way"
+        return "stopped" if self.code and self.was_stopped else ENDINGS.get(self.code, "failed")
+
+    @property
+    def was_stopped(self) -> bool:
+        """Whether it was asked to stop."""
+        return (self.folder / STOPPED).exists()
 
     @property
     def line(self) -> str:
@@ -77,6 +86,15 @@ class Job:
             file.seek(max(0, file.seek(0, os.SEEK_END) - LOG_BYTES))
             return file.read().decode(errors="replace")
         return ""
+
+    @property
+    def said(self) -> str:
+        """The end of what it printed and logged, without a result that is shown by itself."""
+        if self.result is not None:
+            return self.log
+        with suppress(OSError):
+            return (self.folder / "out").read_text(encoding="utf-8", errors="replace")[-LOG_BYTES:] + self.log
+        return self.log
 
     @property
     def result(self) -> Any:
@@ -93,6 +111,7 @@ class Job:
     def stop(self) -> None:
         """Ask it to stop: what is in flight is let finish, and the same command goes on from there."""
         if not self.is_over:
+            write_atomically(self.folder / STOPPED, b"")
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.group, signal.SIGTERM)
 

@@ -46,7 +46,7 @@ def show_review(request: Request, name: str, folder: DatasetFolder) -> Response:
     if row_id and row_id not in rows:
         raise ConfigError("no such row in the dataset", row_id, "take a row_id of its rows")
     shown = reviewed_row(row_id, rows[row_id], session) if row_id else None
-    mine = list(stand.get((session.by, row_id), ())) if row_id else []
+    mine = [shown.said_by(one.decision) for one in stand.get((session.by, shown.row_id), ())] if shown else []
     return page(
         request,
         "review.html",
@@ -108,6 +108,8 @@ def _decided(folder: Any, session: ReviewSession, form: Mapping[str, str]) -> st
     if decision in PREFERENCES:
         shown = _row_of(desk, row_id, session)
         told: dict[str, Any] = {"decision": "prefer", "preferred": shown.preferred(decision), "left": shown.left}
+        if session.named:
+            told["left"] = None  # it was not shown blind
     elif decision == "edit":
         shown = _row_of(desk, row_id, session)
         told = {"decision": "edit", "edits": shown.edits_in(form)}

@@ -94,15 +94,13 @@ def ordered(looked: Looked, order: QueueOrder) -> RowPlaces:
     score = next((name for name in SCORE_ORDER if name in numbers), None)
     if order == "lowest" and score is not None:
         return view.places(query.sorted_by(score, descending=False), looked.among)
-    places = view.places(query.sorted_by("", descending=False), looked.among)
-    rank = _drawn_ranks(view)
-    drawn: RowPlaces = places[np.argsort(rank[places], kind="stable")]
-    return drawn
+    is_left = np.zeros(view.rows, bool)
+    is_left[view.places(query.sorted_by("", descending=False), looked.among)] = True
+    drawn = _drawn_order_of(view)
+    return drawn[is_left[drawn]]
 
 
 @lru_cache(4)
-def _drawn_ranks(view: View) -> RowPlaces:
-    """Where each row stands in an order that is drawn from the ids."""
-    ranks = np.empty(view.rows, np.int64)
-    ranks[drawn_order(view.ids_of(range(view.rows)))] = np.arange(view.rows)
-    return ranks
+def _drawn_order_of(view: View) -> RowPlaces:
+    """The places of all rows in the order that is drawn from their ids."""
+    return drawn_order(view.ids)

@@ -10,7 +10,7 @@ from flows.studio.look.filters import shown_row
 from flows.studio.review.session import ReviewSession
 from tasks.publish.report.differences import Pieces, marked
 from tasks.publish.report.said import texts_of_row
-from tasks.reviews.decisions import PairSide
+from tasks.reviews.decisions import Decision, PairSide
 from tasks.reviews.queue import left_side
 from tasks.reviews.said import EditableText, editable_texts
 
@@ -36,6 +36,12 @@ class ReviewedRow:
         if decision == "tie" or self.left is None:
             return "tie"
         return self.left if decision == "left" else OTHER[self.left]
+
+    def said_by(self, decision: Decision) -> str:
+        """What was decided, in a word that does not say more than the reviewer knows: a side by its title."""
+        if decision.preferred in OTHER and self.left is not None:
+            return self.sides[decision.preferred != self.left][0]
+        return str(decision.preferred or decision.rating or decision.decision)
 
     def edits_in(self, form: Mapping[str, str]) -> list[dict[str, Any]]:
         """The texts of a form that differ from those of the row. A browser sends line ends as CRLF."""

@@ -40,13 +40,19 @@ def texts_of_row(row: Mapping[str, Any]) -> Said:
     if asked is None:
         texts = [(name, text) for name, text in row.items() if isinstance(text, str) and name != "row_id"]
         return Said(texts, [])
+    return Said([*_asked_in(row, asked), *answer[:-1]], answer[-1:])
+
+
+def _asked_in(row: Mapping[str, Any], asked: Any) -> list[_Turn]:
+    """A question with what belongs to it: the system prompt, the earlier turns, and the text that it is about."""
     beside = [(name, row[name]) for name in ("input", "context") if isinstance(row.get(name), str) and row[name]]
-    before = [*_system(row), *_history(row.get("history")), *_turns_of(asked, "user"), *beside]
-    return Said([*before, *answer[:-1]], answer[-1:])
+    return [*_system(row), *_history(row.get("history")), *_turns_of(asked, "user"), *beside]
 
 
 def _turns_of(value: Any, role: str = "") -> list[_Turn]:
-    """A conversation, or a text that is one turn of this role, as turns."""
+    """A conversation, one turn, or a text that is one turn of this role, as turns."""
+    if isinstance(value, dict):
+        return [_turn(value)]
     if not isinstance(value, list):
         return [(role, value if isinstance(value, str) else str(value))]
     return [_turn(turn) if isinstance(turn, dict) else (role, str(turn)) for turn in value]
@@ -64,10 +70,16 @@ def _turn(turn: Mapping[str, Any]) -> _Turn:
 
 
 def _of_pair(row: Mapping[str, Any]) -> Said:
+    """A pair: whole conversations, or answers to a question or a conversation of its own (LLaMA-Factory's have one)."""
     chosen, rejected = (_turns_of(row[side], "assistant") for side in ("chosen", "rejected"))
+    if len(chosen) > 1 and not isinstance(row.get("prompt"), list):
+        return Said(chosen[:-1], [chosen[-1], rejected[-1]])
     asked = next((row[name] for name in QUESTIONS if row.get(name)), None)
-    is_whole = len(chosen) > 1 and not isinstance(asked, list)
-    before = chosen[:-1] if is_whole or asked is None else [*_system(row), *_turns_of(asked, "user")]
+    talk = next((row[name] for name in TALKS if row.get(name)), None) if asked is None else None
+    if talk is not None:
+        before = [*_system(row), *_turns_of(talk)]
+    else:
+        before = chosen[:-1] if asked is None else _asked_in(row, asked)
     return Said(before, [chosen[-1], rejected[-1]])
 
 

@@ -13,18 +13,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-from tasks.columns import PAIR_SIDES
 from tasks.errors import ConfigError
 from tasks.reviews.exchange.shared import (
     DECISION,
     DECISIONS,
-    EDITED,
+    IS_BLIND,
     NOTE,
     PREFERENCES,
     PREFERRED,
     RATING,
+    SHOWN_SIDES,
     Answers,
     AskedRow,
+    edit_questions,
 )
 
 REVIEWERS = "reviewers"
@@ -38,7 +39,7 @@ def argilla_records(asked: Iterable[AskedRow]) -> list[dict[str, Any]]:
 
 def _record(one: AskedRow) -> dict[str, Any]:
     fields: dict[str, Any] = {CONVERSATION: one.conversation or [{"role": "user", "content": ""}]}
-    fields |= one.named_sides
+    fields |= one.shown_sides
     responses: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for name, answers in one.answers.items():
         for question, value in answers.items():
@@ -58,7 +59,7 @@ def _record(one: AskedRow) -> dict[str, Any]:
 
 def argilla_settings(*, pairs: bool) -> dict[str, Any]:
     """Fields and questions of a dataset there."""
-    kinds = {CONVERSATION: "chat"} | dict.fromkeys(PAIR_SIDES if pairs else (), "text")
+    kinds = {CONVERSATION: "chat"} | dict.fromkeys(SHOWN_SIDES if pairs else (), "text")
     reviewers = {"visible_for_annotators": True, "settings": {"type": "terms", "values": None}}
     return {
         "guidelines": "Decide whether each row is good enough to train on.",
@@ -81,7 +82,7 @@ def _questions(*, pairs: bool) -> list[dict[str, Any]]:
         *([(PREFERRED, "Which answer is better?", _labels(PREFERENCES))] if pairs else []),
         (DECISION, "Is it good enough to train on?", _labels(DECISIONS)),
         (RATING, "How good is it?", {"type": "rating", "options": [{"value": grade} for grade in range(1, 6)]}),
-        (EDITED, "The answer as it should be", text),
+        *((name, title, text) for name, title in edit_questions(pairs=pairs)),
         (NOTE, "Anything else", text),
     ]
     return [
@@ -112,5 +113,6 @@ def from_argilla(records: Any) -> Iterator[tuple[str, str, Answers]]:
             for one in given:
                 user = str(one["user_id"])
                 answers[names.get(user, f"argilla {user[:8]}")][question] = one["value"]
+        is_blind = {IS_BLIND: True} if SHOWN_SIDES[0] in (record.get("fields") or {}) else {}
         for reviewer, some in answers.items():
-            yield str(record["id"]), reviewer, some
+            yield str(record["id"]), reviewer, some | is_blind

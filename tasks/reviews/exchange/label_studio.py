@@ -9,23 +9,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from tasks.columns import PAIR_SIDES
 from tasks.errors import ConfigError
 from tasks.reviews.exchange.shared import (
     DECISION,
     DECISIONS,
     EDITED,
+    EDITED_SIDES,
+    IS_BLIND,
     NOTE,
     PREFERENCES,
     PREFERRED,
     RATING,
+    SHOWN_SIDES,
     Answers,
     AskedRow,
+    edit_questions,
 )
 
 TO = "conversation"
 CHOICES, GRADES, TEXTS = "choices", "rating", "textarea"
-TYPE_OF = {DECISION: CHOICES, PREFERRED: CHOICES, RATING: GRADES, EDITED: TEXTS, NOTE: TEXTS}
+TYPE_OF = {DECISION: CHOICES, PREFERRED: CHOICES, RATING: GRADES, **dict.fromkeys((EDITED, *EDITED_SIDES, NOTE), TEXTS)}
 KEY_OF = {CHOICES: "choices", GRADES: "rating", TEXTS: "text"}
 
 
@@ -36,7 +39,7 @@ def label_studio_tasks(asked: Iterable[AskedRow]) -> list[dict[str, Any]]:
 
 def _task(number: int, one: AskedRow) -> dict[str, Any]:
     data: dict[str, Any] = {"row_id": one.row_id, TO: one.conversation, "reviewers": list(one.answers)}
-    data |= one.named_sides
+    data |= one.shown_sides
     annotations = [
         {
             "result": [_result(question, value) for question, value in answers.items()],
@@ -61,7 +64,7 @@ def label_studio_config(*, pairs: bool) -> str:
         return f'<Choices name="{name}" toName="{TO}" choice="single">{inner}</Choices>'
 
     sides = (
-        "".join(f'<Header value="{side}"/><Text name="{side}" value="${side}"/>' for side in PAIR_SIDES)
+        "".join(f'<Header value="{side}"/><Text name="{side}" value="${side}"/>' for side in SHOWN_SIDES)
         if pairs
         else ""
     )
@@ -72,7 +75,10 @@ def label_studio_config(*, pairs: bool) -> str:
             *([sides, choices(PREFERRED, PREFERENCES)] if pairs else []),
             choices(DECISION, DECISIONS),
             f'<Rating name="{RATING}" toName="{TO}" maxRating="5"/>',
-            f'<TextArea name="{EDITED}" toName="{TO}" placeholder="The answer as it should be" maxSubmissions="1"/>',
+            *(
+                f'<TextArea name="{name}" toName="{TO}" placeholder="{hint}" maxSubmissions="1"/>'
+                for name, hint in edit_questions(pairs=pairs)
+            ),
             f'<TextArea name="{NOTE}" toName="{TO}" placeholder="Anything else" maxSubmissions="1"/>',
             "</View>\n",
         ]
@@ -94,6 +100,8 @@ def from_label_studio(tasks: Any) -> Iterator[tuple[str, str, Answers]]:
                     answers[question] = held[0] if isinstance(held, list) else held
             if annotation.get("was_cancelled") and not answers:
                 answers[DECISION] = "skip"
+            if SHOWN_SIDES[0] in task["data"]:
+                answers[IS_BLIND] = True
             yield task["data"]["row_id"], _reviewer(annotation.get("completed_by"), names, at), answers
 
 

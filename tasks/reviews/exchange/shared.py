@@ -1,4 +1,8 @@
-"""What the formats of other tools have in common: a row to be decided about, and one reviewer's answers to its questions."""
+"""What the formats of other tools have in common: a row to be decided about, and one reviewer's answers to its questions.
+
+The sides of a pair have no names there either: `left` and `right`, drawn for each row from its id alone, since a record is the
+same for all who look at it.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +13,25 @@ from typing import Any
 
 from tasks.columns import PAIR_SIDES
 from tasks.publish.report.said import texts_of_row
-from tasks.reviews.decisions import Decision, Numbered, decision_of
-from tasks.reviews.said import editable_texts, said_digest
+from tasks.reviews.decisions import Decision, Numbered, PairSide, TextEdit, decision_of
+from tasks.reviews.queue import left_side
+from tasks.reviews.said import EditableText, editable_texts, said_digest
 
 DECISION, RATING, EDITED, PREFERRED, NOTE = "decision", "rating", "edited", "preferred", "note"
-DECISIONS, PREFERENCES = ("accept", "reject", "skip"), (*PAIR_SIDES, "tie")
+SHOWN_SIDES = ("left", "right")
+EDITED_SIDES = ("edited_left", "edited_right")
+DECISIONS, PREFERENCES = ("accept", "reject", "skip"), (*SHOWN_SIDES, "tie")
+IS_BLIND = "is_blind"
 Answers = dict[str, Any]
-"""By question: `decision`, `rating`, `edited` (the answer as it should be), `preferred`, `note`."""
+"""By question: `decision`, `rating`, `preferred`, `note`, and the answer as it should be: `edited`, of a pair `edited_left`, `edited_right`.
+
+`is_blind`: whether the sides had no names when it was asked.
+"""
 
 
 @dataclass(frozen=True)
 class AskedRow:
-    """A row with what its reviewers answered, by their names."""
+    """A row with what its reviewers answered, by their names. `sides`: of a pair the left answer and the right one."""
 
     row_id: str
     turns: list[tuple[str, str]]
@@ -33,46 +44,84 @@ class AskedRow:
         return [{"role": role or "text", "content": text} for role, text in self.turns]
 
     @property
-    def named_sides(self) -> dict[str, str]:
-        """The sides of a pair by their names; of a conversation nothing."""
-        return dict(zip(PAIR_SIDES, self.sides, strict=True)) if self.sides else {}
+    def shown_sides(self) -> dict[str, str]:
+        """The sides of a pair as they are shown; of a conversation nothing."""
+        return dict(zip(SHOWN_SIDES, self.sides, strict=True)) if self.sides else {}
+
+
+def edit_questions(*, pairs: bool) -> list[tuple[str, str]]:
+    """The questions for answers as they should be: name and title."""
+    if not pairs:
+        return [(EDITED, "The answer as it should be")]
+    sides = zip(EDITED_SIDES, SHOWN_SIDES, strict=True)
+    return [(name, f"The {side} answer as it should be") for name, side in sides]
 
 
 def asked_about(row_id: str, row: Mapping[str, Any], made: Sequence[Numbered]) -> AskedRow:
     """A row and the standing decisions about it."""
     said = texts_of_row(row)
     is_pair = len(said.answers) == 2
+    shown_as = _shown_as(row_id)
     answers: defaultdict[str, Answers] = defaultdict(dict)
     for _, one in made:
-        answers[one.reviewer] |= _answers(one)
-        if one.note:
-            answers[one.reviewer][NOTE] = one.note
-    sides = (said.answers[0][1], said.answers[1][1]) if is_pair else None
-    return AskedRow(row_id, said.before if is_pair else [*said.before, *said.answers], sides, dict(answers))
+        told = _answers(one, row, shown_as if is_pair else {}) | ({NOTE: one.note} if one.note else {})
+        if told:
+            answers[one.reviewer] |= told
+    if not is_pair:
+        return AskedRow(row_id, [*said.before, *said.answers], None, dict(answers))
+    by_name = {shown_as[side]: text for side, (_, text) in zip(PAIR_SIDES, said.answers, strict=True)}
+    return AskedRow(row_id, said.before, (by_name["left"], by_name["right"]), dict(answers))
 
 
-def _answers(one: Decision) -> Answers:
+def _shown_as(row_id: str) -> dict[str, str]:
+    """Where each side of a pair is shown in another tool."""
+    is_first = left_side(row_id, "") == PAIR_SIDES[0]
+    return dict(zip(PAIR_SIDES, SHOWN_SIDES if is_first else SHOWN_SIDES[::-1], strict=True))
+
+
+def _answers(one: Decision, row: Mapping[str, Any], shown_as: Mapping[str, str]) -> Answers:
+    """A decision as answers. `shown_as`: of a pair. An edit of anything but an answer has no question there."""
     if one.decision in DECISIONS:
         return {DECISION: one.decision}
     if one.decision == "rate":
         return {RATING: one.rating}
     if one.decision == "edit":
-        return {EDITED: one.edits[-1].text}
-    return {PREFERRED: one.preferred or "rejected"}
+        new = {(edit.column, edit.turn): edit.text for edit in one.edits}
+        asked = {f"{EDITED}_{shown_as[side]}": side for side in shown_as} or {EDITED: None}
+        texts = {question: _answer_of(row, side) for question, side in asked.items()}
+        return {name: new[at[:2]] for name, at in texts.items() if at is not None and at[:2] in new}
+    side = one.preferred or "rejected"
+    return {PREFERRED: shown_as.get(side, side)}
+
+
+def _answer_of(row: Mapping[str, Any], side: str | None) -> EditableText | None:
+    """The answer that can be written anew: of a side, else of a conversation, or the better one of a pair."""
+    texts = [one for one in reversed(editable_texts(row)) if (one.column == side if side else one.column != "rejected")]
+    return texts[0] if texts else None
 
 
 def decisions_from(reviewer: str, row_id: str, row: Mapping[str, Any], answers: Answers) -> Iterator[Decision]:
     """One reviewer's answers about a row as decisions. Raises ConfigError for an answer that is none."""
     common = {"reviewer": reviewer, "about": row_id, "said": said_digest(row), "note": str(answers.get(NOTE) or "")}
-    if answers.get(EDITED) is not None:
-        texts = editable_texts(row)
-        answer = next((one for one in reversed(texts) if one.column != "rejected"), None)
-        if answer is not None and answers[EDITED] != answer.text:
-            edit = {"column": answer.column, "turn": answer.turn, "text": answers[EDITED]}
-            yield decision_of({**common, "decision": "edit", "edits": [edit]})
+    meant: dict[str, PairSide] = {shown: side for side, shown in _shown_as(row_id).items()}  # type: ignore[misc]
+    asked: dict[str, PairSide | None] = {EDITED: None, **{f"{EDITED}_{shown}": side for shown, side in meant.items()}}
+    edits = [
+        _edit(answers[name], _answer_of(row, side)) for name, side in asked.items() if answers.get(name) is not None
+    ]
+    if told := [edit for edit in edits if edit is not None]:
+        yield decision_of({**common, "decision": "edit", "edits": told})
     if answers.get(RATING) is not None:
         yield decision_of({**common, "decision": "rate", "rating": answers[RATING]})
-    if answers.get(PREFERRED) is not None:
-        yield decision_of({**common, "decision": "prefer", "preferred": answers[PREFERRED]})
+    if (preferred := answers.get(PREFERRED)) is not None:
+        left = meant["left"] if answers.get(IS_BLIND) else None
+        side = meant.get(preferred, preferred)
+        yield decision_of({**common, "decision": "prefer", "preferred": side, "left": left})
     if answers.get(DECISION) is not None:
         yield decision_of({**common, "decision": answers[DECISION]})
+
+
+def _edit(text: str, answer: EditableText | None) -> TextEdit | None:
+    """The edit of an answer, None where it says what the row says."""
+    if answer is None or text == answer.text:
+        return None
+    return TextEdit(column=answer.column, turn=answer.turn, text=text)

@@ -5,23 +5,15 @@ STILLROOM_SCREENSHOTS=DIR python -m pytest -m slow tests/flows/studio/test_brows
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from flows.service.child_command import child_command
-from tests.publish.report.axe import axe_source
+from tests.flows.studio.browser import App, app_with
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.filterwarnings("default")]
-PICTURES = os.environ.get("STILLROOM_SCREENSHOTS")
-PATIENCE_MS = 120_000
 RULES = """
 import json
 
@@ -38,68 +30,10 @@ def answer(request):
 """
 
 
-class App:
-    """A studio as a process, and a browser's page on it."""
-
-    def __init__(self, url: str, page: Any, folder: Path) -> None:
-        self.url, self.page, self.folder = url, page, folder
-        self.faults: list[str] = []
-        page.on("pageerror", lambda error: self.faults.append(str(error)))
-        page.on("console", lambda said: self.faults.append(said.text) if said.type == "error" else None)
-        page.on("dialog", lambda dialog: dialog.accept())
-
-    def picture(self, name: str) -> None:
-        """Look at a page on a phone and a desktop, in light and dark: nothing sticks out, and axe finds nothing."""
-        for width, scheme in ((1440, "light"), (390, "dark")):
-            self.page.set_viewport_size({"width": width, "height": 900})
-            self.page.emulate_media(color_scheme=scheme)
-            if PICTURES:
-                self.page.screenshot(path=Path(PICTURES) / f"studio-{name}-{width}-{scheme}.png", full_page=True)
-            assert self.page.evaluate("document.documentElement.scrollWidth") <= width, name
-            told = [
-                f"{one['id']} ({one['impact']}): {[node['html'][:160] for node in one['nodes'][:3]]}"
-                for one in self._violations()
-            ]
-            assert told == [], f"{name} at {width}"
-        self.page.set_viewport_size({"width": 1440, "height": 900})
-        assert self.page.title() != "stolen"
-
-    def _violations(self) -> list[dict[str, Any]]:
-        self.page.evaluate(axe_source())
-        found = self.page.evaluate("axe.run(document, {iframes: false})")
-        assert len(found["passes"]) > 8, "it has looked"
-        return [one for one in found["violations"] if one["impact"] in ("serious", "critical", "moderate")]
-
-
 @pytest.fixture
 def app(tmp_path: Path) -> Iterator[App]:
-    sync_api = pytest.importorskip("playwright.sync_api")
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
-        pytest.skip("needs a chromium: apt-get install chromium")
-    (tmp_path / "datasets").mkdir()
-    (tmp_path / "datasets" / "rules.py").write_text(RULES)
-    environment = {**os.environ, "STILLROOM_HOME": str(tmp_path / "home"), "PYTHONUNBUFFERED": "1"}
-    server = subprocess.Popen(
-        child_command("flows.command.main", "studio", "--port", "0"),
-        cwd=tmp_path,
-        env=environment,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert server.stdout is not None
-        url = re.search(r"http://\S+", server.stdout.readline())
-        assert url is not None
-        with sync_api.sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-            page = browser.new_page()
-            page.set_default_timeout(PATIENCE_MS)
-            yield App(url[0], page, tmp_path)
-            browser.close()
-    finally:
-        server.send_signal(signal.SIGINT)
-        server.communicate(timeout=30)
+    with app_with(tmp_path, RULES) as one:
+        yield one
 
 
 def test_from_a_description_to_a_published_dataset(app: App) -> None:

@@ -100,6 +100,21 @@ def test_what_is_no_plan_is_unusable(text: str) -> None:
         plan_in(text)
 
 
+def test_documents_are_sent_together_and_asked_about(home: Path, tmp_path: Path) -> None:
+    studio, folders = open_studio(tmp_path / "datasets"), Folders.of([tmp_path / "datasets"])
+    both = [("file", ("Hướng dẫn.md", b"# One")), ("file", ("Hướng dẫn.md", b"# Two")), ("file", ("b.pdf", b"%PDF"))]
+    for number in (1, 2):
+        name = studio.post("/new/file", files=both).headers["location"].rpartition("/")[2]
+        told = ConfigFile.read(folders, name).settings
+        kept = sorted(one.read_bytes() for one in (tmp_path / told["seeds"]).iterdir())
+        assert (told["recipe"], kept) == ("documents", [b"# One", b"# Two", b"%PDF"]), number
+    name = studio.post("/new/file", files=[("file", ("x.jsonl", b'{"instruction": "a"}'))]).headers["location"]
+    told = ConfigFile.read(folders, name.rpartition("/")[2]).settings
+    assert "recipe" not in told
+    assert (tmp_path / told["seeds"]).is_file()
+    assert studio.post("/new/file", files=[both[0], ("file", ("x.exe", b"MZ"))]).status_code == 400
+
+
 def test_the_built_in_model_is_not_asked_for_a_config(home: Path, tmp_path: Path) -> None:
     studio = open_studio(tmp_path / "datasets")
     answer = studio.post("/new/words", data={"description": "a bank", "model": "demo"})
@@ -132,6 +147,27 @@ def test_the_options_of_every_config_have_a_name_in_each_language(language: str,
     config = studio.post("/new/example", data={"example": "short-answers"}).headers["location"]
     page = studio.get(config, headers={"accept-language": language}).text
     assert f"{table_of(language)['max requests']} <code>max_requests</code></label>" in page
+
+
+@pytest.mark.parametrize("language", sorted(LANGUAGES.keys() - {"en"}))
+def test_what_the_options_of_every_config_mean_is_said_in_each_language(
+    language: str, home: Path, tmp_path: Path
+) -> None:
+    names = {*MAIN_FIELDS, *BUDGET_FIELDS, *MORE_FIELDS, *MODEL_FIELDS, "roles"}
+    fields = [
+        field
+        for kind in RECIPE_KINDS
+        for group in form_of(kind, {})
+        for field in group.fields
+        if field.path[-1] in names and field.path[0] in {*names, "model"} and len(field.path) < 3
+    ]
+    said = {field.help for field in fields if field.help}
+    assert len(said) > 30
+    assert sorted(said - table_of(language).keys()) == []
+    studio = open_studio(tmp_path / "datasets")
+    config = studio.post("/new/example", data={"example": "short-answers"}).headers["location"]
+    page = studio.get(config, headers={"accept-language": language}).text
+    assert f"{table_of(language)[RECIPE_KINDS['sft'].model_fields['max_requests'].description or '']}</p>" in page
 
 
 def test_pages_speak_the_readers_language(home: Path, tmp_path: Path) -> None:

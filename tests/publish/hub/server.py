@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import parse_qs, unquote
 
 from tests.publish.hub.xet import chunks_of, files_in
 
@@ -49,7 +49,7 @@ class Repo:
 class FakeHub:
     """Its state. `fault(method, path)`: the status of an answer that fails, else None; it may wait, or change what is there.
 
-    `puts`: how often the content of each name was sent, whether by LFS or as a xorb.
+    `puts`: how often the content of each name was sent, whether by LFS or as a xorb. `asked`: the query of the last request.
     """
 
     url: str = ""
@@ -58,6 +58,7 @@ class FakeHub:
     xorbs: dict[str, list[bytes]] = field(default_factory=dict)
     puts: Counter[str] = field(default_factory=Counter)
     requests: list[tuple[str, str]] = field(default_factory=list)
+    asked: str = ""
     fault: Callable[[str, str], int | None] = lambda *_: None
     lose_answer: Callable[[str, str], bool] = lambda *_: False
 
@@ -106,6 +107,24 @@ def create(hub: FakeHub, at: re.Match[str], body: bytes) -> tuple[int, Any]:
     hub.repos[name] = Repo(told.get("visibility") == "private")
     hub.repos[name].commit({".gitattributes": b"*.parquet filter=lfs diff=lfs merge=lfs -text\n"}, "initial commit")
     return 200, {"url": f"{hub.url}/datasets/{name}"}
+
+
+@route("GET", r"/api/datasets")
+def listed(hub: FakeHub, at: re.Match[str], body: bytes) -> tuple[int, Any]:
+    asked = parse_qs(hub.asked)
+    words = asked.get("search", [""])[0].lower()
+    names = [name for name, repo in hub.repos.items() if words in name.lower() and not repo.private]
+    told = [
+        {
+            "_id": name,
+            "id": name,
+            "downloads": 1000 + number,
+            "likes": number,
+            "tags": ["task_categories:text-generation"],
+        }
+        for number, name in enumerate(names)
+    ]
+    return 200, sorted(told, key=lambda one: -one["downloads"])[: int(asked["limit"][0])]
 
 
 @route("GET", rf"/api/datasets/{REPO}(/revision/(?P<revision>[^/]+))?")
@@ -264,7 +283,7 @@ class Handler(BaseHTTPRequestHandler):
     hub: FakeHub
 
     def _serve(self) -> None:
-        path = self.path.partition("?")[0]
+        path, _, self.hub.asked = self.path.partition("?")
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if self.headers.get("Transfer-Encoding") == "chunked":
             body = self._chunks()
