@@ -176,7 +176,7 @@ def test_of_kto(folder: Path, template: str, length: int) -> None:
     assert_collated(*compared("KTO", folder, Trl(target(template), length), drawn(draws.any_unpaired)))
 
 
-@pytest.mark.parametrize("length", LENGTHS)
+@pytest.mark.parametrize("length", [700, 1500])
 @pytest.mark.parametrize(
     ("draw", "template"),
     [
