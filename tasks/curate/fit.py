@@ -9,7 +9,7 @@ Any dataset that the seeds' readers open: a folder, a file, `hf:NAME`.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
 from itertools import groupby, islice
@@ -18,10 +18,18 @@ from typing import TYPE_CHECKING, Any
 from tasks.errors import ConfigError
 from tasks.models.target import Target
 from tasks.publish.trainers.choose import Fit, rule_of
-from tasks.publish.trainers.example import Example, Shape, example_of, example_shape, is_alpaca
+from tasks.publish.trainers.example import (
+    SHAREGPT_ROLES,
+    VARIABLES,
+    Example,
+    Shape,
+    example_of,
+    example_shape,
+    is_alpaca,
+)
 from tasks.publish.trainers.facts import Facts, RowFacts, unreadable
 from tasks.publish.trainers.findings import FitTally
-from tasks.seeds.readers import BadRecord, Reader
+from tasks.seeds.readers import BadRecord, Reader, Record
 from tasks.seeds.sources import reader_of
 from tasks.storage.digest import digest
 
@@ -32,7 +40,7 @@ IN_PART = 5_000  # rows
 UNBOUNDED = 1 << 30
 """Tokens: a bound that no row reaches, to find the lengths that there are."""
 AT_ONCE = 256  # rows whose texts become tokens together
-VERSION = "1"  # of the rules: it rises with each change of what they tell
+VERSION = "2"  # of the rules: it rises with each change of what they tell
 OF_ROW_FACTS = tuple(field.name for field in fields(RowFacts))
 ROW_ID = re.compile(r"[0-9a-f]{32}")
 
@@ -60,10 +68,16 @@ class FitDataset:
     @property
     def told(self) -> str:
         """What its user has to know of how it is read; empty where there is nothing."""
-        if self.shape != "messages" or not is_alpaca(self.reader.header() if self.reader.header else self._first()):
-            return ""
-        what = f"{self.reader.name}: instruction, input and output are read as a conversation"
-        return f"{what}; TRL reads them as `messages` only" if self.params.trainer == "trl" else what
+        first, is_trl = self._first(), self.params.trainer == "trl"
+        if self.shape == "messages" and is_alpaca(first):
+            what = f"{self.reader.name}: instruction, input and output are read as a conversation"
+            return f"{what}; TRL reads them as `messages` only" if is_trl else what
+        turns = first.get("conversations") or ()
+        renamed = [turn["from"] for turn in turns if SHAREGPT_ROLES.get(turn.get("from"), "") != turn.get("from")]
+        if renamed and is_trl:
+            what = f"{self.reader.name}: {renamed[0]} is read as {SHAREGPT_ROLES.get(renamed[0], renamed[0])}"
+            return f"{what}; TRL gives the template the names as they are: rename them"
+        return ""
 
     @cached_property
     def _content(self) -> str:
@@ -86,8 +100,9 @@ class FitDataset:
         from tasks.engine.validate import schema_dtypes, validate
 
         rule, facts, lines = rule_of(self.params, self.target), Facts(self.target), list[dict[str, Any]]()
-        records = islice(self.reader.records(start, None), rows)
-        while batch := list(islice(records, AT_ONCE)):
+        records = _with_variables(list(islice(self.reader.records(start, None), rows)))
+        for first in range(0, len(records), AT_ONCE):
+            batch = records[first : first + AT_ONCE]
             examples = [self._example(place, record) for place, record in batch]
             seen = rule.see([example for example in examples if isinstance(example, Example)])
             of_row = groupby(seen, key=lambda one: id(one.example))
@@ -123,8 +138,15 @@ class FitDataset:
         given = record.get("row_id")
         return given if isinstance(given, str) and ROW_ID.fullmatch(given) else digest(self._content, str(place))
 
-    def _first(self) -> Sequence[str]:
+    def _first(self) -> Mapping[str, Any]:
         for _, record in self.reader.records(0, None):
             if not isinstance(record, BadRecord):
-                return list(record)
+                return record
         raise ConfigError("there is no row in it", self.reader.name, "give at least one")
+
+
+def _with_variables(records: list[tuple[int, Record]]) -> list[tuple[int, Record]]:
+    """The records of a part with the template's variables in all of them where some have any, as a dataset has columns."""
+    if not any(isinstance(record, dict) and VARIABLES in record for _, record in records):
+        return records
+    return [(at, {VARIABLES: None} | record if isinstance(record, dict) else record) for at, record in records]

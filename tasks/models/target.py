@@ -55,7 +55,7 @@ class Target:
         """
         try:
             text = self.tokenizer.apply_chat_template(
-                list(talk), tools=tools or None, tokenize=False, add_generation_prompt=to_answer, **(variables or {})
+                list(talk), tools=tools, tokenize=False, add_generation_prompt=to_answer, **(variables or {})
             )
         except (TemplateError, TypeError, ValueError, LookupError, AttributeError) as error:
             raise TemplateRefusal(_without_content(talk, first_line(error))) from error
@@ -73,16 +73,16 @@ class Target:
         return [Tokens.whole(*pair) for pair in zip(found["input_ids"], places, strict=True)]
 
     def generated(
-        self, talk: Sequence[Mapping[str, Any]], tools: Sequence[Any] | None, variables: Mapping[str, Any]
+        self, talk: Sequence[Mapping[str, Any]], tools: Sequence[Any] | None, variables: Mapping[str, Any] | None
     ) -> list[bool]:
         """Which tokens of a conversation stand between the template's marks of what the assistant says."""
         found = self.tokenizer.apply_chat_template(
             list(talk),
-            tools=tools or None,
+            tools=tools,
             tokenize=True,
             return_dict=True,
             return_assistant_tokens_mask=True,
-            **variables,
+            **(variables or {}),
         )
         return [bool(bit) for bit in found["assistant_masks"]]
 

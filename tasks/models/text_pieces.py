@@ -51,6 +51,19 @@ class Tokens:
         """Of a text that is one piece."""
         return cls(ids, (0,), (0,), (starts,))
 
+    @classmethod
+    def joined(cls, texts: Sequence[tuple[Tokens, int]]) -> Tokens:
+        """Of texts one behind another, each made into tokens by itself: its tokens, and its length in characters."""
+        ids, at, first, starts = list[int](), list[int](), list[int](), list[Sequence[int]]()
+        character = 0
+        for tokens, length in texts:
+            at += [character + place for place in tokens.at]
+            first += [len(ids) + token for token in tokens.first]
+            starts += tokens.starts
+            ids += tokens.ids
+            character += length
+        return cls(ids, at, first, starts)
+
     def from_character(self, character: int) -> int:
         """The first token that begins there or later; as many as there are where none does."""
         piece = max(bisect_left(self.at, character) - 1, 0)  # a space at the end of a piece may begin behind it

@@ -1,11 +1,8 @@
-"""What Axolotl, LLaMA-Factory and Unsloth make of conversations: loss on what the assistant says, turn by turn.
+"""What Axolotl and Unsloth make of conversations: loss on what the assistant says, turn by turn.
 
 - Axolotl 0.21, `type: chat_template` as our export writes it (`message_field_training: train`, the template's end among
   `eot_tokens`): every turn of the assistant that is not marked `train: false`, with the end token behind it. Rows over
   `sequence_len` are dropped, and so are those without a token that carries loss.
-- LLaMA-Factory 0.9.5: the same, without marks; conversations that do not go user, assistant, user, assistant behind one system
-  turn are skipped with a line in the log. What is over `cutoff_len` is cut off at the end here; LLaMA-Factory shortens prompt and
-  answer in proportion, so that of rows over it only the fate is foretold. It writes its own template of the model's family.
 - Unsloth's `train_on_responses_only` on TRL's SFTTrainer: what is over `max_length` is cut off at the end.
 """
 
@@ -13,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 from tasks.errors import ConfigError
 from tasks.models.target import Target, TemplateRefusal
@@ -55,7 +51,7 @@ class ByTurns:
                 yield refused(example, "", self._turns(example), refusals[at])
                 continue
             found = next(tokens)
-            whole = Seen(example, "", self._turns(example), next(written), found, (), 0, len(found.ids), "whole")
+            whole = Seen(example, "", self._turns(example), next(written), found, (), len(found.ids), "whole")
             yield self._cut(replace(whole, loss=self._loss(whole)))
 
     @staticmethod
@@ -79,8 +75,6 @@ class ByTurns:
         return token in self.target.ends or token in self.target.tokenizer.all_special_ids
 
     def _cut(self, seen: Seen) -> Seen:
-        if self.trainer == "llamafactory" and (why := _skipped(seen.turns)):
-            return replace(seen, fate="dropped", why=why)
         if self.trainer == "axolotl" and not any(seen.loss):
             return replace(seen, fate="dropped", why="no token carries loss")
         if seen.stop <= self.max_length:
@@ -88,17 +82,3 @@ class ByTurns:
         if self.trainer in DROPS_LONG:
             return replace(seen, fate="dropped", why=f"{seen.stop} tokens, and the trainer takes {self.max_length}")
         return replace(seen, stop=self.max_length, fate="cut")
-
-
-def _skipped(turns: Sequence[TurnFields]) -> str:
-    """Why LLaMA-Factory skips a conversation; empty where it does not."""
-    roles = [turn["role"] for turn in turns]
-    if roles[:1] == ["system"]:
-        roles = roles[1:]
-    if "system" in roles:
-        return "a system turn in the middle"
-    if roles[:1] == ["assistant"]:
-        return "it begins with the assistant"
-    if any(one == other for one, other in pairwise(roles)):
-        return "two turns of one side in a row"
-    return "it ends with the user" if roles[-1:] == ["user"] else ""

@@ -11,6 +11,7 @@ from tasks.engine.technique import Params
 from tasks.models.target import Target
 from tasks.publish.trainers.by_turns import ByTurns
 from tasks.publish.trainers.example import Example, Shape
+from tasks.publish.trainers.llamafactory import LlamaFactory
 from tasks.publish.trainers.seen import Seen
 from tasks.publish.trainers.trl import Trl
 from tasks.publish.trainers.unsloth import Unsloth
@@ -55,4 +56,6 @@ def rule_of(params: Fit, target: Target) -> TrainerRule:
         return Trl(target, params.length, params.loss, params.pairs)
     if params.trainer == "unsloth":
         return Unsloth(target, params.length)
+    if params.trainer == "llamafactory":
+        return LlamaFactory(target, params.length)
     return ByTurns(target, params.length, params.trainer)

@@ -26,18 +26,23 @@ SHAPE_COLUMNS: Mapping[Shape, tuple[str, ...]] = {  # the first that a dataset h
     "text": ("text",),
 }
 ALPACA = ("instruction", "output")
+VARIABLES = "chat_template_kwargs"
+"""The column whose values TRL gives to the template, row by row."""
 SHAREGPT_ROLES = {"human": "user", "gpt": "assistant", "user": "user", "assistant": "assistant", "system": "system"}
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One row. `parts` by the name of their column; `tools` and `variables` go to the template."""
+    """One row. `parts` by the name of their column; `tools` and `variables` go to the template.
+
+    `tools` may be an empty list, which some templates show; `variables` is None where the column is there and holds nothing.
+    """
 
     row_id: str
     shape: Shape
     parts: Mapping[str, Part]
     tools: list[Any] | None = None
-    variables: Mapping[str, Any] = field(default_factory=dict)
+    variables: Mapping[str, Any] | None = field(default_factory=dict)
 
     @property
     def is_talk(self) -> bool:
@@ -82,10 +87,11 @@ def example_of(row_id: str, record: Mapping[str, Any], shape: Shape) -> Example:
         raise ValueError(f"{shape}: it holds {'a text' if shape == 'messages' else 'turns'}")
     if len(kinds) > 1:
         raise ValueError(f"{', '.join(parts)}: some are texts and some are turns")
-    variables = record.get("chat_template_kwargs") or {}
-    if not isinstance(variables, Mapping):
-        raise ValueError("chat_template_kwargs: it is not an object")
-    return Example(row_id, shape, parts, _read(record["tools"]) if record.get("tools") else None, dict(variables))
+    variables = record.get(VARIABLES, {})
+    if not isinstance(variables, Mapping | None):
+        raise ValueError(f"{VARIABLES}: it is not an object")
+    tools = record.get("tools")
+    return Example(row_id, shape, parts, None if tools in (None, "") else _read(tools), variables)
 
 
 def _part(name: str, value: Any) -> Part:

@@ -90,8 +90,8 @@ class Facts:
             return ["refused"]
         checks = {
             "dropped": seen.fate == "dropped",
-            "answer_cut": seen.fate == "cut" and any(seen.loss[seen.stop :]) | any(seen.loss[: seen.start]),
-            "nothing_trained": seen.fate in ("whole", "cut") and not any(seen.loss[seen.start : seen.stop]),
+            "answer_cut": seen.fate == "cut" and sum(seen.loss) > sum(seen.kept(seen.loss)),
+            "nothing_trained": seen.fate in ("whole", "cut") and not any(seen.kept(seen.loss)),
             "system_gone": any(turn.how == "gone" for turn in shown if turn.role in ("system", "developer")),
             "turn_gone": any(turn.how == "gone" for turn in shown if turn.role not in ("system", "developer")),
             "answer_changed": any(turn.how == "changed" for turn in shown if turn.role == "assistant"),
@@ -115,7 +115,7 @@ class Facts:
         if not ends:
             special = set(self._target.tokenizer.all_special_ids)
             return ["end_is_no_stop" if any(seen.tokens.ids[at] in special for at in after) else "no_end"]
-        if ends[0] >= seen.stop:
+        if not seen.kept(seen.loss, range(ends[0], ends[0] + 1)):
             return []  # it was cut off, which is told
         return [] if seen.loss[ends[0]] else ["end_not_trained"]
 
@@ -140,7 +140,7 @@ def _is_trained(seen: Seen, shown: Sequence[TurnShown], role: str) -> bool:
     if seen.fate not in ("whole", "cut"):
         return False
     places = (_tokens_of(seen, turn) for turn in shown if turn.role == role)
-    return any(any(seen.loss[max(of.start, seen.start) : min(of.stop, seen.stop)]) for of in places)
+    return any(any(seen.kept(seen.loss, of)) for of in places)
 
 
 def _is_plain(turn: Mapping[str, Any]) -> bool:
@@ -153,12 +153,12 @@ def _is_plain(turn: Mapping[str, Any]) -> bool:
 def _record(seen: Seen, shown: Sequence[TurnShown]) -> dict[str, Any]:
     """The figures of one sequence: tokens in all, with loss, and of both what is left; by turn."""
     kept = seen.fate in ("whole", "cut")
-    loss = seen.loss[seen.start : seen.stop] if kept else ()
+    loss = seen.kept(seen.loss) if kept else ()
     return {
         "side": seen.side,
         "tokens": len(seen.tokens.ids),
         "loss_tokens": sum(seen.loss),
-        "kept_tokens": seen.stop - seen.start if kept else 0,
+        "kept_tokens": len(loss),
         "kept_loss_tokens": sum(loss),
         "turns": [
             {

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypeVar
 
 from tasks.models.text_pieces import Tokens
 from tasks.publish.trainers.example import Example, Part, TurnFields
 
 RowFate = Literal["whole", "cut", "dropped", "refused"]
+T = TypeVar("T")
 Side = Literal["", "chosen", "rejected"]
 
 
@@ -17,8 +18,8 @@ Side = Literal["", "chosen", "rejected"]
 class Seen:
     """One sequence.
 
-    `said`: the turns or the text that it was made of; `tokens` before the cut; `loss`: which of them carry loss; `start`
-    and `stop`: what is left of them; `prompt`: how many the prompt has, where it is apart, and `prompt_is_prefix`: whether
+    `said`: the turns or the text that it was made of; `tokens` before the cut; `loss`: which of them carry loss; `stop`:
+    how many are left of them, but for those that are `gone` before it; `prompt`: how many the prompt has, where it is apart, and `prompt_is_prefix`: whether
     the prompt as it stands before an answer is the beginning of the whole. `why`: of what is dropped or refused.
     """
 
@@ -28,23 +29,31 @@ class Seen:
     text: str
     tokens: Tokens
     loss: Sequence[bool]
-    start: int
     stop: int
     fate: RowFate
     why: str = ""
     prompt: int | None = None
     prompt_is_prefix: bool = True
+    gone: tuple[range, ...] = ()
 
     @property
     def ids(self) -> list[int]:
         """What is trained on or read as context."""
-        return self.tokens.ids[self.start : self.stop] if self.fate in ("whole", "cut") else []
+        return self.kept(self.tokens.ids) if self.fate in ("whole", "cut") else []
 
     @property
     def labels(self) -> list[int | None]:
         """The ids that carry loss, None at the others, as long as `ids`."""
-        kept = zip(self.ids, self.loss[self.start : self.stop], strict=False)
+        kept = zip(self.ids, self.kept(self.loss), strict=False)
         return [token if counts else None for token, counts in kept]
+
+    def kept(self, of: Sequence[T], places: range | None = None) -> list[T]:
+        """What is left of a list that has an item for each token, or of these places of it."""
+        if not self.gone:
+            return list(of[: self.stop] if places is None else of[places.start : min(places.stop, self.stop)])
+        return [
+            of[at] for at in places or range(self.stop) if at < self.stop and not any(at in cut for cut in self.gone)
+        ]
 
     @property
     def turns(self) -> Sequence[TurnFields]:
@@ -54,7 +63,7 @@ class Seen:
 
 def refused(example: Example, side: Side, said: Part, why: str) -> Seen:
     """A sequence that there is none of."""
-    return Seen(example, side, said, "", Tokens.whole([], []), (), 0, 0, "refused", why)
+    return Seen(example, side, said, "", Tokens.whole([], []), (), 0, "refused", why)
 
 
 def loss_from(first: int, tokens: int) -> list[bool]:

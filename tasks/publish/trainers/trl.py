@@ -6,6 +6,7 @@
 - DPOTrainer, KTOTrainer: the answer begins where prompt and whole diverge, for a pair where the first of its sides does. A row is
   dropped where the prompt alone fills `max_length`; else each side is cut off at the end.
 - RewardTrainer: the whole of both sides; a pair is dropped where one is longer than `max_length`.
+A row whose `chat_template_kwargs` is null ends the training, and so does one of which `assistant_only_loss` finds no token.
 A text gets the end token at its end, unless it has it; a conversation ends as the template ends it.
 """
 
@@ -18,12 +19,13 @@ from typing import Literal
 from tasks.errors import ConfigError
 from tasks.models.target import Target, TemplateRefusal
 from tasks.models.text_pieces import Tokens
-from tasks.publish.trainers.example import Example, Part, Shape
+from tasks.publish.trainers.example import VARIABLES, Example, Part, Shape
 from tasks.publish.trainers.seen import Seen, Side, common_prefix, cut_off, joined_parts, loss_from, refused
 
 TrlLoss = Literal["default", "assistant"]
 PairTrainer = Literal["dpo", "reward"]
 SIDES: tuple[Side, ...] = ("chosen", "rejected")
+NO_MARK = "assistant_only_loss finds nothing of the assistant in it"
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,12 @@ class Trl:
         ]
 
     def _draft(self, example: Example, side: Side, said: Part, prompt: Part | None) -> TextSequence:
+        if example.variables is None:
+            return TextSequence(
+                side, said, (), f"{VARIABLES} is null, and TRL takes an object only; give it an empty one"
+            )
+        if self.loss == "assistant" and isinstance(said, str):
+            return TextSequence(side, said, (), "assistant_only_loss asks for turns, and this is a text")
         try:
             whole = self._text(example, said, to_answer=False)
             before = [] if prompt is None else [self._text(example, prompt, to_answer=True)]
@@ -106,6 +114,8 @@ class Trl:
         loss = loss_from(prompt or 0, len(whole.ids))
         if self.loss == "assistant" and not isinstance(draft.said, str):
             marked = self.target.generated(draft.said, example.tools, example.variables)
+            if not any(marked):
+                return refused(example, draft.side, draft.said, NO_MARK)
             loss = [a and b for a, b in zip(loss, marked, strict=True)]
         is_prefix = not before or prompt == len(before[0].ids)
         return Seen(
@@ -115,7 +125,6 @@ class Trl:
             draft.texts[0],
             whole,
             loss,
-            0,
             len(whole.ids),
             "whole",
             "",

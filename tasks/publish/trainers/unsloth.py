@@ -72,4 +72,4 @@ def _seen(example: Example, said: Part, text: str, whole: Tokens, asked: Tokens)
     """It before any cut."""
     prompt, length = min(len(asked.ids), len(whole.ids)), len(whole.ids)
     is_prefix = common_prefix(asked.ids, whole.ids) == len(asked.ids)
-    return Seen(example, "", said, text, whole, loss_from(prompt, length), 0, length, "whole", "", prompt, is_prefix)
+    return Seen(example, "", said, text, whole, loss_from(prompt, length), length, "whole", "", prompt, is_prefix)

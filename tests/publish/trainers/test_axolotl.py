@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
 from typing import Any
@@ -13,41 +14,52 @@ from tasks.models.target import open_target
 from tasks.publish.trainers.by_turns import ByTurns
 from tasks.publish.trainers.example import example_of
 from tasks.publish.trainers.ready.files import write_ready
-from tests.models.tiny import save_tiny_model
+from tests.models.answers.templates import TEMPLATES
+from tests.models.tiny import CHATML, save_tiny_model
 from tests.publish.trainers.apart import apart, lines_of
-from tests.publish.trainers.rows import explicit_pair, talk
+from tests.publish.trainers.rows import any_messages, explicit_pair
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
 PACKAGES = ("axolotl==0.21.0", "addict==2.4.0", "numba==0.68.1", "llvmlite==0.50.0")
-ROWS, LENGTH = 120, 900
+ROWS, LENGTH = 300, 900
+QWEN3 = TEMPLATES["Qwen-Qwen3-0.6B"]["chat_template"]
 
 
-def turns(at: int) -> list[dict[str, Any]]:
-    """A conversation, each turn marked as our export marks it; of every third one some answers are not to be trained on."""
+def marked(at: int) -> dict[str, Any]:
+    """A row of any shape, each turn marked as our export marks it; of every third one some answers are not to be trained on.
+
+    What goes to the template beside it, and the arguments of calls, are text in our export.
+    """
     draw = random.Random(at)
-    return [
-        turn | {"train": turn["role"] == "assistant" and (at % 3 > 0 or draw.random() < 0.5)} for turn in talk(draw)
-    ]
+    row = any_messages(draw)
+    for turn in row["messages"]:
+        turn["train"] = turn["role"] == "assistant" and (at % 3 > 0 or draw.random() < 0.5)
+        for call in turn.get("tool_calls", ()):
+            call["function"] |= {"arguments": json.dumps(call["function"]["arguments"])}
+    tools = row["tools"]
+    return {"messages": row["messages"], "tools": tools if isinstance(tools, str | None) else json.dumps(tools)}
 
 
 @pytest.fixture
-def model(tmp_path: Path) -> str:
-    return str(save_tiny_model(tmp_path / "tiny"))
+def model(tmp_path: Path) -> Path:
+    return save_tiny_model(tmp_path / "tiny")
 
 
-def exported(folder: Path, kind: Any, rows: list[dict[str, Any]], model: str) -> Path:
+def exported(folder: Path, kind: Any, rows: list[dict[str, Any]], model: Path) -> Path:
     """The rows as `stillroom export --for axolotl` lays them down, with its configuration."""
     (folder / "data").mkdir(parents=True)
-    pl.DataFrame(rows).write_parquet(folder / "data" / "train.parquet")
-    write_ready(folder, kind, "axolotl", open_target(model), LENGTH)
+    pl.DataFrame(rows, infer_schema_length=None).write_parquet(folder / "data" / "train.parquet")
+    write_ready(folder, kind, "axolotl", open_target(str(model)), LENGTH)
     return folder
 
 
-def test_its_rows_are_as_foretold(tmp_path: Path, model: str) -> None:
+@pytest.mark.parametrize("template", [CHATML, QWEN3], ids=["plain", "qwen3"])
+def test_its_rows_are_as_foretold(tmp_path: Path, model: Path, template: str) -> None:
     packages = apart(*PACKAGES)
-    rows = [{"messages": turns(at)} for at in range(ROWS)]
-    folder = exported(tmp_path / "out", "sft", rows, model)
-    foretold = ByTurns(open_target(model), LENGTH, "axolotl")
+    (model / "chat_template.jinja").write_text(template)
+    folder = exported(tmp_path / "out", "sft", [marked(at) for at in range(ROWS)], model)
+    rows = pl.read_parquet(folder / "data" / "train.parquet").to_dicts()
+    foretold = ByTurns(open_target(str(model)), LENGTH, "axolotl")
     seen = list(foretold.see([example_of(str(at), row, "messages") for at, row in enumerate(rows)]))
     kept = {int(one.example.row_id): one for one in seen if one.fate == "whole"}
     made = {line["at"]: line for line in lines_of("axolotl_rows.py", packages, folder)}
@@ -57,11 +69,11 @@ def test_its_rows_are_as_foretold(tmp_path: Path, model: str) -> None:
         assert line["labels"] == [-100 if label is None else label for label in kept[at].labels]
 
 
-def test_it_reads_our_pairs(tmp_path: Path, model: str) -> None:
+def test_it_reads_our_pairs(tmp_path: Path, model: Path) -> None:
     packages = apart(*PACKAGES)
     rows = [explicit_pair(random.Random(at)) for at in range(20)]
     made = lines_of("axolotl_rows.py", packages, exported(tmp_path / "pairs", "dpo", rows, model))
-    target = open_target(model)
+    target = open_target(str(model))
     assert [line["prompt"] for line in made] == [target.text(row["prompt"], to_answer=True) for row in rows]
     for side in ("chosen", "rejected"):
         assert [line[side] for line in made] == [f"{row[side][-1]['content']}<|im_end|>" for row in rows]

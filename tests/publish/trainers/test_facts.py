@@ -1,4 +1,4 @@
-"""What is told of a row: against the facts of forty chat templates, and against rows with one fault each."""
+"""What is told of a row: against the facts of 43 chat templates, and against rows with one fault each."""
 
 from __future__ import annotations
 
@@ -15,12 +15,18 @@ from tasks.publish.trainers.trl import Trl
 from tests.models.answers.templates import TEMPLATES
 from tests.models.answers.test_derive import END
 from tests.models.tiny import CHATML, tiny_tokenizer
+from tests.publish.trainers.rows import TOOL
 
 FILE = Path(__file__).parents[2] / "data/chat_templates_2026/facts.jsonl"
 FACTS = [json.loads(line) for line in FILE.read_text().splitlines()]
 NAMES = [fact["name"] for fact in FACTS]
 ASKED, SAID = {"role": "user", "content": "QQQ"}, {"role": "assistant", "content": "AAA"}
 
+ENDS = END | {
+    "CohereForAI-c4ai-command-r-plus-tool_use": "<|END_OF_TURN_TOKEN|>",
+    "NousResearch-Hermes-2-Pro-Llama-3-8B-tool_use": "<|im_end|>",
+    "NousResearch-Hermes-3-Llama-3.1-8B-tool_use": "<|im_end|>",
+}
 ONLY_BEFORE_AN_ANSWER = ("mistralai-Mistral-Nemo-Instruct-2407",)
 """They write the system message before the user's turn where that is the last one: into a prompt, and never into a whole."""
 
@@ -39,8 +45,8 @@ def facts(record: dict[str, Any], of: Target, **options: Any) -> RowFacts:
 
 
 def of_talk(fact: dict[str, Any], *turns: dict[str, Any]) -> RowFacts:
-    made = target(TEMPLATES[fact["name"]]["chat_template"], (END[fact["name"]],))
-    return facts({"messages": list(turns)}, made)
+    made = target(TEMPLATES[fact["name"]]["chat_template"], (ENDS[fact["name"]],))
+    return facts({"messages": list(turns), "tools": [TOOL] if fact.get("needs_tools") else None}, made)
 
 
 @pytest.mark.parametrize("fact", FACTS, ids=NAMES)
@@ -73,6 +79,12 @@ def test_orders_of_turns_are_refused_as_the_template_refuses_them(fact: dict[str
     first = of_talk(fact, {"role": "assistant", "content": "HI"}, ASKED, SAID)
     told = ["refused" if row.fate == "refused" else "rendered" for row in (two, first)]
     assert told == [fact["two_users"], fact["assistant_first"]]
+
+
+@pytest.mark.parametrize("name", [fact["name"] for fact in FACTS if fact.get("needs_tools")])
+def test_a_template_that_asks_for_tools_refuses_a_row_without(name: str) -> None:
+    row = facts({"messages": [ASKED, SAID]}, target(TEMPLATES[name]["chat_template"], (ENDS[name],)))
+    assert row.faults == ("refused",) and "not iterable" in row.why
 
 
 LONG = "a preserve of quinces " * 40

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from tasks.errors import ConfigError
@@ -15,6 +16,7 @@ from tasks.models.target import open_target
 from tasks.publish.trainers.choose import Fit, rule_of
 from tasks.publish.trainers.example import example_of
 from tasks.publish.trainers.facts import Facts
+from tasks.publish.trainers.ready.files import write_ready
 from tasks.publish.trainers.seen import Seen
 from tests.models.tiny import CHATML, save_tiny_model
 from tests.publish.trainers import rows as draws
@@ -68,3 +70,15 @@ def test_its_rows_are_as_foretold(draw: Callable[..., Any], template: str, tmp_p
     labels = [[-100 if label is None else label for label in one.labels] for one in seen]
     assert labels == [line["labels"] for line in made]
     assert {one.fate for one in seen} == ({"whole", "cut"} if seen[0].turns else {one.fate for one in seen})
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_the_cell_of_the_export_trains_on_them(tmp_path: Path) -> None:
+    packages, model = apart(PACKAGE), save_tiny_model(tmp_path / "tiny")
+    rows = [draws.prompt_completion(random.Random(at)) for at in range(16)]
+    (tmp_path / "out" / "data").mkdir(parents=True)
+    pl.DataFrame(rows).write_parquet(tmp_path / "out" / "data" / "train.parquet")
+    write_ready(tmp_path / "out", "sft", "unsloth", open_target(str(model)), LENGTH)
+    made = lines_of("unsloth_rows.py", packages, tmp_path / "out")
+    assert [line["ids"] for line in made] == [foretold(row).ids for row in rows]
