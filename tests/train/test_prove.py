@@ -54,27 +54,53 @@ def curve(made: Student, folder: Path) -> list[float]:
     return [loss for _, loss in told["losses"]]
 
 
-def test_the_curve_is_that_of_a_plain_script(base: str, tmp_path: Path) -> None:
+def plain_curve(
+    trainer: Any, config: Any, base: str, rows: list[dict[str, Any]], folder: Path, **told: Any
+) -> list[float]:
+    """The losses of a script that knows nothing of us."""
     from datasets import Dataset
     from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    tokenizer.pad_token = tokenizer.eos_token
+    arguments = config(
+        output_dir=str(folder), per_device_train_batch_size=8, max_length=1024, seed=0, logging_steps=1, report_to=[],
+        use_cpu=True, bf16=False, gradient_checkpointing=False, save_strategy="no", **told,
+    )  # fmt: skip
+    model = AutoModelForCausalLM.from_pretrained(base, dtype="float32")
+    plain = trainer(model, args=arguments, train_dataset=Dataset.from_list(rows), processing_class=tokenizer)
+    plain.train()
+    return [line["loss"] for line in plain.state.log_history if "loss" in line]
+
+
+def test_the_curve_is_that_of_a_plain_script(base: str, tmp_path: Path) -> None:
     from trl import SFTConfig, SFTTrainer
 
     made = student(base, tmp_path)
     made.train(tmp_path / "students")
-    tokenizer = AutoTokenizer.from_pretrained(base)
-    tokenizer.pad_token = tokenizer.eos_token
     rows = [{"prompt": row["messages"][:1], "completion": row["messages"][1:]} for row in echoes(60)]
-    config = SFTConfig(
-        output_dir=str(tmp_path / "plain"), num_train_epochs=8, per_device_train_batch_size=8, learning_rate=3e-3,
-        max_length=1024, seed=0, logging_steps=1, report_to=[], use_cpu=True, bf16=False, gradient_checkpointing=False,
-        save_strategy="no",
-    )  # fmt: skip
-    model = AutoModelForCausalLM.from_pretrained(base, dtype="float32")
-    plain = SFTTrainer(model, args=config, train_dataset=Dataset.from_list(rows), processing_class=tokenizer)
-    plain.train()
-    losses = [line["loss"] for line in plain.state.log_history if "loss" in line]
+    told = {"num_train_epochs": 8, "learning_rate": 3e-3}
+    losses = plain_curve(SFTTrainer, SFTConfig, base, rows, tmp_path / "plain", **told)
     assert curve(made, tmp_path / "students") == pytest.approx(losses, abs=1e-4)
     assert losses[-1] < losses[0] / 4
+
+
+def test_the_curve_of_pairs_is_that_of_a_plain_script(base: str, tmp_path: Path) -> None:
+    from trl import DPOConfig, DPOTrainer
+
+    pairs = [{"prompt": f"{n} {WORDS[n % 5]}", "chosen": WORDS[n % 5], "rejected": "no"} for n in range(40)]
+    training = Training(epochs=3, batch=8, learning_rate=1e-3, lora=0, beta=0.3)
+    made = Student(base, lessons_of(file_of(tmp_path, pairs), None), training)
+    made.train(tmp_path / "students")
+    rows = [
+        {"prompt": turns(row["prompt"])}
+        | {side: [{"role": "assistant", "content": row[side]}] for side in ("chosen", "rejected")}
+        for row in pairs
+    ]
+    told = {"num_train_epochs": 3, "learning_rate": 1e-3, "beta": 0.3}
+    losses = plain_curve(DPOTrainer, DPOConfig, base, rows, tmp_path / "plain", **told)
+    assert curve(made, tmp_path / "students") == pytest.approx(losses, abs=1e-4)
+    assert losses[-1] < losses[0] / 2
 
 
 def test_a_training_that_ended_in_the_middle_goes_on_to_the_same_student(base: str, tmp_path: Path) -> None:
@@ -96,6 +122,24 @@ def test_a_training_that_ended_in_the_middle_goes_on_to_the_same_student(base: s
     assert not work.exists()
     assert curve(made, tmp_path / "halted") == pytest.approx(curve(made, tmp_path / "whole"), abs=1e-4)
     assert (halted / "model.safetensors").stat().st_size == (whole / "model.safetensors").stat().st_size
+
+
+def test_two_proofs_at_once_train_a_student_once(base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    trained = list[str]()
+    ours = Student._trained
+
+    def counted(made: Student, work: Path, begins: str) -> dict[str, Any]:
+        trained.append(made.key)
+        return ours(made, work, begins)
+
+    monkeypatch.setattr(Student, "_trained", counted)
+    made = student(base, tmp_path, 24)
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda _: made.train(tmp_path / "students"), range(2))
+    assert first == second
+    assert trained == [made.key]
 
 
 def test_adapters_come_home_as_whole_weights(base: str, tmp_path: Path) -> None:
@@ -126,7 +170,11 @@ def test_a_proof_of_what_can_be_learnt_and_of_what_cannot(
     assert loss["versus"]["base"]["high"] < 0
     assert loss["versus"]["shuffled"]["high"] < 0  # a random answer is all that the shuffled one knows
     assert right["items"] < loss["items"] == proof["items"]
-    assert json.loads((tmp_path / "proof" / "proof.json").read_text())["measures"] == proof["measures"]
+    kept = json.loads((tmp_path / "proof" / "proof.json").read_text())
+    assert kept["measures"] == proof["measures"]
+    assert "students" not in kept  # folders of this machine
+    assert list(proof["students"]) == ["dataset", "shuffled"]
+    assert all((Path(folder) / "model.safetensors").is_file() for (folder,) in proof["students"].values())
 
     monkeypatch.setattr(students.Student, "_trained", lambda *_: pytest.fail("it is trained already"))
     assert prove(settings) == proof
@@ -194,6 +242,36 @@ def test_questions_that_are_taught_are_left_out_and_told(
     left = {one.last_asked for one in plan.items.questions.taught}  # type: ignore[union-attr]
     assert set(asked) <= left <= set(asked) | held_out
     assert plan.items.contaminated >= len(set(taught) - held_out) > 0
+
+
+def test_choices_that_are_taught_are_left_out_and_the_others_are_measured(
+    base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file_of(tmp_path, echoes(280))
+    asked = [f"Which of the {n} jars in the still-room holds the quince vinegar?" for n in range(25)]
+    asked += [row["messages"][0]["content"] for row in echoes(280)[:10]]
+    rows = [{"question": text, "choices": ["glass", "jars", "no"], "answer": at % 3} for at, text in enumerate(asked)]
+    file_of(tmp_path, rows, "choices.jsonl")
+    plan = plan_proof(ProofSettings(dataset="rows.jsonl", base=base, out=".", choices="choices.jsonl"))
+    assert plan.measures == ["loss", "choices"]
+    figures = plan.figures("choices", base)
+    assert plan.items.choices is not None
+    assert 25 <= len(figures) == len(plan.items.choices.taught) < 35
+    assert set(figures) <= {0.0, 1.0}
+
+
+def test_a_student_that_memory_has_no_room_for_says_what_to_lower(
+    base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(*_: Any) -> None:
+        raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    made = student(base, tmp_path)
+    monkeypatch.setattr(Student, "_trainer", no_room)
+    with pytest.raises(ConfigError, match="does not fit into memory: batch 8, max_length 1024"):
+        made.train(tmp_path / "students")
+    assert made.told(tmp_path / "students") is None
 
 
 def test_what_is_held_out_is_not_taught_by_another_dataset_either(
