@@ -20,18 +20,26 @@ os.environ["STILLROOM_HOME"] = _home  # before anything imports Prefect, which r
 os.environ["HF_HUB_OFFLINE"] = "1"
 settings.register_profile("here", deadline=None)  # how long an example takes says how busy the machine is
 settings.load_profile("here")
+LEAVE_S = 10.0
+"""For what the server has not been told yet, once the last test has ended."""
 
 
 @pytest.fixture(scope="session")
 def prefect_server() -> Iterator[str]:
-    """The URL of a Prefect server for this session."""
-    from prefect.settings import PREFECT_API_URL
-    from prefect.testing.utilities import prefect_test_harness
-
+    """The API of a Prefect server for this session: the one that a command starts for itself."""
     import flows  # noqa: F401 - settles Prefect's folders
+    from flows.service.server.own_server import OwnServer
 
-    with prefect_test_harness(server_startup_timeout=120):
-        yield str(PREFECT_API_URL.value())
+    with OwnServer() as server:
+        from prefect.settings import PREFECT_API_URL, temporary_settings
+
+        from flows.service.away.patience import leave
+        from flows.service.heartbeat import without_prefects
+
+        server.begin(timeout_s=120)
+        with temporary_settings({PREFECT_API_URL: server.api_url}), without_prefects():
+            yield server.api_url
+            leave(LEAVE_S)
 
 
 @pytest.fixture

@@ -63,7 +63,9 @@ class ServerConnection:
             os.environ["PREFECT_API_URL"] = self._own.api_url
             refresh_global_settings_context()
         from flows.service.away.patience import patience
+        from flows.service.heartbeat import without_prefects
 
+        self._client.enter_context(without_prefects())
         self._client.enter_context(patience())
 
     def run(self, run: Callable[[Callable[[], None]], T]) -> T:

@@ -1,7 +1,7 @@
 """A sign of life of a run, every 30 s, without which a server's automation marks it Crashed.
 
 Prefect's own heartbeat (PREFECT_FLOWS_HEARTBEAT_FREQUENCY, which a worker's runs have) sleeps whole seconds, and a flow run
-waits for it at its end. This one ends at once.
+waits for it at its end. This one ends at once. Where nobody says how often, Prefect's comes every 180 s, which is too late.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from contextvars import copy_context
 
 from prefect.events import emit_event
 from prefect.runtime import flow_run
-from prefect.settings import get_current_settings
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, get_current_settings, temporary_settings
 
 HEARTBEAT_S = 30.0
 HEARTBEAT = "prefect.flow-run.heartbeat"
@@ -21,8 +21,9 @@ HEARTBEAT = "prefect.flow-run.heartbeat"
 
 @contextmanager
 def heartbeats() -> Iterator[None]:
-    """Give signs of life of the flow run while the block runs, where Prefect gives none."""
-    if get_current_settings().flows.heartbeat_frequency is not None:
+    """Give signs of life of the flow run while the block runs, where Prefect gives none or too few."""
+    every_s = get_current_settings().flows.heartbeat_frequency
+    if every_s is not None and every_s <= HEARTBEAT_S:
         yield
         return
     over = threading.Event()
@@ -40,3 +41,13 @@ def heartbeats() -> Iterator[None]:
     finally:
         over.set()
         thread.join()
+
+
+@contextmanager
+def without_prefects() -> Iterator[None]:
+    """Flow runs that begin in this block have no heartbeat of Prefect's own, unless a setting says how often."""
+    if "heartbeat_frequency" in get_current_settings().flows.model_fields_set:
+        yield
+        return
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        yield

@@ -77,7 +77,7 @@ def runs_of(text: str) -> Iterable[tuple[str, ...]]:
 
 def runs_in(said: list[str]) -> Iterable[tuple[str, ...]]:
     """The same of words."""
-    halves = [is_spaceless(word[0]) for word in said]
+    halves = [] if "".join(said).isascii() else [is_spaceless(word[0]) for word in said]
     if True not in halves:
         return zip(*(said[start:] for start in range(RUN)), strict=False)
     return _runs_of_halves(said, halves)

@@ -71,6 +71,8 @@ class ColumnFigures:
         """More rows."""
         for row in rows:
             for name, value in row.items():
+                if name in NOT_TOLD:
+                    continue
                 column = self.by_name.get(name)
                 if column is None:
                     column = self.by_name[name] = Column()
@@ -79,7 +81,7 @@ class ColumnFigures:
 
     def told(self) -> list[tuple[str, Column]]:
         """What there is to tell of columns; ids are not told."""
-        return [(name, column) for name, column in self.by_name.items() if name not in NOT_TOLD]
+        return list(self.by_name.items())
 
 
 def _short(text: str) -> str:

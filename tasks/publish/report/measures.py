@@ -137,7 +137,7 @@ def _sampled(row: Mapping[str, Any], said: Said) -> SampledRow:
 
 def _of_row(measures: Measures, row: Mapping[str, Any], said: Said) -> None:
     for name, width in BINS.items():
-        if (value := number_in(row.get(name))) is not None:
+        if name in row and (value := number_in(row[name])) is not None:
             measures.scores.setdefault(name, Spread(width)).add([value])
     for name, width in SCORES_OF_TURNS.items():
         given = row.get(name)

@@ -61,6 +61,8 @@ def _turns_of(value: Any, role: str = "") -> list[_Turn]:
 def _turn(turn: Mapping[str, Any]) -> _Turn:
     role = turn.get("role") or turn.get("from") or ""
     content = turn.get("content", turn.get("value"))
+    if isinstance(content, str) and not turn.get("tool_calls"):
+        return ROLES.get(role, role), content
     parts = content if isinstance(content, list) else [content]
     texts = [str(part.get("text") or part) if isinstance(part, dict) else str(part) for part in parts if part]
     calls = [call.get("function") or call for call in turn.get("tool_calls") or ()]

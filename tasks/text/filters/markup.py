@@ -54,7 +54,7 @@ def leaks_markup(answer: CheckedAnswer, settings: Markup) -> Refusal | None:
     text = answer.prose
     if found := _new(_tokens(text), answer.told):
         return "control_token", found
-    for opening, closing in THOUGHTS:
+    for opening, closing in THOUGHTS if "<" in text or "[" in text else ():
         if text.count(opening) != text.count(closing) and opening not in answer.told and closing not in answer.told:
             return "open_thought", f"{text.count(opening)} {opening}, {text.count(closing)} {closing}"
     limit, count = settings.unreadable, len(UNREADABLE.findall(text))

@@ -129,4 +129,5 @@ def _is_verse(before: str) -> bool:
 
 def _weight(text: str) -> float:
     """How long the end of a text is, in words; a character of a script without spaces is half a word."""
-    return sum(0.5 if is_spaceless(word[0]) else 1 for word in words(text[-LOOKED_AT:]))
+    said = words(text[-LOOKED_AT:])
+    return len(said) if text.isascii() else sum(0.5 if is_spaceless(word[0]) else 1 for word in said)
