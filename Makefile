@@ -68,12 +68,14 @@ prompt-bench: install  ## how well MODEL=... follows each prompt of SET=full, a 
 	$(BIN)/python -m tests.benchmarks.prompt_bench --model "$(or $(MODEL),demo)" --set $(or $(SET),full)
 	$(BIN)/python -m tests.benchmarks.variety --model "$(or $(MODEL),demo)"
 
-demo-model: install  ## train the built-in model again, and the base of its students
+demo-model: install  ## train the built-in models again: demo, the base of its students, demo-2
 	$(BIN)/python -m tests.demo_model.train
 	$(BIN)/python -m tests.demo_model.train --corpus base --start tasks/models/demo/weights --out tasks/models/demo/base --steps 120
+	$(BIN)/python -m tests.demo_model.train --corpus recipes --start tasks/models/demo/weights --out tasks/models/demo/second --seed 2 --batch 1280 --steps 6000
 
-demo-eval: install  ## how good the built-in model is at its roles
+demo-eval: install  ## how good the built-in models are at their roles
 	$(BIN)/python -m tests.benchmarks.demo_eval
+	$(BIN)/python -m tests.benchmarks.demo_2_eval
 
 install: .venv/.installed
 

@@ -93,13 +93,13 @@ def sft(
     recipe: SFTRecipe = None,
     config: ConfigPath = None,
     seeds: Annotated[
-        str | None, typer.Option(help="a file, a folder, or hf:NAME; default: the demo model's own")
+        str | None, typer.Option(help="a file, a folder, or hf:NAME; default: a built-in model's own")
     ] = None,
     column: ColumnPairs = None,
     keep_columns: KeepColumns = None,
     max_seeds: Annotated[int | None, typer.Option(help="read no more seeds than this")] = None,
     model: Annotated[
-        str | None, typer.Option(help="demo, a transformers name or folder, or model@http://host:port/v1")
+        str | None, typer.Option(help="demo, demo-2, a transformers name or folder, or model@http://host:port/v1")
     ] = None,
     judge: Annotated[list[str] | None, typer.Option(help="a judge of curate.rate; once for each")] = None,
     rows: Annotated[int | None, typer.Option(help="number of accepted rows; default: all that come out")] = None,
@@ -246,7 +246,9 @@ app.command()(studio)
 
 @app.command()
 def doctor(
-    model: Annotated[str, typer.Option(help="demo, a transformers name or folder, or model@http://host:port/v1")],
+    model: Annotated[
+        str, typer.Option(help="demo, demo-2, a transformers name or folder, or model@http://host:port/v1")
+    ],
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="a field of the model, e.g. tokenizer=Qwen/Qwen3-8B")
     ] = None,

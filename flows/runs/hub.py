@@ -32,7 +32,7 @@ def send_to(url: str, summary: Mapping[str, Any]) -> None:
 
 @dataclass(frozen=True)
 class PushPlan:
-    """Where a run pushes what it publishes. `public`: a new repository is one that all may see; `demo`: rows of its model too."""
+    """Where a run pushes what it publishes. `public`: a new repository is one that all may see; `demo`: rows of a built-in model too."""
 
     repo: str
     public: bool
@@ -52,12 +52,13 @@ class PushPlan:
 
     def check(self, models: Sequence[str]) -> None:
         """Raise ConfigError for what can be known before anything is generated: the name, the token, who writes the rows."""
-        from tasks.publish.hub.contents import DEMO_MODEL, demo_refused
+        from tasks.models.open import is_built_in
+        from tasks.publish.hub.contents import demo_refused
         from tasks.publish.hub.repository import check_repo_name, check_token
 
         check_repo_name(self.repo)
         check_token()
-        if DEMO_MODEL in models and not self.demo:
+        if not self.demo and is_built_in(models):
             raise demo_refused(self.repo, "push_demo: true")
 
     def after(self, summary: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from flows.studio.state import Studio, TheStudio
 from flows.studio.streams import LOOKS_S, events_of_try, page_part
 from tasks.errors import ConfigError
 from tasks.models.config import ModelConfig
+from tasks.models.open import BUILT_IN, BUILT_IN_SEEDS
 from tasks.storage.files import write_atomically
 
 TAKEN_FILES = (".jsonl", ".json", ".csv", ".parquet", ".yaml", ".yml", ".md", ".txt", ".html", ".pdf", ".gz")
@@ -48,11 +49,11 @@ def show_doors(request: Request, studio: TheStudio) -> Response:
 
 @router.post("/new/words")
 def plan_from_words(request: Request, studio: TheStudio, description: Text, model: Text = "demo") -> Response:
-    """Have a model plan a dataset; the built-in one cannot, and the page says so."""
+    """Have a model plan a dataset; a built-in one cannot, and the page says so."""
     description = description.strip()[:4000]
     if not description:
         raise ConfigError("there is no description", None, "say in a sentence what the dataset is for")
-    if model.strip() in ("", "demo"):
+    if model.strip() in ("", *BUILT_IN):
         wrong = "The built-in model cannot write a config from words. Name another model, or begin with an example."
         return _doors(request, studio, wrong)
     told: ConfigSettings = {"name": model.strip()}
@@ -170,7 +171,7 @@ def begin_with_example(studio: TheStudio, example: Text) -> Response:
 
 @router.get("/models")
 def list_models(request: Request, studio: TheStudio) -> Response:
-    """The models that there are to choose from: the built-in one, those of the other configs, and what answers here."""
+    """The models that there are to choose from: the built-in ones, those of the other configs, and what answers here."""
     known: list[str] = []
     for name in studio.folders.configs():
         try:
@@ -179,7 +180,7 @@ def list_models(request: Request, studio: TheStudio) -> Response:
             continue
         found = told.get("name") if isinstance(told, dict) else told
         known += [found] if isinstance(found, str) else []
-    return page(request, "models.html", models=list(dict.fromkeys(["demo", *answering_models(), *known])))
+    return page(request, "models.html", models=list(dict.fromkeys([*BUILT_IN_SEEDS, *answering_models(), *known])))
 
 
 @router.get("/recipes")

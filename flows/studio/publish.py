@@ -15,6 +15,7 @@ from flows.studio.jobs.jobs import jobs_of, start_job
 from flows.studio.pages import page, url_of
 from flows.studio.state import DatasetFolder, TheStudio
 from tasks.errors import ConfigError
+from tasks.models.open import is_built_in
 from tasks.publish.format_names import DPOFormat, SFTFormat
 from tasks.publish.hub.repository import check_repo_name
 from tasks.publish.revisions import (
@@ -54,7 +55,7 @@ def show_publish(request: Request, name: str, folder: DatasetFolder) -> Response
         formats=FORMATS_OF.get(line.kind, ()),
         jobs=jobs_of(f"d/{name}"),
         downloads=[one for one in DOWNLOADS if (folder / one).is_file()],
-        is_demo="demo" in line.models,
+        is_demo=is_built_in(line.models),
     )
 
 

@@ -58,7 +58,7 @@ class ModelConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)  # it may be a pasted key
 
     name: str = Field(
-        "demo", min_length=1, description="demo, a transformers name or folder, or model@http://host:port/v1"
+        "demo", min_length=1, description="demo, demo-2, a transformers name or folder, or model@http://host:port/v1"
     )
     provider: str | None = Field(
         None,

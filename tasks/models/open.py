@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from tasks.models.base import Model
 from tasks.models.config import ModelConfig
 
-DEMO_WEIGHTS = Path(__file__).parent / "demo" / "weights"
-DEMO_BASE = Path(__file__).parent / "demo" / "base"
-BUILT_IN = {"demo": DEMO_WEIGHTS, "demo-base": DEMO_BASE}
-"""The models that come with this project; `demo-base` is what a student of the proof begins as."""
+_DEMO = Path(__file__).parent / "demo"
+DEMO_WEIGHTS = _DEMO / "weights"
+BUILT_IN = {"demo": DEMO_WEIGHTS, "demo-base": _DEMO / "base", "demo-2": _DEMO / "second"}
+"""The models that come with this project: `demo-base` is what a student of the proof begins as, `demo-2` plays in the
+recipes `constrained`, `reasoning`, `verified` and `dialogue`."""
+BUILT_IN_SEEDS = {"demo": _DEMO / "seeds.jsonl", "demo-2": _DEMO / "problems.jsonl"}
+"""What a built-in model begins with where a run names no seeds."""
+
+
+def is_built_in(names: Iterable[str]) -> bool:
+    """Whether one of these models is built in, so that its rows are for nobody to train on."""
+    return not BUILT_IN.keys().isdisjoint(names)
 
 
 def is_remote(config: ModelConfig) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 from jinja2 import Environment, StrictUndefined
 
+from tasks.models.open import is_built_in
 from tasks.publish.describe.asked import asked_of
 from tasks.publish.describe.citations import cited
 from tasks.publish.describe.fits import fit_section, fits_of, with_section
@@ -43,7 +44,7 @@ configs:
 {{ "train a model on which of two answers is better" if line.kind == "dpo" else "fine-tune a model on" }}{% endif %}; {{ rejects }} rows were \
 rejected, each with its reason in `rejects.parquet`.{% if line.kind != "curate" %} Everything in it was written by models, but for what was given as seeds, \
 and no person has reviewed it.{% elif models %} Judged by: {{ models | join(", ") }}.{% endif %}
-{% if "demo" in models %}
+{% if is_demo %}
 
 **{{ demo_note }}**
 {% endif %}
@@ -231,6 +232,7 @@ def write_card(
         metadata=_metadata(draft, out, line, about, models),
         models=models,
         licence_of=licence_of,
+        is_demo=is_built_in(models),
         demo_note=DEMO_NOTE,
         brought=told_of(about.brought_along),
         selection=selection,
@@ -263,7 +265,7 @@ def _of_step(name: str, tables: Sequence[Table]) -> dict[str, Any]:
 def _metadata(draft: Path, out: Path, line: Publication, about: About, models: Sequence[str]) -> str:
     """What the Hub reads besides the configs, as YAML."""
     splits = data_files(draft)
-    demo = ["demo"] if "demo" in models else []
+    demo = ["demo"] if is_built_in(models) else []
     told = {
         "pretty_name": out.name,
         "license": about.licence or "unknown",

@@ -2,7 +2,9 @@
 
     python -m tests.demo_model.questions datasets/proof/questions.jsonl --rows 400
 
-`make proof` measures students by them, with `checker.py:is_right`.
+`make proof` measures students by them, with `checker.py:is_right`. What `demo-2` begins with where a run names no seeds:
+
+    python -m tests.demo_model.questions tasks/models/demo/problems.jsonl --rows 60 --seed 2 --references
 """
 
 from __future__ import annotations
@@ -28,13 +30,23 @@ def held_out(rows: int, seed: int = UNSEEN) -> list[Question]:
     return list(found.values())
 
 
+def problems(rows: int, seed: int, *, references: bool) -> list[dict[str, str]]:
+    """The questions as seeds."""
+    return [
+        {"instruction": one.text, **({"reference": one.problem.value()} if references else {})}
+        for one in held_out(rows, seed)
+    ]
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("file", type=Path)
     options.add_argument("--rows", type=int, default=400)
+    options.add_argument("--seed", type=int, default=UNSEEN)
+    options.add_argument("--references", action="store_true", help="each with its right answer")
     told = options.parse_args()
     told.file.parent.mkdir(parents=True, exist_ok=True)
-    lines = [json.dumps({"instruction": question.text}) for question in held_out(told.rows)]
+    lines = [json.dumps(line) for line in problems(told.rows, told.seed, references=told.references)]
     told.file.write_text("".join(f"{line}\n" for line in lines))
 
 

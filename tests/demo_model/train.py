@@ -204,6 +204,7 @@ def save(model: Any, tokenizer: Any, settings: Settings, facts: dict[str, Any]) 
     half = copy.deepcopy(model).to(torch.float16)
     half.generation_config.eos_token_id = tokenizer.eos_token_id
     half.save_pretrained(settings.out)
+    (settings.out / "model.safetensors").chmod(0o644)  # it is written for its owner alone
     tokenizer.chat_template = TEMPLATES[settings.corpus]
     tokenizer.save_pretrained(settings.out)
     (settings.out / "training.json").write_text(

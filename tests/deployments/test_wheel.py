@@ -49,7 +49,9 @@ def test_the_wheel_holds_the_product_and_its_licence(wheel: Path) -> None:
     assert {"flows/py.typed", "tasks/py.typed", "stillroom.py", "deployments/prefect.yaml"} <= set(names)
     assert [n for n in names if n.startswith("prompts/demo/en/evol_instruct/")]
     assert [n for n in names if n.endswith("licenses/LICENSE")]
-    assert [n for n in names if n.startswith("tasks/models/demo/") and n.endswith(".safetensors")]
+    weights = {n.split("/")[-2] for n in names if n.startswith("tasks/models/demo/") and n.endswith(".safetensors")}
+    assert weights == {"weights", "base", "second"}
+    assert {"tasks/models/demo/seeds.jsonl", "tasks/models/demo/problems.jsonl"} <= set(names)
     assert [n for n in names if n.startswith(("tests", "docs", "findings"))] == []
 
 

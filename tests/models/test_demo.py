@@ -150,7 +150,7 @@ def test_the_weights_were_trained_on_the_prompts_of_now() -> None:
     assert known["prompts"] == prompts_digest(), "a prompt has changed: make demo-model"
 
 
-def test_the_folder_is_small_and_holds_no_code() -> None:
+def test_the_built_in_models_are_small_and_hold_no_code() -> None:
     files = [path for folder in BUILT_IN.values() for path in folder.rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) <= SIZE
     assert {path.suffix for path in files} <= {".json", ".safetensors", ".jinja"}

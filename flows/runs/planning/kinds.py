@@ -14,12 +14,11 @@ from flows.curate_dataset import CurateDataset
 from flows.curation import CURATION
 from flows.recipes.recipe import Recipe, load_recipe
 from flows.runs.shapes import as_conversations, as_they_stand
-from tasks.models.open import DEMO_WEIGHTS
+from tasks.models.open import BUILT_IN_SEEDS
 from tasks.publish.derive import Derived
 from tasks.publish.formats.preference import FORMATS
 
 MAIN_FORMATS = ("sft", "dpo")  # of rows that others are made of
-DEMO_SEEDS = DEMO_WEIGHTS.parent / "seeds.jsonl"
 
 
 @dataclass(frozen=True)
@@ -54,8 +53,8 @@ def _of_sft(config: InstructionSFT) -> KindPlan:
     recipe, seeds = load_recipe("sft", config.recipe), config.seeds
     if seeds is None and recipe.seeds_optional:
         recipe = replace(recipe, blank=True)
-    elif seeds is None and config.model.name == "demo":
-        seeds = str(DEMO_SEEDS)
+    elif seeds is None and config.model.name in BUILT_IN_SEEDS:
+        seeds = str(BUILT_IN_SEEDS[config.model.name])
     told = {name: getattr(config, name) for name in ("mode", "start_from", "instructions_from")}
     own = config.rows_format.removeprefix("sft").removeprefix("-") or "messages"
     return KindPlan(

@@ -1,6 +1,6 @@
 """A config from a description in words: a model plans the system prompt, the topics and the people who ask.
 
-The built-in model cannot: the studio says so, and offers its examples.
+The built-in models cannot: the studio says so, and offers its examples.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from tasks.engine.row import Row, seed_row_id
 from tasks.errors import ConfigError, Unusable, first_fault
 from tasks.models.base import Sampling
 from tasks.models.config import ModelConfig
+from tasks.models.open import BUILT_IN
 from tasks.storage.home import check_home, home, ledger_url, tables_root
 from tasks.text.prompts import Prompts, languages_of
 
@@ -62,8 +63,8 @@ def plan_in(completion: str) -> DatasetPlan:
 def plan_from(description: str, model: ConfigSettings, language: str) -> DatasetPlan:
     """Have a model plan a dataset; what it answers is in the ledger. Raises ConfigError where it cannot."""
     config = ModelConfig.model_validate(model)
-    if config.name == "demo":
-        raise ConfigError("the built-in model cannot write a config", None, "begin with an example, or name a model")
+    if config.name in BUILT_IN:
+        raise ConfigError("a built-in model cannot write a config", None, "begin with an example, or name a model")
     check_home()
     language = language if language in languages_of("full") else "en"
     prompts = Prompts.of("full", language, None).resolved()

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from tasks.models.open import BUILT_IN
+
 
 class Licence(NamedTuple):
     """`name`: as the Hub calls it where it does; `means`: for the rows, in a sentence."""
@@ -24,8 +26,8 @@ UNKNOWN = Licence(
 OWN_TERMS = Licence(
     "other", "the provider's terms of use bind what you do with outputs, training of competing models above all"
 )
+TOY = Licence("apache-2.0", "a built-in toy model: do not train on what it writes, whatever its licence")
 LICENCES: tuple[tuple[str, Licence], ...] = (
-    ("demo", Licence("apache-2.0", "the built-in toy model: do not train on what it writes, whatever its licence")),
     ("qwen/qwen2.5-3b", Licence("other", "Qwen's research licence: no commercial use")),
     ("qwen/qwen2.5-72b", Licence("other", "Qwen's licence: say that Qwen was used where you train on its outputs")),
     ("qwen/", Licence("apache-2.0", FREE)),
@@ -68,8 +70,6 @@ LICENCES: tuple[tuple[str, Licence], ...] = (
 def licence_of(model: str) -> Licence:
     """The licence of a model, by the name that it is asked by; `UNKNOWN` where it is not in the table."""
     name = model.split("@http")[0].split(" (served:")[0].lower()
-    return next((licence for begins, licence in LICENCES if name == begins or _is_of(name, begins)), UNKNOWN)
-
-
-def _is_of(name: str, begins: str) -> bool:
-    return begins != "demo" and name.startswith(begins)
+    if name in BUILT_IN:
+        return TOY
+    return next((licence for begins, licence in LICENCES if name.startswith(begins)), UNKNOWN)

@@ -18,6 +18,7 @@ from typing import Any
 import polars as pl
 
 from tasks.errors import ConfigError
+from tasks.models.open import is_built_in
 from tasks.publish.describe.proofs import PROOF_FILE
 from tasks.publish.report.page import write_report
 from tasks.publish.revisions import (
@@ -39,7 +40,6 @@ from tasks.storage.files import link_file, write_atomically
 BY_PEOPLE = ("reviews.parquet", PROOF_FILE)
 DATASET_FILES = frozenset({*BESIDE_FILES, *BY_PEOPLE, CARD, HISTORY})
 """The files of a dataset that do not lie below `data/`."""
-DEMO_MODEL = "demo"
 MODEL_COLUMN = re.compile(r"(\w+_)?models?")
 LOADING = re.compile(r'load_dataset\("[^"]*"')
 EARLIER = re.compile(r"^An earlier version: `load_dataset\(.*?\)`\. ", re.MULTILINE)
@@ -55,20 +55,20 @@ class Contents:
 
 
 def check_pushable(dataset: Path, *, allow_demo: bool = False) -> Publication:
-    """The newest publication of a dataset. Raises ConfigError where there is none, of 0 rows, and of the demo model's rows."""
+    """The newest publication of a dataset. Raises ConfigError where there is none, of 0 rows, and of a built-in model's rows."""
     lines = history(dataset) if dataset.is_dir() else []
     folder = newest(dataset) if lines else None
     if folder is None:
         raise ConfigError("no dataset there", dataset, "give the folder of a dataset, as a run has written it")
     if not lines[-1].rows:
         raise ConfigError("a dataset of 0 rows is not pushed", dataset, "run it again until there are rows")
-    if not allow_demo and DEMO_MODEL in _models(folder, lines):
+    if not allow_demo and is_built_in(_models(folder, lines)):
         raise demo_refused(dataset)
     return lines[-1]
 
 
 def demo_refused(what: object, allowing: str = "--allow-demo") -> ConfigError:
-    """The error for rows of the demo model's. `allowing`: what has them pushed all the same."""
+    """The error for rows of a built-in model. `allowing`: what has them pushed all the same."""
     fix = f"use a real model; {allowing} pushes them"
     return ConfigError("the demo model's rows are not for others to train on", what, fix)
 

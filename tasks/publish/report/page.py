@@ -15,6 +15,7 @@ from typing import Any
 
 from jinja2 import Environment
 
+from tasks.models.open import is_built_in
 from tasks.publish.card import DEMO_NOTE
 from tasks.publish.describe.asked import AskedPrompt, asked_of
 from tasks.publish.describe.fits import fit_line, fits_of
@@ -67,7 +68,7 @@ def _page(folder: Path, line: Publication, dataset: Path) -> bytes:
         .render(
             name=dataset.absolute().name,
             line=line,
-            demo_note=DEMO_NOTE,
+            demo_note=DEMO_NOTE if is_built_in(line.models) else "",
             headline=list(_headline(folder, measures, rejected, asked, figures)),
             run=figures,
             outcomes=_bars(

@@ -59,9 +59,18 @@ def run(**options: Any) -> tuple[dict[str, Any], list[str]]:
         (InstructionSFT(model=REAL), "full"),
         (InstructionSFT(model=REAL, prompt_set="demo"), "demo"),
         (InstructionSFT(prompt_set="full"), "full"),
+        (InstructionSFT(model="demo-2", recipe="respond"), "full"),
         (PreferenceDPO(roles={"judge": [REAL]}, instructions=SEEDS), "full"),
     ],
-    ids=["the demo model", "a scripted one", "an endpoint", "named", "named for the demo", "one real judge"],
+    ids=[
+        "the demo model",
+        "a scripted one",
+        "an endpoint",
+        "named",
+        "named for the demo",
+        "the second built-in model",
+        "one real judge",
+    ],
 )
 def test_the_set_is_that_of_the_models_unless_one_is_named(config: Any, chosen: str, home: Path) -> None:
     assert plan_of(config).prompts.set == chosen

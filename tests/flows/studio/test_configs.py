@@ -115,9 +115,11 @@ def test_documents_are_sent_together_and_asked_about(home: Path, tmp_path: Path)
     assert studio.post("/new/file", files=[both[0], ("file", ("x.exe", b"MZ"))]).status_code == 400
 
 
-def test_the_built_in_model_is_not_asked_for_a_config(home: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("model", ["demo", "demo-2"])
+def test_a_built_in_model_is_not_asked_for_a_config(model: str, home: Path, tmp_path: Path) -> None:
     studio = open_studio(tmp_path / "datasets")
-    answer = studio.post("/new/words", data={"description": "a bank", "model": "demo"})
+    assert f'value="{model}"' in studio.get("/models").text
+    answer = studio.post("/new/words", data={"description": "a bank", "model": model})
     assert answer.status_code == 400
     assert "The built-in model cannot write a config" in answer.text
     assert "Begin with this" in answer.text

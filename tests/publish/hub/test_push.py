@@ -282,12 +282,13 @@ def test_a_name_without_an_owner_is_ones_own(dataset: Any, hub: FakeHub) -> None
     assert push(OUT, "rows").repo == "me/rows"
 
 
-def test_no_rows_and_rows_of_the_demo_model_are_refused(scripted: Scripted, hub: FakeHub) -> None:
-    scripted(rule, "demo")
-    sft(recipe="respond", seeds=["a", "b"], model="demo", out="demo")
+@pytest.mark.parametrize("model", ["demo", "demo-2"])
+def test_no_rows_and_rows_of_a_built_in_model_are_refused(model: str, scripted: Scripted, hub: FakeHub) -> None:
+    scripted(rule, model)
+    sft(recipe="respond", seeds=["a", "b"], model=model, out="demo")
     with pytest.raises(ConfigError, match=r"the demo model's rows.*--allow-demo"):
         push(Path("demo"), "me/demo")
-    sft(recipe="respond", seeds=["c"], max_requests=0, allow_empty=True, model="demo", out="empty")
+    sft(recipe="respond", seeds=["c"], max_requests=0, allow_empty=True, model=model, out="empty")
     with pytest.raises(ConfigError, match="0 rows"):
         push(Path("empty"), "me/demo", allow_demo=True)
     assert hub.requests == []
