@@ -95,7 +95,7 @@ def nested_options(options: dict[str, Any], models: Sequence[str], sets: list[st
         for name in outer:
             place = place.setdefault(name, {})
         place[last] = yaml.safe_load(text)
-    settings = given.get("model")
+    settings: Any = given.get("model")
     for members in named if isinstance(settings, dict) else ():
         members[:] = [{**settings, **one} if one["name"] in models else one for one in members]
     return given

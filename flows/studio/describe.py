@@ -106,7 +106,9 @@ def begin_with_files(
     while folder.exists():
         folder = folder.with_name(f"{folder.name}-{len(list(folder.parent.iterdir()))}")
     places = [_keep(file, name, folder) for file, name in zip(files, names, strict=True)]
-    is_documents = kind == "sft" and all(place.suffix in DOCUMENTS for place in places if place.suffix != ".txt" or len(places) == 1)
+    is_documents = kind == "sft" and all(
+        place.suffix in DOCUMENTS for place in places if place.suffix != ".txt" or len(places) == 1
+    )
     told = {"recipe": recipe or ("documents" if is_documents else ""), "model": model}
     return _begin(studio, stem, kind, short_path(places[0] if len(places) == 1 else folder), told)
 

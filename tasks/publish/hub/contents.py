@@ -111,7 +111,7 @@ def _earlier(dataset: Path, lines: Sequence[Publication], *, allow_demo: bool) -
         folder = earlier_folder(dataset, number)
         if folder == dataset or not (folder / CARD).exists() or not until[-1].rows:
             continue
-        if allow_demo or DEMO_MODEL not in _models(folder, until):
+        if allow_demo or not is_built_in(_models(folder, until)):
             yield until
 
 

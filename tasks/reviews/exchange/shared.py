@@ -87,7 +87,7 @@ def _answers(one: Decision, row: Mapping[str, Any], shown_as: Mapping[str, str])
         return {RATING: one.rating}
     if one.decision == "edit":
         new = {(edit.column, edit.turn): edit.text for edit in one.edits}
-        asked = {f"{EDITED}_{shown_as[side]}": side for side in shown_as} or {EDITED: None}
+        asked: dict[str, str | None] = {f"{EDITED}_{shown_as[side]}": side for side in shown_as} or {EDITED: None}
         texts = {question: _answer_of(row, side) for question, side in asked.items()}
         return {name: new[at[:2]] for name, at in texts.items() if at is not None and at[:2] in new}
     side = one.preferred or "rejected"
