@@ -28,6 +28,7 @@ def test_magpie_draws_instructions_out_of_the_demo_model(scripted: Scripted) -> 
     assert summary["rows"] == 5
 
 
+@pytest.mark.slow
 def test_the_second_model_makes_verified_pairs_of_its_constrained_rows(scripted: Scripted) -> None:
     told: list[str] = []
     with heard(told.append):
