@@ -71,7 +71,7 @@ prompt-bench: install  ## how well MODEL=... follows each prompt of SET=full, a 
 demo-model: install  ## train the built-in models again: demo, the base of its students, demo-2
 	$(BIN)/python -m tests.demo_model.train
 	$(BIN)/python -m tests.demo_model.train --corpus base --start tasks/models/demo/weights --out tasks/models/demo/base --steps 120
-	$(BIN)/python -m tests.demo_model.train --corpus recipes --start tasks/models/demo/weights --out tasks/models/demo/second --seed 2 --batch 1280 --steps 6000
+	$(BIN)/python -m tests.demo_model.train --corpus recipes --start tasks/models/demo/weights --out tasks/models/demo/second --seed 2 --batch 1280 --steps 6000 --processes 1 --no-compiled --no-half
 
 demo-eval: install  ## how good the built-in models are at their roles
 	$(BIN)/python -m tests.benchmarks.demo_eval

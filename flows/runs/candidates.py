@@ -21,6 +21,7 @@ from flows.runs.plan import RunPlan
 from tasks.columns import KEPT_COLUMNS, LANGUAGE, SOURCE_COLUMNS
 from tasks.engine.process import Settings
 from tasks.engine.row import language_for
+from tasks.models.open import BUILT_IN_SEEDS
 from tasks.notices import tell
 from tasks.publish.processed_seeds import seen_seeds
 from tasks.seeds.batches import COMPOSED_ID, Refused, SeedBatch, Source
@@ -71,7 +72,7 @@ class SeedRows:
         self._folder, self._shard_rows = f"{settings.tables}/seeds", shard_rows
         self._left, self._read = most, 0
         self._seen, self._settings = SeenIds(settings.home), settings
-        if source.unused:
+        if source.unused and source.name not in map(str, BUILT_IN_SEEDS.values()):  # nobody chose their columns
             tell(f"{source.name} holds what is not used: {source.unused}")
 
     def take(self, count: int | None) -> list[Table]:

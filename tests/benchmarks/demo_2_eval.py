@@ -34,7 +34,9 @@ from tasks.generate.verified_generation import VerifiedGeneration, verified_gene
 from tasks.models.config import ModelConfig
 from tasks.models.local.local import load_local
 from tasks.models.open import BUILT_IN
+from tasks.text.final_answers.asking import SOLUTION
 from tasks.text.prompts import FULL, Prompts
+from tasks.text.templates import render
 from tests.benchmarks.demo_eval import FREE, GREEDY, LONGEST, share, through
 from tests.demo_model.checker import is_right, question_of
 from tests.demo_model.questions import UNSEEN, held_out
@@ -110,8 +112,10 @@ async def reasoning(test: Evaluation) -> None:
 async def verified(test: Evaluation) -> None:
     """Pools of four answers, of which some pass the verifier and some do not."""
     drawn = await test.of(constraints, test.questions(6), Constraints())
-    for verifier, rows in (("constraints", drawn), ("answer", test.questions(7))):
-        pools = await test.of(model_pool, rows, ModelPool(responses=4))
+    *_, asked = render(test.models.prompts.template(SOLUTION), {"problem": "{{ instruction }}"})
+    boxed = {asked["content"]: 1.0}
+    for verifier, rows, turns in (("constraints", drawn, {}), ("answer", test.questions(7), boxed)):
+        pools = await test.of(model_pool, rows, ModelPool(responses=4, templates=turns))
         scored = await test.of(verified_scores, pools, VerifiedScores(verifier=verifier))
         pairs = await test.of(pair, scored, Pair())
         say(f"verified, by {verifier}: pairs", 100 * len(pairs) / test.rows)

@@ -98,7 +98,8 @@ def without_estimate(words: list[str]) -> list[str]:
 
 @pytest.mark.parametrize("command", [c for c in OURS if c.words[1] in RUNS], ids=str)
 def test_a_run_that_is_printed_goes_through_its_steps(command: Command, folder: Path, scripted_models: None) -> None:
-    there = {"datasets/demo-sft": "seeds.jsonl", "datasets/sft-code": "mbpp.jsonl"}
+    there = dict.fromkeys(("datasets/demo-sft", "datasets/sft-constrained"), "seeds.jsonl")
+    there["datasets/sft-code"] = "mbpp.jsonl"
     words = [there.get(word, word) for word in without_estimate(command.words[1:])]
     told = CliRunner().invoke(app, [*words, "--preview", "1", "--json"])
     assert told.exit_code == 0, told.output

@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
+from tasks.notices import heard
 from tests.flows.test_instruction_sft import Scripted, sft
 from tests.flows.test_preference_dpo import dpo
 
@@ -27,8 +28,12 @@ def test_magpie_draws_instructions_out_of_the_demo_model(scripted: Scripted) -> 
     assert summary["rows"] == 5
 
 
+@pytest.mark.slow
 def test_the_second_model_makes_verified_pairs_of_its_constrained_rows(scripted: Scripted) -> None:
-    summary = sft(model="demo-2", recipe="constrained", seeds=None, max_seeds=12, max_reject_fraction=1)
+    told: list[str] = []
+    with heard(told.append):
+        summary = sft(model="demo-2", recipe="constrained", seeds=None, max_seeds=12, max_reject_fraction=1)
+    assert not [line for line in told if "not used" in line]
     assert summary["rows"] >= 6
     pairs = dpo(model="demo-2", recipe="verified", instructions="out")
     assert pairs["rows"] > 0

@@ -40,7 +40,7 @@ TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "nin
 TRIES = 5
 FILLED = ("sentences_at_least", "words_at_least", "words_between", "letter_at_least")
 MOST_FILLED = 36  # sentences: a longer answer does not fit the model's context
-BRIEF = 0.2  # of the answers have no working
+BRIEF = 0.4  # of the answers have no working
 FLUENT = 0.4  # of the others say something more, so that answers to one question differ
 
 
