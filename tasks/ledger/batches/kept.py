@@ -15,7 +15,9 @@ RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE")
 MAY_WRITE = "SELECT " + " AND ".join(
     f"has_table_privilege('{table}', '{right}')" for table in TABLES for right in RIGHTS
 )
-HOW_TO_KEEP = f"have its owner run this once, which makes the tables, and then GRANT {', '.join(RIGHTS)} ON {', '.join(TABLES)}"
+HOW_TO_KEEP = (
+    f"have its owner run this once, which makes the tables, and then GRANT {', '.join(RIGHTS)} ON {', '.join(TABLES)}"
+)
 
 
 def check_batches_are_kept() -> None:
