@@ -9,7 +9,7 @@ from pydantic import Field
 
 from tasks.engine.technique import Params
 from tasks.models.target import Target
-from tasks.publish.trainers.by_turns import ByTurns
+from tasks.publish.trainers.axolotl import Axolotl
 from tasks.publish.trainers.example import Example, Shape
 from tasks.publish.trainers.llamafactory import LlamaFactory
 from tasks.publish.trainers.seen import Seen
@@ -58,4 +58,4 @@ def rule_of(params: Fit, target: Target) -> TrainerRule:
         return Unsloth(target, params.length)
     if params.trainer == "llamafactory":
         return LlamaFactory(target, params.length)
-    return ByTurns(target, params.length, params.trainer)
+    return Axolotl(target, params.length)

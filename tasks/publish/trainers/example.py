@@ -94,6 +94,13 @@ def example_of(row_id: str, record: Mapping[str, Any], shape: Shape) -> Example:
     return Example(row_id, shape, parts, None if tools in (None, "") else _read(tools), variables)
 
 
+def turns_in_example(example: Example) -> list[TurnFields]:
+    """The turns of a conversation."""
+    said = example.parts["messages"]
+    assert not isinstance(said, str), "it has been checked for turns"
+    return said
+
+
 def _part(name: str, value: Any) -> Part:
     """A text, or turns as they stand there: a key without a value is one that a template sees."""
     if isinstance(value, str):

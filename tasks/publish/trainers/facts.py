@@ -11,10 +11,9 @@ from typing import Any
 from tasks.models.target import Target, TemplateRefusal
 from tasks.publish.trainers.example import Part
 from tasks.publish.trainers.seen import Seen
-from tasks.publish.trainers.turns_shown import TurnShown, around, content_of, turns_shown
+from tasks.publish.trainers.turns_shown import TurnShown, around, content_of, is_only_words, turns_shown
 
 SIGNATURES = 4096  # sequences of roles whose frames are remembered
-PLAIN_FIELDS = ("role", "content", "train")
 SENTINEL = "CONTENT{}f0b7d5ae1"
 
 
@@ -71,7 +70,7 @@ class Facts:
         if seen.fate == "refused" or not seen.turns:
             return []
         turns = seen.turns
-        plain = not seen.example.tools and not seen.example.variables and all(_is_plain(turn) for turn in turns)
+        plain = not seen.example.tools and not seen.example.variables and all(is_only_words(turn) for turn in turns)
         frame = self._frame(tuple(turn["role"] for turn in turns)) if plain else None
         return turns_shown(seen.text, turns, frame)
 
@@ -141,13 +140,6 @@ def _is_trained(seen: Seen, shown: Sequence[TurnShown], role: str) -> bool:
         return False
     places = (_tokens_of(seen, turn) for turn in shown if turn.role == role)
     return any(any(seen.kept(seen.loss, of)) for of in places)
-
-
-def _is_plain(turn: Mapping[str, Any]) -> bool:
-    if any(key not in PLAIN_FIELDS and value is not None for key, value in turn.items()):
-        return False
-    content = turn.get("content")
-    return isinstance(content, str) and bool(content.strip()) and "<think>" not in content
 
 
 def _record(seen: Seen, shown: Sequence[TurnShown]) -> dict[str, Any]:

@@ -23,12 +23,12 @@ from typing import Any
 from tasks.errors import ConfigError
 from tasks.models.target import Target, TemplateRefusal
 from tasks.models.text_pieces import Tokens
-from tasks.publish.trainers.example import Example, Shape, TurnFields
+from tasks.publish.trainers.example import Example, Shape, TurnFields, turns_in_example
 from tasks.publish.trainers.seen import RowFate, Seen, refused
 
 HOLE = "{{content}}"
 THINKS, THOUGHT = ("<think>", "</think>"), "<think>\n\n</think>\n\n"
-ASKING = ("user", "tool")
+USER_SIDE = ("user", "tool")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class LlamaFactory:
         made = (draft for draft in drafts if not isinstance(draft, str))
         tokens = iter(self.target.tokens(chain.from_iterable(chain.from_iterable(made))))
         for example, draft in zip(examples, drafts, strict=True):
-            turns = _turns(example)
+            turns = turns_in_example(example)
             if isinstance(draft, str):
                 yield refused(example, "", turns, draft)
                 continue
@@ -98,7 +98,7 @@ class LlamaFactory:
 
     def _draft(self, example: Example) -> list[list[str]] | str:
         """The pieces of each question and each answer, in turn; or why it ends the training. Of what is skipped none."""
-        system, sides = _sides(_turns(example))
+        system, sides = _sides(turns_in_example(example))
         if _skipped(sides):
             return []
         if any(not isinstance(content, str) for content in (system, *(content for _, content in sides))):
@@ -106,7 +106,7 @@ class LlamaFactory:
         around, made = self.around, list[list[str]]()
         system = system or around.system_given
         for role, content in sides:
-            if role in ASKING:
+            if role in USER_SIDE:
                 first = [around.before] if not made and around.before else []
                 if not made and (system or example.tools is not None):
                     described = json.dumps(example.tools, ensure_ascii=False) if example.tools else ""
@@ -119,7 +119,7 @@ class LlamaFactory:
 
     def _seen(self, example: Example, texts: Sequence[str], sides: Sequence[Tokens]) -> Seen:
         """A conversation at `cutoff_len`, from its questions and answers as texts and tokens, in turn."""
-        turns = _turns(example)
+        turns = turns_in_example(example)
         if not sides:
             return Seen(example, "", turns, "", Tokens.whole([], []), (), 0, "dropped", _skipped(_sides(turns)[1]))
         loss, kept, gone = list[bool](), 0, list[range]()
@@ -133,12 +133,6 @@ class LlamaFactory:
         whole = Tokens.joined(list(zip(sides, map(len, texts), strict=True)))
         fate: RowFate = "cut" if gone else "whole"
         return Seen(example, "", turns, "".join(texts), whole, loss, len(loss), fate, gone=tuple(gone))
-
-
-def _turns(example: Example) -> list[TurnFields]:
-    said = example.parts["messages"]
-    assert not isinstance(said, str), "it has been checked for turns"
-    return said
 
 
 def _sides(turns: Sequence[TurnFields]) -> tuple[Any, list[tuple[str, Any]]]:
@@ -174,9 +168,9 @@ def _skipped(sides: Sequence[tuple[str, Any]]) -> str:
     if roles[:1] == ["assistant"]:
         return "it begins with the assistant"
     for at, role in enumerate(roles):
-        if (role in ASKING) != (at % 2 == 0):
+        if (role in USER_SIDE) != (at % 2 == 0):
             return "two turns of one side in a row"
-        if role not in (*ASKING, "assistant"):
+        if role not in (*USER_SIDE, "assistant"):
             return f"a turn of {role}"
     return "it ends with the user" if len(roles) % 2 else ""
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+PLAIN_FIELDS = ("role", "content", "train")
 REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking")
 THOUGHT = re.compile(r"\s*<think>(.*?)</think>\s*(.*)", re.DOTALL)
 How = Literal["same", "stripped", "changed", "gone"]
@@ -42,6 +43,14 @@ def content_of(turn: Mapping[str, Any]) -> str:
     if isinstance(content, list):
         return "".join(str(part.get("text") or "") for part in content if isinstance(part, Mapping))
     return content if isinstance(content, str) else ""
+
+
+def is_only_words(turn: Mapping[str, Any]) -> bool:
+    """Whether there is nothing but words in a turn, of which some are no reasoning."""
+    if any(key not in PLAIN_FIELDS and value is not None for key, value in turn.items()):
+        return False
+    content = turn.get("content")
+    return isinstance(content, str) and bool(content.strip()) and "<think>" not in content
 
 
 def reasoning_of(turn: Mapping[str, Any]) -> str:

@@ -36,7 +36,7 @@ class Unsloth:
     def see(self, examples: Sequence[Example]) -> Iterator[Seen]:
         """What becomes of each example, in order. They are of one shape."""
         if not examples or examples[0].shape == "messages":
-            yield from ByTurns(self.target, self.max_length, "unsloth").see(examples)
+            yield from ByTurns(self.target, self.max_length).see(examples)
             return
         drafts = [self._texts(example) for example in examples]
         found = [self._tokens([pair[at] for pair in drafts if not isinstance(pair, str)], examples) for at in (0, 1)]

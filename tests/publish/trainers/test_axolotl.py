@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from tasks.models.target import open_target
-from tasks.publish.trainers.by_turns import ByTurns
+from tasks.publish.trainers.axolotl import Axolotl
 from tasks.publish.trainers.example import example_of
 from tasks.publish.trainers.ready.files import write_ready
 from tests.models.answers.templates import TEMPLATES
@@ -59,7 +59,7 @@ def test_its_rows_are_as_foretold(tmp_path: Path, model: Path, template: str) ->
     (model / "chat_template.jinja").write_text(template)
     folder = exported(tmp_path / "out", "sft", [marked(at) for at in range(ROWS)], model)
     rows = pl.read_parquet(folder / "data" / "train.parquet").to_dicts()
-    foretold = ByTurns(open_target(str(model)), LENGTH, "axolotl")
+    foretold = Axolotl(open_target(str(model)), LENGTH)
     seen = list(foretold.see([example_of(str(at), row, "messages") for at, row in enumerate(rows)]))
     kept = {int(one.example.row_id): one for one in seen if one.fate == "whole"}
     made = {line["at"]: line for line in lines_of("axolotl_rows.py", packages, folder)}
