@@ -185,14 +185,17 @@ def test_rows_are_exact_after_a_row_is_healed_too(scripted: Scripted, benchmark:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["sft", "dpo"])
-def test_the_built_in_model_makes_so_many_rows(kind: str, prefect_server: str, home: Path) -> None:
-    curate: Any = {"decontaminate": {"benchmarks": ["moon.jsonl"]}}
+@pytest.mark.parametrize("recipe", [f"sft-{one}" for one, _ in SFT_RECIPES[:4]] + [f"dpo-{one}" for one in DPO_RECIPES])
+def test_the_built_in_model_makes_so_many_rows(recipe: str, prefect_server: str, home: Path) -> None:
+    """Of the recipes that it has learnt."""
+    kind, _, name = recipe.partition("-")
     Path("moon.jsonl").write_text(json.dumps({"question": BENCHMARK}))
+    curate: Any = {"decontaminate": {"benchmarks": ["moon.jsonl"]}}
+    told = {"recipe": name, "model": "demo", "curate": curate, "max_reject_fraction": 1}
     if kind == "sft":
-        assert sft(recipe="evolved", model="demo", rows=6, curate=curate, max_reject_fraction=1)["rows"] == 6
+        seeds = {"seeds": [f"What is {at} + {at + 3}?" for at in range(60)]} if name == "respond" else {}
+        assert sft(**told, rows=6, **seeds)["rows"] == 6
         check_clean("out", 6)
     else:
-        questions = [f"What is {at} + {at + 3}?" for at in range(60)]
-        assert dpo(recipe="basic", model="demo", instructions=questions, rows=3, curate=curate)["rows"] == 3
+        assert dpo(**told, instructions=[f"What is {at} + {at + 3}?" for at in range(60)], rows=3)["rows"] == 3
         check_clean("pairs", 3)

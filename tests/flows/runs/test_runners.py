@@ -308,14 +308,16 @@ def test_a_budget_holds_over_ray_workers_and_the_same_command_goes_on(
     kind: str, prefect_server: str, home: Path, ray_here: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Of requests exactly; of tokens nothing is begun once so many are in, whoever has asked for them."""
-    model = {"name": f"scripted:{RULES}:slowly", "max_in_flight": 6}
+    model = {"name": f"scripted:{RULES}:together", "max_in_flight": 6}
     options = {"recipe": "respond", "seeds": SEEDS, "shard_rows": 5, "model": model}
     monkeypatch.setenv("STILLROOM_HOME", str(tmp_path / "another-home"))
     whole = sft(**options, out="whole")
     tokens = _tokens(whole)
     each = -(-tokens // len(SEEDS)) + 2  # of no request there are more
     monkeypatch.setenv("STILLROOM_HOME", str(home))
-    ray_here.unlink()
+    for mark in ray_here.parent.glob(f"{ray_here.stem}.*"):
+        mark.unlink()
+    monkeypatch.setenv("WORKERS_AT_ONCE", "2")
     most = 13 if kind == "max_requests" else tokens // 3
     cut = sft(**options, **{kind: most}, out="by-ray", runner="ray", ray={"workers": 2})
     workers, requests = answered(ray_here)
