@@ -119,6 +119,20 @@ def test_a_reject_has_what_was_asked_and_a_row_knows_what_came_beside_it(scripte
     assert {"a row", "failed: empty by text_generation"} <= {one["became"] for one in beside}
 
 
+def test_a_reject_that_was_filtered_after_it_asked_has_what_was_asked_and_what_it_took(scripted: Scripted) -> None:
+    """Of a pool whose answers are all alike nothing has failed: it asked, and the row is a reject by decision."""
+    scripted(lambda _: "Paris.")
+    dpo(recipe="basic", instructions=["What is the capital of France?"], allow_empty=True, out="pairs")
+    [reject] = pl.read_parquet("pairs/rejects.parquet").to_dicts()
+    assert (reject["reason"], reject["attempts"]) == ("one_response", 0)
+    story = json.loads(explain("pairs", reject["row_id"], "--json"))
+    [step] = story["passages"]
+    assert step["step"] == "model_pool" and {one["answer"] for one in step["asked"]} == {"Paris."}
+    assert all("capital of France" in one["messages"][-1]["content"] for one in step["asked"])
+    assert story["requests"] == len(step["asked"]) > 1
+    assert story["completion_tokens"] == sum(one["completion_tokens"] for one in step["asked"]) > 0
+
+
 def test_a_curated_row_tells_where_it_was_curated_from_down_to_a_seed(scripted: Scripted) -> None:
     from flows.curate import curate
     from flows.curate_dataset import CurateDataset
