@@ -52,6 +52,8 @@ def whole_story(dataset: Path, row_id: str) -> dict[str, Any]:
         (one["technique"], one["row_id"]) for kind in ("rejects", "losses") for one in story[kind] if one["attempts"]
     }
     runs = list(_runs(dataset))
+    if story["source"] is not None:
+        runs += _runs(Path(story["source"]))
     passages, not_shown, prices = list[dict[str, Any]](), list[str](), dict[str, ModelConfig]()
     for run in runs:
         prices |= run.prices
