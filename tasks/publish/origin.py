@@ -6,6 +6,7 @@ stillroom explain datasets/demo-sft --find "two socks"
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import polars as pl
 
+from tasks.columns import SOURCE_COLUMNS
 from tasks.errors import ConfigError
 from tasks.publish.changes import IDS
 from tasks.publish.export import published_at
@@ -47,8 +49,8 @@ def story_of(dataset: Path, row_id: str) -> dict[str, Any]:
     """All that a dataset knows of a row: `row` as it is published, `rejects` and `losses` of it, `lines` as `origin_of`.
 
     `row_id`: the whole id, or its beginning. A row that became nothing has no lines of its own: they are those of what it
-    came of, where that is known. `source`: of a row of a dataset that was curated, which one that was; where that is a folder
-    of ours, `lines` go on there. `siblings`: what else came of the rows that it came of, and what became of each.
+    came of, where that is known. `source`: the dataset that was curated, or whose rows gave the instructions; where that is a
+    folder of ours, `lines` go on there. `siblings`: what else came of the rows that it came of, and what became of each.
     Raises ConfigError where the folder is no dataset, and for a row that it does not know.
     """
     folder, _ = published_at(dataset)
@@ -61,19 +63,28 @@ def story_of(dataset: Path, row_id: str) -> dict[str, Any]:
         if row is None and not (told["rejects"] or told["losses"]):
             raise
         lines = []
-    source = _curated_from(folder) if any(line["technique"] == RECORDS for line in lines) else None
+    ids_there = [row_id for line in lines if (row_id := _id_there(line)) is not None]
+    source = _made_from(folder) if ids_there else None
     if source is not None:
-        lines += _lines_there(source, [line["row_id"] for line in lines if line["technique"] == RECORDS])
+        lines += _lines_there(source, ids_there)
     return {"row": row, **told, "lines": lines, "source": source, "siblings": _siblings(folder, lines)}
 
 
-def _curated_from(folder: Path) -> str | None:
-    """The dataset that was curated, as its run was told."""
+def _id_there(line: Mapping[str, Any]) -> str | None:
+    """The id that a first row has in the dataset that it was read from, if that gave it one."""
+    if line["technique"] == RECORDS:
+        return str(line["row_id"])
+    told = json.loads(line[SOURCE_COLUMNS] or "{}").get("row_id") if SOURCE_COLUMNS in line else None
+    return told if isinstance(told, str) else None
+
+
+def _made_from(folder: Path) -> str | None:
+    """The dataset that was curated, or that the first rows were read from, as its run was told."""
     import yaml
 
     told = yaml.safe_load((folder / CONFIG_FILE).read_text()) if (folder / CONFIG_FILE).exists() else {}
-    source = told.get("source")
-    return source if isinstance(source, str) else None
+    named = [told.get(name) for name in ("source", "instructions", "seeds")]
+    return next((one for one in named if isinstance(one, str)), None)
 
 
 def _lines_there(source: str, row_ids: Sequence[str]) -> list[dict[str, Any]]:

@@ -119,6 +119,38 @@ def test_a_reject_has_what_was_asked_and_a_row_knows_what_came_beside_it(scripte
     assert {"a row", "failed: empty by text_generation"} <= {one["became"] for one in beside}
 
 
+def test_a_reject_that_was_filtered_after_it_asked_has_what_was_asked_and_what_it_took(scripted: Scripted) -> None:
+    """Of a pool whose answers are all alike nothing has failed: it asked, and the row is a reject by decision."""
+    scripted(lambda _: "Paris.")
+    dpo(recipe="basic", instructions=["What is the capital of France?"], allow_empty=True, out="pairs")
+    [reject] = pl.read_parquet("pairs/rejects.parquet").to_dicts()
+    assert (reject["reason"], reject["attempts"]) == ("one_response", 0)
+    story = json.loads(explain("pairs", reject["row_id"], "--json"))
+    [step] = story["passages"]
+    assert step["step"] == "model_pool" and {one["answer"] for one in step["asked"]} == {"Paris."}
+    assert all("capital of France" in one["messages"][-1]["content"] for one in step["asked"])
+    assert story["requests"] == len(step["asked"]) > 1
+    assert story["completion_tokens"] == sum(one["completion_tokens"] for one in step["asked"]) > 0
+
+
+def test_a_pair_tells_of_the_dataset_that_its_instruction_is_from_down_to_a_seed(scripted: Scripted) -> None:
+    scripted(rule)
+    sft(recipe="evolved", seeds=["question one", "question two"], evol_instruct={"generations": 1})
+    scripted(judged)
+    dpo(recipe="basic", instructions="out")
+    row_id = pl.read_parquet("pairs/data/train.parquet")["row_id"][0]
+    story = json.loads(explain("pairs", row_id, "--json"))
+    techniques = list(dict.fromkeys(line["technique"] for line in story["lines"]))
+    assert {"pair", "seeds"} <= set(techniques) and techniques[-2:] == ["evol_instruct", "self_instruct"]
+    seeds = pl.read_parquet("out/seeds.parquet")["row_id"].to_list()
+    assert story["lines"][-1]["parents"][0] in seeds
+    assert story["source"] == "out" and "made from out" in explain("pairs", row_id)
+    assert {"self_instruct", "evol_instruct", "model_pool"} <= {step["step"] for step in story["passages"]}
+    shutil.rmtree("out")
+    there = json.loads(explain("pairs", row_id, "--json"))
+    assert there["lines"][-1]["technique"] == "seeds", "where it ends, once that dataset is gone"
+
+
 def test_a_curated_row_tells_where_it_was_curated_from_down_to_a_seed(scripted: Scripted) -> None:
     from flows.curate import curate
     from flows.curate_dataset import CurateDataset
@@ -129,9 +161,10 @@ def test_a_curated_row_tells_where_it_was_curated_from_down_to_a_seed(scripted: 
     row_id = pl.read_parquet("curated/data/train.parquet")["row_id"][0]
     story = json.loads(explain("curated", row_id, "--json"))
     assert [line["technique"] for line in story["lines"]] == ["records", "text_generation"]
-    assert (story["source"], story["requests"]) == ("out", 1)
+    assert (story["source"], story["requests"], story["not_shown"]) == ("out", 1, [])
+    assert [step["step"] for step in story["passages"]] == ["text_generation"]
     told = explain("curated", row_id)
-    assert "records  where it begins" in told and "curated from out" in told
+    assert "records  where it begins" in told and "made from out" in told
     shutil.rmtree("out")
     assert [line["technique"] for line in json.loads(explain("curated", row_id, "--json"))["lines"]] == ["records"]
 

@@ -82,7 +82,7 @@ def _show_story(story: dict[str, Any]) -> None:
             typer.echo(f"    in:  {one['input']}\n    raw: {one['raw']!r}")
     show_origin(story["lines"])
     if story["source"] is not None:
-        typer.echo(f"curated from {story['source']}")
+        typer.echo(f"made from {story['source']}")
     for one in story["siblings"]:
         typer.echo(f"beside it: {one['row_id']}  {one['technique']}  became {one['became']}")
     for entry in story["passages"]:

@@ -8,13 +8,17 @@ from typing import Annotated
 
 import typer
 
-from flows.command.options import AsJson, DatasetPath
+from flows.command.options import AsJson
 from flows.command.running import telling_mistakes
 
 
 def report(
-    dataset: DatasetPath,
-    out: Annotated[Path | None, typer.Option(help="the file to write; default: report.html in the folder")] = None,
+    dataset: Annotated[
+        Path, typer.Argument(help="the folder of a dataset, of ours or not, a .jsonl or .parquet file, or hf:NAME")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="the file to write; default: report.html in the folder, or beside the file")
+    ] = None,
     json_: AsJson = False,
 ) -> None:
     """Write a page about a dataset: rejects, lengths, scores, variety, and rows to read."""

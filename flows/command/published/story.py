@@ -46,41 +46,41 @@ def whole_story(dataset: Path, row_id: str) -> dict[str, Any]:
     """
     story = story_of(dataset, row_id)
     asked = [line for line in story["lines"] if line["model"] is not None]
-    steps = list(dict.fromkeys(_steps(story)))
+    of_lines = [(line["technique"], (line["parents"] or [line["row_id"]])[0]) for line in asked]
+    of_losses = [(one["technique"], one["row_id"]) for kind in ("rejects", "losses") for one in story[kind]]
+    failed = {
+        (one["technique"], one["row_id"]) for kind in ("rejects", "losses") for one in story[kind] if one["attempts"]
+    }
     runs = list(_runs(dataset))
+    if story["source"] is not None:
+        runs += _runs(Path(story["source"]))
     passages, not_shown, prices = list[dict[str, Any]](), list[str](), dict[str, ModelConfig]()
     for run in runs:
         prices |= run.prices
-    for technique, came_of in reversed(steps):
-        told = next((told for run in runs if (told := run.passage(technique, came_of)) is not None), None)
-        if isinstance(told, dict):
+    spent = [{**line, "requests": line["attempts"]} for line in asked]
+    for step in reversed(dict.fromkeys([*of_losses, *of_lines])):
+        told = next((told for run in runs if (told := run.passage(*step)) is not None), None)
+        has_asked = step in of_lines or step in failed
+        if isinstance(told, dict) and (has_asked or told["asked"]):
             passages.append(told)
-        else:
-            not_shown.append(f"{technique} of {came_of}: {told or _nowhere(runs)}")
+            spent += [] if step in of_lines else [{**one, "requests": 1} for one in told["asked"]]
+        elif has_asked:
+            not_shown.append(f"{step[0]} of {step[1]}: {told or _nowhere(runs)}")
     cost = sum(
-        cost_of(prices[name], line["prompt_tokens"], line["completion_tokens"])
-        for line in asked
-        if (name := line["model"].split(" (served:")[0]) in prices
+        cost_of(prices[name], one["prompt_tokens"], one["completion_tokens"])
+        for one in spent
+        if (name := one["model"].split(" (served:")[0]) in prices
     )
     return {
         **story,
         "passed": _passed(story, runs),
         "passages": passages,
         "not_shown": not_shown,
-        "requests": sum(line["attempts"] for line in asked),
-        "prompt_tokens": sum(line["prompt_tokens"] for line in asked),
-        "completion_tokens": sum(line["completion_tokens"] for line in asked),
+        "requests": sum(one["requests"] for one in spent),
+        "prompt_tokens": sum(one["prompt_tokens"] for one in spent),
+        "completion_tokens": sum(one["completion_tokens"] for one in spent),
         "cost": round(cost, 9) if prices else None,
     }
-
-
-def _steps(story: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Each step behind a row that asked something, by the row that went into it: the youngest first."""
-    for kind in ("rejects", "losses"):
-        yield from ((one["technique"], one["row_id"]) for one in story[kind] if one["attempts"])
-    for line in story["lines"]:
-        if line["model"] is not None:
-            yield line["technique"], (line["parents"] or [line["row_id"]])[0]
 
 
 def _runs(dataset: Path) -> Iterator[EarlierRun]:

@@ -19,6 +19,7 @@ from tasks.models.open import is_built_in
 from tasks.publish.card import DEMO_NOTE
 from tasks.publish.describe.asked import AskedPrompt, asked_of
 from tasks.publish.describe.fits import fit_line, fits_of
+from tasks.publish.describe.foreign import foreign_dataset, is_foreign, local_name
 from tasks.publish.describe.html import html_templates
 from tasks.publish.describe.proofs import proof_of
 from tasks.publish.describe.run_figures import RunFigures, run_figures_of
@@ -42,10 +43,18 @@ Bars = list[tuple[str, int, float]]
 
 
 def write_report(dataset: Path, out: Path | None = None) -> Path:
-    """Write the report of a dataset, into its folder where no other file is named. Raises ConfigError where there is none."""
-    folder, line = published_at(dataset)
-    place = out or dataset / REPORT
-    write_atomically(place, _page(folder, line, dataset))
+    """Write the report of a dataset, into its folder where no other file is named; of a file, beside it.
+
+    Raises ConfigError where there is no dataset, or one of others in no form that is known.
+    """
+    if is_foreign(dataset):
+        with foreign_dataset(dataset) as (folder, line):
+            page = _page(folder, line, dataset)
+        place = out or (dataset / REPORT if dataset.is_dir() else Path(f"{local_name(dataset)}.{REPORT}"))
+    else:
+        folder, line = published_at(dataset)
+        page, place = _page(folder, line, dataset), out or dataset / REPORT
+    write_atomically(place, page)
     return place
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -314,3 +315,31 @@ def test_figures_that_no_run_has_written_are_a_clear_mistake(tmp_path: Path) -> 
     (out / "run.json").write_text(json.dumps({"run": 1}))
     with pytest.raises(ConfigError, match="not what a run writes"):
         write_report(out)
+
+
+@pytest.mark.parametrize(
+    ("name", "record"),
+    [
+        ("talks.jsonl", {"messages": [{"role": "user", "content": "why?"}, {"role": "assistant", "content": "so."}]}),
+        ("alpaca.jsonl", {"instruction": "why?", "input": "", "output": "so."}),
+        ("sharegpt.jsonl", {"conversations": [{"from": "human", "value": "why?"}, {"from": "gpt", "value": "so."}]}),
+        ("pairs.parquet", {"prompt": "why?", "chosen": "so.", "rejected": "no."}),
+    ],
+    ids=lambda told: told if isinstance(told, str) else "",
+)
+def test_a_dataset_of_others_has_a_report_too(name: str, record: dict[str, Any], tmp_path: Path) -> None:
+    file, rows = tmp_path / name, pl.DataFrame([record] * 30)
+    rows.write_parquet(file) if file.suffix == ".parquet" else rows.write_ndjson(file)
+    place = write_report(file)
+    page = place.read_text()
+    assert place == file.with_name(f"{file.stem}.report.html")
+    assert "Not made by Stillroom" in page and "why?" in page and "so." in page
+    assert (">30<" in page) and write_report(tmp_path, tmp_path / "folder.html").exists()
+
+
+def test_a_dataset_of_others_in_no_form_that_is_known_is_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "odd.jsonl"
+    file.write_text('{"x": 1}\n')
+    with pytest.raises(ConfigError, match=r"no column that we know.*stillroom curate"):
+        write_report(file)
+    assert [one.name for one in tmp_path.iterdir()] == ["odd.jsonl"]
