@@ -303,7 +303,7 @@ def deploy(
     here: Annotated[str | None, typer.Option(hidden=True, help="the worker that `stillroom serve` will start")] = None,
     catch_up: Annotated[CatchUp, typer.Option(hidden=True, help="what becomes of missed runs")] = "newest",
 ) -> None:
-    """Put the work pool, the nightly deployments and the alerts on the Prefect server that PREFECT_API_URL names."""
+    """Put the work pool, the nightly deployments and the alerts on the Prefect server that PREFECT_API_URL names; or one config."""
 
     def put() -> None:
         from flows.service.server.reachable import check_server

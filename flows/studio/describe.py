@@ -105,7 +105,9 @@ def begin_with_files(
     while folder.exists():
         folder = folder.with_name(f"{folder.name}-{len(list(folder.parent.iterdir()))}")
     places = [_keep(file, name, folder) for file, name in zip(files, names, strict=True)]
-    is_documents = kind == "sft" and all(place.suffix in DOCUMENTS for place in places if place.suffix != ".txt" or len(places) == 1)
+    is_documents = kind == "sft" and all(
+        place.suffix in DOCUMENTS for place in places if place.suffix != ".txt" or len(places) == 1
+    )
     told = {"recipe": recipe or ("documents" if is_documents else ""), "model": model}
     return _begin(studio, stem, kind, short_path(places[0] if len(places) == 1 else folder), told)
 
@@ -251,7 +253,9 @@ async def check_model(request: Request, studio: TheStudio, name: str) -> Respons
     """Ask the config's model ten questions, in a job, after taking in what the form says."""
     config = ConfigFile.read(studio.folders, name)
     sent = {key: str(value) for key, value in (await request.form()).items()}
-    model = config.but(with_form(config.kind, config.settings, sent)).save(studio.folders).model
+    settings = with_form(config.kind, config.settings, sent)
+    is_new = settings != config.settings  # else the file stays as it was written, with its comments
+    model = (config.but(settings).save(studio.folders) if is_new else config.checked(studio.folders)).model
     told = model.model_dump(mode="json", exclude_defaults=True, exclude={"name"})
     sets = [word for field, value in told.items() for word in ("--set", f"{field}={value}")]
     start_job("doctor", name, ["doctor", "--model", model.name, *sets, "--json"])
