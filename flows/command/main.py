@@ -305,7 +305,7 @@ def deploy(
     catch_up: Annotated[CatchUp, typer.Option(hidden=True, help="what becomes of missed runs")] = "newest",
     json_: AsJson = False,
 ) -> None:
-    """Put the work pool, the nightly deployments and the alerts on the Prefect server that PREFECT_API_URL names."""
+    """Put the work pool, the nightly deployments and the alerts on the Prefect server that PREFECT_API_URL names; or one config."""
 
     def put() -> None:
         from flows.service.server.reachable import check_server

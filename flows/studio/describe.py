@@ -254,7 +254,9 @@ async def check_model(request: Request, studio: TheStudio, name: str) -> Respons
     """Ask the config's model ten questions, in a job, after taking in what the form says."""
     config = ConfigFile.read(studio.folders, name)
     sent = {key: str(value) for key, value in (await request.form()).items()}
-    model = config.but(with_form(config.kind, config.settings, sent)).save(studio.folders).model
+    settings = with_form(config.kind, config.settings, sent)
+    is_new = settings != config.settings  # else the file stays as it was written, with its comments
+    model = (config.but(settings).save(studio.folders) if is_new else config.checked(studio.folders)).model
     told = model.model_dump(mode="json", exclude_defaults=True, exclude={"name"})
     sets = [word for field, value in told.items() for word in ("--set", f"{field}={value}")]
     start_job("doctor", name, ["doctor", "--model", model.name, *sets, "--json"])

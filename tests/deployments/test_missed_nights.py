@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from tests.deployments.test_own import deploy
 from tests.serving import Served, free_port, slow_config, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -46,12 +48,16 @@ def test_of_three_missed_nights_the_newest_starts_and_the_dpo_run_waits_for_it(t
     config = slow_config(0) | {"seeds": [{"instruction": "Name a city."}], "name": "nightly-sft"}
     first.ask(f"deployments/{first.deployment(SFT)['id']}", {"parameters": {"config": config}}, "PATCH")
     switch_schedules_on(first, SFT, DPO)
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(config | {"name": "mine"}))
+    assert deploy(first, "--config", str(tmp_path / "mine.yaml")).returncode == 0
+    until(lambda: len(first.runs_of("mine-nightly")) >= NIGHTS, 60, "the runs of a config of one's own are planned")
     first.stop()
     sleep_for_nights(first.home)
     second = Served(tmp_path, free_port())
     try:
         assert f"skipped: {NIGHTS - 1} missed runs of {SFT}; the newest one starts" in second.said()
         assert f"skipped: {NIGHTS} missed runs of {DPO}; {SFT} starts it" in second.said()
+        assert f"skipped: {NIGHTS - 1} missed runs of mine-nightly; the newest one starts" in second.said()
         until(lambda: due(second.runs_of(SFT)) == ["Skipped"] * (NIGHTS - 1) + ["Completed"], 300, "one night")
         followed = until(
             lambda: [run for run in second.runs_of(DPO) if "published" in run["parameters"]], 120, "the DPO run"

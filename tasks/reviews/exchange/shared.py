@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
-from tasks.columns import PAIR_SIDES
 from tasks.publish.report.said import texts_of_row
-from tasks.reviews.decisions import Decision, Numbered, PairSide, TextEdit, decision_of
+from tasks.reviews.decisions import Decision, Numbered, PairSide, decision_of
 from tasks.reviews.queue import left_side
 from tasks.reviews.said import EditableText, editable_texts, said_digest
 
@@ -69,17 +68,17 @@ def asked_about(row_id: str, row: Mapping[str, Any], made: Sequence[Numbered]) -
             answers[one.reviewer] |= told
     if not is_pair:
         return AskedRow(row_id, [*said.before, *said.answers], None, dict(answers))
-    by_name = {shown_as[side]: text for side, (_, text) in zip(PAIR_SIDES, said.answers, strict=True)}
-    return AskedRow(row_id, said.before, (by_name["left"], by_name["right"]), dict(answers))
+    texts = {shown: text for shown, (_, text) in zip(shown_as.values(), said.answers, strict=True)}
+    return AskedRow(row_id, said.before, (texts["left"], texts["right"]), dict(answers))
 
 
-def _shown_as(row_id: str) -> dict[str, str]:
+def _shown_as(row_id: str) -> dict[PairSide, str]:
     """Where each side of a pair is shown in another tool."""
-    is_first = left_side(row_id, "") == PAIR_SIDES[0]
-    return dict(zip(PAIR_SIDES, SHOWN_SIDES if is_first else SHOWN_SIDES[::-1], strict=True))
+    left = left_side(row_id, "")
+    return {side: "left" if side == left else "right" for side in get_args(PairSide)}
 
 
-def _answers(one: Decision, row: Mapping[str, Any], shown_as: Mapping[str, str]) -> Answers:
+def _answers(one: Decision, row: Mapping[str, Any], shown_as: Mapping[PairSide, str]) -> Answers:
     """A decision as answers. `shown_as`: of a pair. An edit of anything but an answer has no question there."""
     if one.decision in DECISIONS:
         return {DECISION: one.decision}
@@ -87,11 +86,12 @@ def _answers(one: Decision, row: Mapping[str, Any], shown_as: Mapping[str, str])
         return {RATING: one.rating}
     if one.decision == "edit":
         new = {(edit.column, edit.turn): edit.text for edit in one.edits}
-        asked: dict[str, str | None] = {f"{EDITED}_{shown_as[side]}": side for side in shown_as} or {EDITED: None}
+        asked: dict[str, PairSide | None] = {f"{EDITED}_{shown}": side for side, shown in shown_as.items()}
+        asked = asked or {EDITED: None}
         texts = {question: _answer_of(row, side) for question, side in asked.items()}
         return {name: new[at[:2]] for name, at in texts.items() if at is not None and at[:2] in new}
     side = one.preferred or "rejected"
-    return {PREFERRED: shown_as.get(side, side)}
+    return {PREFERRED: side if side == "tie" else shown_as.get(side, side)}
 
 
 def _answer_of(row: Mapping[str, Any], side: str | None) -> EditableText | None:
@@ -103,7 +103,7 @@ def _answer_of(row: Mapping[str, Any], side: str | None) -> EditableText | None:
 def decisions_from(reviewer: str, row_id: str, row: Mapping[str, Any], answers: Answers) -> Iterator[Decision]:
     """One reviewer's answers about a row as decisions. Raises ConfigError for an answer that is none."""
     common = {"reviewer": reviewer, "about": row_id, "said": said_digest(row), "note": str(answers.get(NOTE) or "")}
-    meant: dict[str, PairSide] = {shown: side for side, shown in _shown_as(row_id).items()}  # type: ignore[misc]
+    meant = {shown: side for side, shown in _shown_as(row_id).items()}
     asked: dict[str, PairSide | None] = {EDITED: None, **{f"{EDITED}_{shown}": side for shown, side in meant.items()}}
     edits = [
         _edit(answers[name], _answer_of(row, side)) for name, side in asked.items() if answers.get(name) is not None
@@ -114,14 +114,14 @@ def decisions_from(reviewer: str, row_id: str, row: Mapping[str, Any], answers: 
         yield decision_of({**common, "decision": "rate", "rating": answers[RATING]})
     if (preferred := answers.get(PREFERRED)) is not None:
         left = meant["left"] if answers.get(IS_BLIND) else None
-        side = meant.get(preferred, preferred)
+        side = meant.get(str(preferred), preferred)
         yield decision_of({**common, "decision": "prefer", "preferred": side, "left": left})
     if answers.get(DECISION) is not None:
         yield decision_of({**common, "decision": answers[DECISION]})
 
 
-def _edit(text: str, answer: EditableText | None) -> TextEdit | None:
+def _edit(text: Any, answer: EditableText | None) -> dict[str, Any] | None:
     """The edit of an answer, None where it says what the row says."""
     if answer is None or text == answer.text:
         return None
-    return TextEdit(column=answer.column, turn=answer.turn, text=text)
+    return {"column": answer.column, "turn": answer.turn, "text": text}

@@ -48,6 +48,7 @@ def test_a_run_is_cut_short_by_its_budget_goes_on_is_paused_ends_and_is_pushed(t
             page.get_by_role("button", name="Start now").click()
             page.get_by_role("button", name="Go on").wait_for()
             assert page.get_by_text(f"done: {FIRST_BUDGET} rows").is_visible()
+            assert page.get_by_text(f"{ROWS - FIRST_BUDGET} rows are pending: raise it, and go on.").is_visible()
             app.picture("run-budget")
 
             (tmp_path / "slowly").touch()
@@ -56,6 +57,7 @@ def test_a_run_is_cut_short_by_its_budget_goes_on_is_paused_ends_and_is_pushed(t
             page.locator("progress").first.wait_for()
             page.get_by_role("button", name="Pause").click()
             page.get_by_role("button", name="Go on").wait_for()
+            assert page.get_by_text("stopped", exact=True).is_visible()
             app.picture("run-paused")
             (tmp_path / "slowly").unlink()
             page.get_by_role("button", name="Go on").click()
