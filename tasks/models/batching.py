@@ -175,7 +175,9 @@ class TakesBatches(Protocol):
 def batch_api_for(model: object, request: Request) -> BatchApi | None:
     """The batches that a request is to go in; None where it goes alone. Embeddings and scores do."""
     if getattr(model, "batch_mode", None) is None or not may_go_in_batch(request):
-        return None  # told for each request: to look whether it is a TakesBatches takes ten times as long as all the rest
+        return (
+            None  # told for each request: to look whether it is a TakesBatches takes ten times as long as all the rest
+        )
     return model.batches() if isinstance(model, TakesBatches) else None
 
 
