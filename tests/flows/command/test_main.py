@@ -112,8 +112,9 @@ def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(connected: Path, pref
     assert json.loads(finished.stdout.splitlines()[-1])["requests"] == 200 - len(asked)
 
 
-def test_a_full_disk_is_one_clear_line_and_what_was_paid_for_is_kept(tmp_path: Path, prefect_server: str) -> None:
-    home = tmp_path / "home"
+def test_a_full_disk_is_one_clear_line_and_what_was_paid_for_is_kept(connected: Path, home: Path) -> None:
+    from tasks.engine.process import process
+
     home.mkdir()
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=560k", "tmpfs", str(home)], capture_output=True, text=True
@@ -121,17 +122,19 @@ def test_a_full_disk_is_one_clear_line_and_what_was_paid_for_is_kept(tmp_path: P
     if mounted.returncode:
         pytest.skip(f"needs a small file system of its own: {mounted.stderr.strip()}")
     try:
-        arguments = respond(tmp_path, 1000)
-        full = stillroom(tmp_path, *arguments, "--set", "model.max_in_flight=256", server=prefect_server)
+        arguments = [*respond(connected, 1000), "--set", "model.max_in_flight=256"]
+        full = run_command(*arguments)
         assert full.returncode == 2, full.stderr
         assert len(full.stderr.strip().splitlines()) == 1
         assert "free some space" in full.stderr
+        process.close()
         subprocess.run(["mount", "-o", "remount,size=64m", str(home)], check=True)
-        finished = stillroom(tmp_path, *arguments, "--set", "model.max_in_flight=256", server=prefect_server)
+        finished = run_command(*arguments)
         summary = json.loads(finished.stdout.splitlines()[-1])
         assert summary["rows"] == 1000
         assert summary["requests"] < 1000  # what was committed before the disk was full was not asked for again
     finally:
+        process.close()
         subprocess.run(["umount", str(home)], check=True)
 
 
