@@ -51,6 +51,17 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
+def connected(prefect_server: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder to work in, for commands in this process (`in_process.run_command`) with this session's server."""
+    from tasks.engine.process import process
+
+    monkeypatch.setenv("PREFECT_API_URL", prefect_server)
+    monkeypatch.setenv("REQUEST_LOG", str(home.parent / "requests.log"))
+    yield home.parent
+    process.close()
+
+
+@pytest.fixture
 def scripted(prefect_server: str, home: Path) -> Iterator[Callable[..., object]]:
     """Make a scripted model that flows find under the name "test"; the last one made counts."""
     from tasks.engine.process import process

@@ -12,6 +12,7 @@ import pytest
 
 from flows.config import InstructionSFT, PreferenceDPO, RunConfig
 from flows.config_file import load_config
+from flows.service.heartbeat import HEARTBEAT_S
 from tests.deployments.files import DEPLOYMENTS, ROOT, command_of_image, containers, environments, manifests, read
 
 KUBERNETES = "1.37"
@@ -94,6 +95,7 @@ def test_an_automation_listens_to_our_flows_and_events() -> None:
 
 def test_heartbeats_come_three_times_as_often_as_they_are_waited_for() -> None:
     crash = read("automations.yaml")["automations"][0]["trigger"]
+    assert crash["within"] == 3 * HEARTBEAT_S
     for deployment in read("prefect.yaml")["deployments"]:
         seconds = int(deployment["work_pool"]["job_variables"]["env"]["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"])
         assert 3 * seconds == crash["within"]

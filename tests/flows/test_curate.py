@@ -176,7 +176,7 @@ def test_a_dataset_is_never_written_where_it_is_read_from(out: str, home: Path) 
         curate("data", out=out)
 
 
-def test_rows_are_chosen_with_no_model_but_the_embedder(prefect_server: str, home: Path) -> None:
+def test_rows_are_chosen_with_no_model_but_the_embedder(connected: Path) -> None:
     from tests.flows.command.in_process import run_command
 
     source = lines("data.jsonl", [FORMS["messages"](TOWN, GOOD), FORMS["messages"](RIVER, f"It is: {GOOD}")])

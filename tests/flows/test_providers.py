@@ -18,6 +18,7 @@ from flows.config_file import load_config
 from tasks.errors import ConfigError
 from tasks.models.base import Completion
 from tasks.models.open import open_model
+from tests.flows.command.in_process import run_command
 from tests.flows.command.test_main import stillroom
 from tests.flows.test_instruction_sft import sft
 from tests.models.asking import ask
@@ -105,9 +106,7 @@ def answers_in(dataset: Path) -> list[str]:
     return [row[-1]["content"] for row in turns]
 
 
-def test_a_technique_that_needs_raw_text_is_refused_before_anything_is_sent(
-    tmp_path: Path, prefect_server: str
-) -> None:
+def test_a_technique_that_needs_raw_text_is_refused_before_anything_is_sent(connected: Path) -> None:
     with serving(message()) as server:
         arguments = [
             "sft",
@@ -120,7 +119,7 @@ def test_a_technique_that_needs_raw_text_is_refused_before_anything_is_sent(
             "--set",
             "model.provider=anthropic",
         ]
-        ended = stillroom(tmp_path, *arguments, server=prefect_server)
+        ended = run_command(*arguments)
         assert server.bodies == []
     assert ended.returncode == 2
     assert "raw text continued, which provider anthropic does not offer" in ended.stderr

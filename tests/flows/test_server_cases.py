@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,26 +68,16 @@ RIGHT = {
 }
 
 
-@pytest.fixture
-def folder(home: Path, prefect_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Where the command runs."""
-    from tasks.engine.process import process
-
-    monkeypatch.setenv("PREFECT_API_URL", prefect_server)
-    yield home.parent
-    process.close()
-
-
 def test_all_cases_are_played() -> None:
     assert set(RIGHT) == set(CASES)
 
 
 @pytest.mark.parametrize("name", RIGHT)
-def test_the_command_makes_the_right_row_of_a_servers_answer_or_says_why_not(name: str, folder: Path) -> None:
+def test_the_command_makes_the_right_row_of_a_servers_answer_or_says_why_not(name: str, connected: Path) -> None:
     right = RIGHT[name]
     questions = [QUESTION, *(f"Question {number}?" for number in range(1, right.rows))]
-    (folder / "seeds.jsonl").write_text("".join(json.dumps({"instruction": text}) + "\n" for text in questions))
-    (folder / "recipe.yaml").write_text(json.dumps({"recipe": right.recipe}))
+    (connected / "seeds.jsonl").write_text("".join(json.dumps({"instruction": text}) + "\n" for text in questions))
+    (connected / "recipe.yaml").write_text(json.dumps({"recipe": right.recipe}))
     with serving(played(name)) as server:
         ended = run_command(
             "sft",
@@ -113,11 +102,11 @@ def test_the_command_makes_the_right_row_of_a_servers_answer_or_says_why_not(nam
     if right.refusal is not None:
         assert (ended.returncode, len(lines), ended.stdout) == (2, 1, ""), ended
         assert right.refusal in lines[0]
-        assert not (folder / "out" / "data").exists()
+        assert not (connected / "out" / "data").exists()
         return
     assert ended.returncode == 0, ended
     assert [right.told in line for line in lines if right.told] == ([True] if right.told else []), lines
-    assert_made(folder / "out", right)
+    assert_made(connected / "out", right)
 
 
 def assert_made(out: Path, right: Right) -> None:

@@ -139,18 +139,19 @@ def test_a_night_with_other_formats_adds_to_the_same_rows(scripted: Scripted, tm
     assert len(loaded("out/revisions/r2", tmp_path, "sharegpt")) == 4
 
 
-@pytest.mark.parametrize("shape", ["reward", "kto", "binarized", "sharegpt", "alpaca"])
-def test_pairs_are_given_in_every_format(shape: str, scripted: Scripted, tmp_path: Path) -> None:
+def test_pairs_are_given_in_every_format(scripted: Scripted, tmp_path: Path, subtests: pytest.Subtests) -> None:
     scripted(judged)
     summary = dpo(recipe="basic", instructions=[f"question {at}" for at in range(8)])
-    made = export(Path("pairs"), Derived("dpo", (shape,)), "exported")
-    rows = loaded("exported", tmp_path)
-    assert len(rows) == made.rows[shape] == summary["rows"] * (2 if shape == "kto" else 1)
-    if shape == "sharegpt":
-        assert set(rows[0]["chosen"]) == {"from", "value"}
-        assert rows[0]["conversations"][-1]["from"] == "human"
-    if shape == "alpaca":
-        assert isinstance(rows[0]["chosen"], str)
+    for shape in ("reward", "kto", "binarized", "sharegpt", "alpaca"):
+        with subtests.test(shape):
+            made = export(Path("pairs"), Derived("dpo", (shape,)), "exported")
+            rows = loaded("exported", tmp_path)
+            assert len(rows) == made.rows[shape] == summary["rows"] * (2 if shape == "kto" else 1)
+            if shape == "sharegpt":
+                assert set(rows[0]["chosen"]) == {"from", "value"}
+                assert rows[0]["conversations"][-1]["from"] == "human"
+            if shape == "alpaca":
+                assert isinstance(rows[0]["chosen"], str)
 
 
 @pytest.mark.parametrize("shape", ["reward", "kto", "binarized"])
@@ -212,31 +213,30 @@ def test_json_lines_are_opened_as_well_and_have_no_empty_fields_of_turns(scripte
     assert len(loaded("exported", tmp_path)) == 2
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (["out", "--format", "kto"], "sft datasets have no such format: kto"),
-        (["out", "--format", "shareGPT"], "did you mean sharegpt?"),
-        (["nowhere", "--format", "messages"], "no dataset there: nowhere"),
-        (["out", "--format", "alpaca", "--reasoning", "reasoning_content"], "no field of a turn for reasoning: alpaca"),
-        (["out", "--format", "messages", "--reasoning-modes"], "need its shape"),
-        (["out", "--format", "messages", "--reasoning", "loud"], "bad value for --reasoning: loud"),
-        (["out", "--format", "alpaca", "--out", "out"], "no export: out"),
-        (["openai", "--format", "messages"], "the dataset is in another format: openai"),
-    ],
-)
+MISTAKES = [
+    (["out", "--format", "kto"], "sft datasets have no such format: kto"),
+    (["out", "--format", "shareGPT"], "did you mean sharegpt?"),
+    (["nowhere", "--format", "messages"], "no dataset there: nowhere"),
+    (["out", "--format", "alpaca", "--reasoning", "reasoning_content"], "no field of a turn for reasoning: alpaca"),
+    (["out", "--format", "messages", "--reasoning-modes"], "need its shape"),
+    (["out", "--format", "messages", "--reasoning", "loud"], "bad value for --reasoning: loud"),
+    (["out", "--format", "alpaca", "--out", "out"], "no export: out"),
+    (["openai", "--format", "messages"], "the dataset is in another format: openai"),
+]
+
+
 def test_a_mistake_is_one_line_and_nothing_is_written(
-    words: list[str], said: str, scripted: Scripted, tmp_path: Path
+    scripted: Scripted, tmp_path: Path, subtests: pytest.Subtests
 ) -> None:
     sft_in(scripted)
     sft_in(scripted, out="openai", format="openai")
-    before = sorted(tmp_path.rglob("*"))
-    result = CliRunner().invoke(app, ["export", *words])
-    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
-    assert said in result.stderr
-    assert sorted(path for path in tmp_path.rglob("*") if "cache" not in str(path)) == [
-        p for p in before if "cache" not in str(p)
-    ]
+    before = sorted(path for path in tmp_path.rglob("*") if "cache" not in str(path))
+    for words, said in MISTAKES:
+        with subtests.test(" ".join(words)):
+            result = CliRunner().invoke(app, ["export", *words])
+            assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+            assert said in result.stderr
+            assert sorted(path for path in tmp_path.rglob("*") if "cache" not in str(path)) == before
 
 
 def test_an_export_takes_the_place_of_an_earlier_one_whole(scripted: Scripted) -> None:

@@ -42,8 +42,14 @@ class Life:
 
     async def end(self) -> None:
         """Wait until the command has gone."""
-        while not self._over.is_set():
-            await asyncio.sleep(TOLD_POLL_S)
+        loop, over = asyncio.get_running_loop(), asyncio.Event()
+
+        def follow() -> None:  # a poll in the loop would take more than all else while nothing is asked
+            self._over.wait()
+            loop.call_soon_threadsafe(over.set)
+
+        threading.Thread(target=follow, name="end", daemon=True).start()
+        await over.wait()
 
     def _follow(self) -> None:
         if not self._next():

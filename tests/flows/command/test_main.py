@@ -78,40 +78,43 @@ def test_help_names_the_commands(tmp_path: Path) -> None:
     assert all(command in shown.stdout for command in ("sft", "dpo", "runs", "rejects", "retry", "explain"))
 
 
-def test_a_run_killed_in_the_middle_pays_again_only_for_what_was_in_flight(tmp_path: Path, prefect_server: str) -> None:
-    arguments = respond(tmp_path, 200)
-    with started(tmp_path, *arguments, server=prefect_server) as process:
-        wait_for_lines(tmp_path, 200)
+def test_a_run_killed_in_the_middle_pays_again_only_for_what_was_in_flight(
+    connected: Path, prefect_server: str
+) -> None:
+    arguments = respond(connected, 200)
+    with started(connected, *arguments, server=prefect_server) as process:
+        wait_for_lines(connected, 200)
         process.send_signal(signal.SIGKILL)
-    before = Counter(log(tmp_path))
-    (tmp_path / "requests.log").unlink()
-    finished = stillroom(tmp_path, *arguments, server=prefect_server)
+    before = Counter(log(connected))
+    (connected / "requests.log").unlink()
+    finished = run_command(*arguments)
     assert finished.returncode == 0, finished.stderr
     summary = json.loads(finished.stdout.splitlines()[-1])
     assert summary["rows"] == 200
-    asked = [line for line in log(tmp_path) if line.startswith("asked")]
+    asked = [line for line in log(connected) if line.startswith("asked")]
     assert sum(line in before for line in asked) <= 2 * IN_FLIGHT  # those that waited for their commit are in flight
     assert summary["requests"] == len(asked) < 200
     assert len({line for line in (*before, *asked) if line.startswith("asked")}) == 200
 
 
-def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(tmp_path: Path, prefect_server: str) -> None:
-    arguments = respond(tmp_path, 200)
-    with started(tmp_path, *arguments, server=prefect_server) as process:
-        wait_for_lines(tmp_path, 100)
+def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(connected: Path, prefect_server: str) -> None:
+    arguments = respond(connected, 200)
+    with started(connected, *arguments, server=prefect_server) as process:
+        wait_for_lines(connected, 100)
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "the same command goes on" in said
     assert "Traceback" not in said
-    asked = Counter(line for line in log(tmp_path) if line.startswith("asked"))
+    asked = Counter(line for line in log(connected) if line.startswith("asked"))
     assert 0 < len(asked) < 200
-    finished = stillroom(tmp_path, *arguments, server=prefect_server)
+    finished = run_command(*arguments)
     assert json.loads(finished.stdout.splitlines()[-1])["requests"] == 200 - len(asked)
 
 
-def test_a_full_disk_is_one_clear_line_and_what_was_paid_for_is_kept(tmp_path: Path, prefect_server: str) -> None:
-    home = tmp_path / "home"
+def test_a_full_disk_is_one_clear_line_and_what_was_paid_for_is_kept(connected: Path, home: Path) -> None:
+    from tasks.engine.process import process
+
     home.mkdir()
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=560k", "tmpfs", str(home)], capture_output=True, text=True
@@ -119,32 +122,34 @@ def test_a_full_disk_is_one_clear_line_and_what_was_paid_for_is_kept(tmp_path: P
     if mounted.returncode:
         pytest.skip(f"needs a small file system of its own: {mounted.stderr.strip()}")
     try:
-        arguments = respond(tmp_path, 1000)
-        full = stillroom(tmp_path, *arguments, "--set", "model.max_in_flight=256", server=prefect_server)
+        arguments = [*respond(connected, 1000), "--set", "model.max_in_flight=256"]
+        full = run_command(*arguments)
         assert full.returncode == 2, full.stderr
         assert len(full.stderr.strip().splitlines()) == 1
         assert "free some space" in full.stderr
+        process.close()
         subprocess.run(["mount", "-o", "remount,size=64m", str(home)], check=True)
-        finished = stillroom(tmp_path, *arguments, "--set", "model.max_in_flight=256", server=prefect_server)
+        finished = run_command(*arguments)
         summary = json.loads(finished.stdout.splitlines()[-1])
         assert summary["rows"] == 1000
         assert summary["requests"] < 1000  # what was committed before the disk was full was not asked for again
     finally:
+        process.close()
         subprocess.run(["umount", str(home)], check=True)
 
 
-def test_runs_rejects_and_explain_tell_what_happened(tmp_path: Path, prefect_server: str) -> None:
-    finished = stillroom(tmp_path, *respond(tmp_path, 3), server=prefect_server)
-    summary = json.loads(finished.stdout.splitlines()[-1])
-    assert summary["run"] in stillroom(tmp_path, "runs").stdout
-    assert stillroom(tmp_path, "rejects", summary["run"]).returncode == 0
+def test_runs_rejects_and_explain_tell_what_happened(connected: Path) -> None:
     import polars as pl
 
-    row_id = pl.read_parquet(tmp_path / "out" / "data" / "train.parquet")["row_id"][0]
-    told = stillroom(tmp_path, "explain", "out", row_id[:12]).stdout
+    finished = run_command(*respond(connected, 3))
+    summary = json.loads(finished.stdout.splitlines()[-1])
+    assert summary["run"] in run_command("runs").stdout
+    assert run_command("rejects", summary["run"]).returncode == 0
+    row_id = pl.read_parquet("out/data/train.parquet")["row_id"][0]
+    told = run_command("explain", "out", row_id[:12]).stdout
     assert "text_generation" in told
     assert "scripted:answer" in told
-    unknown = stillroom(tmp_path, "rejects", "sft-unknown")
+    unknown = run_command("rejects", "sft-unknown")
     assert unknown.returncode == 2
     assert "no such run" in unknown.stderr
 

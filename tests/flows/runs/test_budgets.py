@@ -10,12 +10,13 @@ import polars as pl
 import pytest
 
 from tests.engine.test_budget import continued
+from tests.flows.command.in_process import run_command
 from tests.flows.command.test_main import stillroom
 from tests.flows.test_instruction_sft import Scripted, rule, sft
 from tests.flows.test_preference_dpo import dpo, judged
 
 QUESTIONS = [f"question {i}" for i in range(12)]
-SHARES = [0, 0.5, 1]  # of the requests that the whole run makes
+SHARES = {"nothing": 0.0, "one request": None, "half": 0.5, "all": 1.0}  # of the requests that the whole run makes
 
 
 def everything(model: Any) -> str:
@@ -42,7 +43,6 @@ RUNS: dict[str, tuple[Any, Any, dict[str, Any]]] = {
     "dpo basic": (dpo, judged, {"recipe": "basic", "instructions": QUESTIONS[:5], "shard_rows": 3}),
     "dpo evolved": (dpo, judged, {"recipe": "evolved", "instructions": QUESTIONS[:5], "shard_rows": 2}),
 }
-FAST = ("respond", "bootstrap", "dpo basic")
 
 
 def pending(run: str) -> int:
@@ -55,17 +55,22 @@ def pending(run: str) -> int:
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[] if name in FAST else [pytest.mark.slow]) for name in RUNS]
+    ("name", "shares"),
+    [
+        pytest.param("respond", list(SHARES), id="respond"),
+        *(pytest.param(name, ["half"], id=f"{name}, half") for name in ("bootstrap", "dpo basic")),
+        *(pytest.param(name, list(SHARES), id=name, marks=pytest.mark.slow) for name in RUNS if name != "respond"),
+    ],
 )
 def test_a_run_and_its_continuation_pay_what_one_run_would(
-    name: str, scripted: Scripted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, shares: list[str], scripted: Scripted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, answers, options = RUNS[name]
     scripted(answers)
     whole = run(**options, out="whole")
     assert (whole["ended"], whole["pending"], whole["cost"]) == ("completed", 0, None)
     unlimited = whole["requests"]
-    for most in sorted({1, *(round(share * unlimited) for share in SHARES)}):
+    for most in sorted({1 if share is None else round(share * unlimited) for share in map(SHARES.get, shares)}):
         monkeypatch.setenv("STILLROOM_HOME", str(tmp_path / f"home-{most}"))
         model = scripted(answers)
         cut = run(**options, max_requests=most, out=f"out-{most}")
@@ -142,10 +147,10 @@ def test_the_state_of_the_flow_run_says_that_the_budget_was_reached(scripted: Sc
     assert state.result()["rows"] == 2
 
 
-def test_a_budget_of_money_needs_prices(tmp_path: Path) -> None:
-    (tmp_path / "seeds.jsonl").write_text('{"instruction": "why?"}\n')
+def test_a_budget_of_money_needs_prices(home: Path) -> None:
+    Path("seeds.jsonl").write_text('{"instruction": "why?"}\n')
     arguments = ["sft", "--recipe", "respond", "--seeds", "seeds.jsonl", "--max-cost-usd", "2"]
-    said = stillroom(tmp_path, *arguments)
+    said = run_command(*arguments)
     assert said.returncode == 2
     assert len(said.stderr.strip().splitlines()) == 1
     assert "price_prompt" in said.stderr

@@ -12,7 +12,7 @@ import pytest
 
 from tasks.errors import ConfigError
 from tasks.models.base import Request
-from tests.flows.command.test_main import stillroom
+from tests.flows.command.in_process import run_command
 from tests.flows.runs.test_healing import run_again
 from tests.flows.runs.test_lineage import QUESTIONS, asked, failing, night, publications, retry
 from tests.flows.test_instruction_sft import Scripted, rule, sft
@@ -252,9 +252,9 @@ def test_runs_lists_a_run_without_a_row(scripted: Scripted, capsys: pytest.Captu
     assert "basic  0 rows" in (said := capsys.readouterr().out) and "nothing published" in said
 
 
-def test_the_command_ends_with_3_and_the_reasons(tmp_path: Path, prefect_server: str) -> None:
-    (tmp_path / "rules.py").write_text("def answer(request):\n    return ''\n")
-    (tmp_path / "questions.txt").write_text("What is it?\nWho is there?\n")
+def test_the_command_ends_with_3_and_the_reasons(connected: Path) -> None:
+    (connected / "rules.py").write_text("def answer(request):\n    return ''\n")
+    (connected / "questions.txt").write_text("What is it?\nWho is there?\n")
     arguments = [
         "sft",
         "--recipe",
@@ -264,9 +264,9 @@ def test_the_command_ends_with_3_and_the_reasons(tmp_path: Path, prefect_server:
         "--out",
         "out",
         "--model",
-        f"scripted:{tmp_path}/rules.py:answer",
+        f"scripted:{connected}/rules.py:answer",
     ]
-    failed = stillroom(tmp_path, *arguments, "--json", server=prefect_server)
+    failed = run_command(*arguments, "--json")
     assert failed.returncode == 3
     assert (told := json.loads(failed.stdout))["published"] is False and told["rows"] == 0 and told["requests"] == 6
     lines = failed.stderr.strip().splitlines()[-4:]
@@ -274,8 +274,6 @@ def test_the_command_ends_with_3_and_the_reasons(tmp_path: Path, prefect_server:
     assert lines[1].strip() == "text_generation: 2 rows in, 0 out; rejected: empty 2"
     assert "stillroom retry sft-" in lines[2] and "--allow-empty" in lines[3]
     assert "is written" not in failed.stderr and "Traceback" not in failed.stderr
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["rejects.parquet"]
-    empty = stillroom(
-        tmp_path, *arguments, "--allow-empty", "--json", "--set", "max_reject_fraction=1", server=prefect_server
-    )
+    assert [path.name for path in (connected / "out").iterdir()] == ["rejects.parquet"]
+    empty = run_command(*arguments, "--allow-empty", "--json", "--set", "max_reject_fraction=1")
     assert (empty.returncode, json.loads(empty.stdout)["rows"]) == (0, 0), empty.stderr

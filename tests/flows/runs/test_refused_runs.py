@@ -49,34 +49,33 @@ def test_a_run_that_is_refused_as_a_whole_is_one_line_and_the_same_command_goes_
     assert json.loads(ended.stdout)["rows"] == 3
 
 
-def test_what_is_left_out_is_one_line_on_the_terminal(tmp_path: Path, prefect_server: str) -> None:
+def test_what_is_left_out_is_one_line_on_the_terminal(connected: Path) -> None:
     with serving(refusing("temperature", PARAMETER)) as server:
-        ended = stillroom(tmp_path, *respond(tmp_path, 3, server.name), server=prefect_server)
+        ended = run_command(*respond(connected, 3, server.name))
     assert ended.returncode == 0, ended.stderr
     assert [line for line in ended.stderr.splitlines() if "`temperature`" in line] == ended.stderr.strip().splitlines()
     assert json.loads(ended.stdout)["rows"] == 3
 
 
-def test_the_name_that_a_server_gives_the_model_is_in_card_and_provenance(tmp_path: Path, prefect_server: str) -> None:
+def test_the_name_that_a_server_gives_the_model_is_in_card_and_provenance(connected: Path) -> None:
     with serving(played("other_model")) as server:
-        ended = stillroom(tmp_path, *respond(tmp_path, 2, server.name), server=prefect_server)
+        ended = run_command(*respond(connected, 2, server.name))
     assert ended.returncode == 0, ended.stderr
     assert len(ended.stderr.strip().splitlines()) == 1
-    assert f"| {server.name} (served: some-other-model-1b) |" in (tmp_path / "out" / "README.md").read_text()
-    names = pl.read_parquet(tmp_path / "out" / "provenance.parquet")["model"].drop_nulls().unique().to_list()
+    assert f"| {server.name} (served: some-other-model-1b) |" in (connected / "out" / "README.md").read_text()
+    names = pl.read_parquet(connected / "out" / "provenance.parquet")["model"].drop_nulls().unique().to_list()
     assert names == ["a-model (served: some-other-model-1b)"]
 
 
 @pytest.mark.parametrize("model", ["demo", "an endpoint"])
 def test_thinking_without_a_switch_in_a_known_template_is_refused_before_anything_starts(
-    model: str, home: Path, prefect_server: str, monkeypatch: pytest.MonkeyPatch
+    model: str, connected: Path
 ) -> None:
-    monkeypatch.setenv("PREFECT_API_URL", prefect_server)
     with serving(chat()) as server:
         name, tokenizer = (
             ("demo", ()) if model == "demo" else (server.name, ("--set", f"model.tokenizer={DEMO_WEIGHTS}"))
         )
-        ended = run_command(*respond(home.parent, 2, name), "--set", "model.thinking=on", *tokenizer)
+        ended = run_command(*respond(connected, 2, name), "--set", "model.thinking=on", *tokenizer)
         assert server.bodies == []
     assert (ended.returncode, len(ended.stderr.splitlines())) == (2, 1), ended
     assert "the chat template has no switch for `thinking: on`" in ended.stderr
