@@ -63,7 +63,7 @@ def story_of(dataset: Path, row_id: str) -> dict[str, Any]:
         if row is None and not (told["rejects"] or told["losses"]):
             raise
         lines = []
-    ids_there = [row_id for line in lines if (row_id := _id_there(line)) is not None]
+    ids_there = [there for line in lines if (there := _id_there(line)) is not None]
     source = _made_from(folder) if ids_there else None
     if source is not None:
         lines += _lines_there(source, ids_there)

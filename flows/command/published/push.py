@@ -18,12 +18,13 @@ def push(
     ],
     public: Annotated[bool, typer.Option("--public", help="one that all may see; else a new one is private")] = False,
     allow_demo: Annotated[bool, typer.Option("--allow-demo", help="push rows of the demo model's, too")] = False,
-    only_newest: Annotated[
-        bool, typer.Option("--only-newest", help="the newest revision alone, not those before it that are kept")
+    history: Annotated[
+        bool,
+        typer.Option("--history", help="the revisions before it that are kept, too, with rows thrown out since"),
     ] = False,
     json_: AsLastLine = False,
 ) -> None:
-    """Push a dataset to the Hub, a commit and a tag for each revision, card and report with it. Cut short, the same command goes on."""
+    """Push a dataset to the Hub, card and report with it; each revision is a commit with a tag. Cut short, the same command goes on."""
 
     def send() -> None:
         from tasks.notices import heard
@@ -35,9 +36,7 @@ def push(
 
         try:
             with heard(say):
-                made = push_dataset(
-                    dataset, repo, public=public, allow_demo=allow_demo, only_newest=only_newest, tell=say
-                )
+                made = push_dataset(dataset, repo, public=public, allow_demo=allow_demo, history=history, tell=say)
         except PushFailed as error:
             end_with(FAILED, f"{error}; the same command goes on from there")
         if json_:

@@ -23,7 +23,7 @@ from tasks.storage.tables import PROVENANCE, REJECTS, write_stream
 AT_ONCE = 1_000
 
 
-def is_foreign(dataset: Path) -> bool:
+def is_of_others(dataset: Path) -> bool:
     """Whether there is a file, a folder or a dataset of the Hub that no run of ours has published."""
     return str(dataset).startswith(HUB_PREFIX) or dataset.is_file() or (dataset.is_dir() and _has_rows(dataset))
 

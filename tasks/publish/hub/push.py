@@ -50,12 +50,13 @@ def push(
     *,
     public: bool = False,
     allow_demo: bool = False,
-    only_newest: bool = False,
+    history: bool = False,
     tell: Tell = lambda _: None,
 ) -> Pushed:
-    """Push a dataset: each revision that is kept and newer than what is there. `public`: a repository that is made can be seen by all.
+    """Push a dataset's newest revision. `public`: a repository that is made can be seen by all.
 
-    `only_newest`: no revision before it. `tell` hears of each file. Raises ConfigError for what the user can mend
+    `history`: each that is kept and newer than what is there, a commit for each; rows that were thrown out since are in
+    them. `tell` hears of each file. Raises ConfigError for what the user can mend
     (`check_pushable`, no token, no right to write, revisions of another dataset there), and PushFailed where the Hub fails.
     """
     check_pushable(dataset, allow_demo=allow_demo)
@@ -64,7 +65,7 @@ def push(
         there.make(public=public)
         count, tagged = 0, list[str]()
         tags = there.tags()
-        for contents in _to_commit(there, tags, revisions[-1:] if only_newest else revisions):
+        for contents in _to_commit(there, tags, revisions if history else revisions[-1:]):
             tag = _tag_of(contents)
             commit, changed = _commit(there, contents, tell)
             count += changed

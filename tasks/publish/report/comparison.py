@@ -72,7 +72,7 @@ def _distinct(answers: Sequence[str], group: int) -> dict[int, Spread]:
     return shares
 
 
-def _examples(before: Sequence[Path], after: Sequence[Path]) -> dict[str, list[dict[str, str]]]:
+def _examples(before: list[Path], after: list[Path]) -> dict[str, list[dict[str, str]]]:
     """Some rows of each kind of change, by their ids; none where rows have no id, or a dataset has no rows."""
     sides = [_known(files) for files in (before, after)]
     old, new = sides
@@ -93,25 +93,25 @@ def _examples(before: Sequence[Path], after: Sequence[Path]) -> dict[str, list[d
     return {kind: [_told(row_id, *texts) for row_id in ids] for kind, ids in found.items() if ids}
 
 
-def _known(files: Sequence[Path]) -> pl.LazyFrame | None:
+def _known(files: list[Path]) -> pl.LazyFrame | None:
     """What each row is known by and what it says, as `row_id` and `content`: of many rows those of a part of the ids."""
     if not files or (name := _id_column(files)) is None:
         return None
-    rows = pl.scan_parquet([*files])
+    rows = pl.scan_parquet(files)
     content = pl.struct(sorted(rows.collect_schema())).hash().alias("content")
     parts = height_of(*files) // COMPARED_ROWS + 1
     return rows.select(pl.col(name).alias("row_id"), content).filter(pl.col("row_id").hash() % parts == 0)
 
 
-def _id_column(files: Sequence[Path]) -> str | None:
-    there = pl.scan_parquet([*files]).collect_schema()
+def _id_column(files: list[Path]) -> str | None:
+    there = pl.scan_parquet(files).collect_schema()
     return next((name for name in IDS if name in there), None)
 
 
-def _texts(files: Sequence[Path], ids: Sequence[str]) -> dict[str, tuple[str, str]]:
+def _texts(files: list[Path], ids: Sequence[str]) -> dict[str, tuple[str, str]]:
     """What is asked and answered in rows, by their ids."""
     name = str(_id_column(files))
-    rows = pl.scan_parquet([*files]).filter(pl.col(name).is_in(ids)).collect(engine="streaming")
+    rows = pl.scan_parquet(files).filter(pl.col(name).is_in(ids)).collect(engine="streaming")
     said = {row[name]: texts_of_row(row) for row in rows.iter_rows(named=True)}
     return {
         row_id: (short(one.question, SHOWN_CHARS), short(" / ".join(text for _, text in one.answers), SHOWN_CHARS))

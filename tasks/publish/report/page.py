@@ -19,7 +19,7 @@ from tasks.models.open import is_built_in
 from tasks.publish.card import DEMO_NOTE
 from tasks.publish.describe.asked import AskedPrompt, asked_of
 from tasks.publish.describe.fits import fit_line, fits_of
-from tasks.publish.describe.foreign import foreign_dataset, is_foreign, local_name
+from tasks.publish.describe.foreign import foreign_dataset, is_of_others, local_name
 from tasks.publish.describe.html import html_templates
 from tasks.publish.describe.proofs import proof_of
 from tasks.publish.describe.run_figures import RunFigures, run_figures_of
@@ -47,7 +47,7 @@ def write_report(dataset: Path, out: Path | None = None) -> Path:
 
     Raises ConfigError where there is no dataset, or one of others in no form that is known.
     """
-    if is_foreign(dataset):
+    if is_of_others(dataset):
         with foreign_dataset(dataset) as (folder, line):
             page = _page(folder, line, dataset)
         place = out or (dataset / REPORT if dataset.is_dir() else Path(f"{local_name(dataset)}.{REPORT}"))
