@@ -200,7 +200,7 @@ def test_each_revision_that_is_kept_is_a_commit_with_its_tag_and_its_own_files(
     dataset: Any, stages: Path, hub: FakeHub
 ) -> None:
     dataset(9)
-    made = push(OUT, "me/rows")
+    made = push(OUT, "me/rows", history=True)
     assert hub.messages("me/rows") == ["initial commit", "r1: 6 rows (6 added)", "r2: 9 rows (3 added)"]
     assert hub.repos["me/rows"].tags == {"r1": hub.repos["me/rows"].commits[1][0], "r2": made.commit}
     assert (made.tagged, made.revision) == (("r1", "r2"), "r2")
@@ -213,14 +213,14 @@ def test_each_revision_that_is_kept_is_a_commit_with_its_tag_and_its_own_files(
             "default",
             tag,
         ]
-    assert push(OUT, "me/rows").tagged == ()
+    assert push(OUT, "me/rows", history=True).tagged == ()
 
 
-def test_the_newest_alone_is_pushed_where_that_is_told_and_none_before_it_follows(dataset: Any, hub: FakeHub) -> None:
+def test_the_newest_alone_is_pushed_unless_more_is_told_and_none_before_it_follows(dataset: Any, hub: FakeHub) -> None:
     dataset(9)
-    assert CliRunner().invoke(app, ["push", "out", "me/rows", "--only-newest"]).exit_code == 0
+    assert CliRunner().invoke(app, ["push", "out", "me/rows"]).exit_code == 0
     assert hub.messages("me/rows") == ["initial commit", "r2: 9 rows (3 added)"]
-    push(OUT, "me/rows")
+    assert CliRunner().invoke(app, ["push", "out", "me/rows", "--history"]).exit_code == 0
     assert set(hub.repos["me/rows"].tags) == {"r2"} and len(hub.messages("me/rows")) == 2
 
 
@@ -235,9 +235,9 @@ def test_what_failed_between_two_revisions_goes_on_without_a_second_upload_or_co
     seen = iter(range(1_000))
     hub.fault = lambda _, path: 500 if at in path and next(seen) >= taken else None
     with pytest.raises(PushFailed):
-        push(OUT, "me/rows")
+        push(OUT, "me/rows", history=True)
     hub.fault = lambda *_: None
-    push(OUT, "me/rows")
+    push(OUT, "me/rows", history=True)
     assert set(hub.puts.values()) == {1}
     assert hub.messages("me/rows") == ["initial commit", "r1: 6 rows (6 added)", "r2: 9 rows (3 added)"]
     assert list(hub.repos["me/rows"].tags) == ["r1", "r2"]
@@ -249,7 +249,7 @@ def test_a_repository_that_has_a_newer_revision_stays_at_it(dataset: Any, hub: F
     dataset(6)
     with pytest.raises(ConfigError, match="has a newer revision, r2"):
         push(OUT, "me/rows")
-    assert len(hub.messages("me/rows")) == 3
+    assert len(hub.messages("me/rows")) == 2
 
 
 def test_an_earlier_revision_of_the_demo_models_rows_stays_here(scripted: Scripted, hub: FakeHub) -> None:
@@ -257,8 +257,8 @@ def test_an_earlier_revision_of_the_demo_models_rows_stays_here(scripted: Script
     sft(recipe="respond", seeds=["a", "b"], model="demo")
     scripted(rule)
     sft(recipe="respond", seeds=["a", "b", "c"])
-    assert push(OUT, "me/rows").tagged == ("r2",)
-    assert push(OUT, "me/all", allow_demo=True).tagged == ("r1", "r2")
+    assert push(OUT, "me/rows", history=True).tagged == ("r2",)
+    assert push(OUT, "me/all", allow_demo=True, history=True).tagged == ("r1", "r2")
 
 
 def test_another_revision_of_the_same_number_is_refused(dataset: Any, stages: Path, hub: FakeHub) -> None:
