@@ -68,16 +68,21 @@ class FitDataset:
     @property
     def told(self) -> str:
         """What its user has to know of how it is read; empty where there is nothing."""
-        first, is_trl = self._first(), self.params.trainer == "trl"
-        if self.shape == "messages" and is_alpaca(first):
+        columns, is_trl = self.reader.header() if self.reader.header else self._first(), self.params.trainer == "trl"
+        if self.shape == "messages" and is_alpaca(columns):
             what = f"{self.reader.name}: instruction, input and output are read as a conversation"
             return f"{what}; TRL reads them as `messages` only" if is_trl else what
-        turns = first.get("conversations") or ()
-        renamed = [turn["from"] for turn in turns if SHAREGPT_ROLES.get(turn.get("from"), "") != turn.get("from")]
-        if renamed and is_trl:
-            what = f"{self.reader.name}: {renamed[0]} is read as {SHAREGPT_ROLES.get(renamed[0], renamed[0])}"
+        if is_trl and "conversations" in columns and (name := self._renamed()):
+            what = f"{self.reader.name}: {name} is read as {SHAREGPT_ROLES[name]}"
             return f"{what}; TRL gives the template the names as they are: rename them"
         return ""
+
+    def _renamed(self) -> str:
+        """A role of the first record that has another name for templates; empty where there is none."""
+        record = next((record for _, record in self.reader.records(0, None)), None)
+        turns = record.get("conversations") if isinstance(record, dict) else None
+        names = [turn.get("from") for turn in turns if isinstance(turn, Mapping)] if isinstance(turns, list) else []
+        return next((str(name) for name in names if SHAREGPT_ROLES.get(name, name) != name), "")
 
     @cached_property
     def _content(self) -> str:

@@ -38,7 +38,8 @@ BAR_S, CORES, BAR_MB = 60, 2, 1500
 
 def main() -> None:
     """Both figures, a line each."""
-    rows, model = (*map(int, sys.argv[1:2]), *sys.argv[2:3], *(ROWS, "demo")[len(sys.argv) - 1 :])
+    rows = int(sys.argv[1]) if len(sys.argv) > 1 else ROWS
+    model = sys.argv[2] if len(sys.argv) > 2 else "demo"
     with tempfile.TemporaryDirectory() as folder:
         os.environ["STILLROOM_HOME"] = f"{folder}/home"
         print(fitted(Path(folder), max(1, rows // 100), model), flush=True)
@@ -79,7 +80,7 @@ def of_words(draw: random.Random, words: Sequence[str]) -> dict[str, Any]:
     for _ in range(draw.randint(1, 3)):
         for role, least, most in (("user", 10, 80), ("assistant", 40, 200)):
             start, count = draw.randrange(len(words) - most), draw.randint(least, most)
-            said = words[start : start + count]
+            said = list(words[start : start + count])
             for at in draw.sample(range(count), count // 20):
                 said[at] = said[at] + "".join(draw.choices("aeinorst", k=4))
             turns.append({"role": role, "content": " ".join(said)})

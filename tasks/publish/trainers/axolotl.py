@@ -22,7 +22,7 @@ from tasks.errors import ConfigError
 from tasks.models.target import Target, TemplateRefusal
 from tasks.publish.trainers.example import Example, Shape, TurnFields, turns_in_example
 from tasks.publish.trainers.seen import Seen, common_prefix, refused
-from tasks.publish.trainers.turns_shown import content_of, is_only_words, turns_shown
+from tasks.publish.trainers.turns_shown import content_of
 
 OTHER = "\ue000another content\ue001"  # its first and last sign stand in no template
 NEAR = 3  # tokens between a turn and its end
@@ -103,14 +103,9 @@ class Axolotl:
 
     def _spans(self, seen: Seen) -> Iterator[tuple[int, int]]:
         """Where the turns that are trained on stand in the text, in characters."""
-        trained = [_is_trained(turn) for turn in seen.turns]
-        if all(is_only_words(turn) for turn in seen.turns):
-            shown = turns_shown(seen.text, seen.turns)
-            yield from ((turn.start, turn.stop) for turn, is_so in zip(shown, trained, strict=True) if is_so)
-            return
         turns = [self._turn(turn) for turn in seen.turns]
         for at, turn in enumerate(turns):
-            if not trained[at]:
+            if not _is_trained(seen.turns[at]):
                 continue
             others = [*turns[:at], {"role": turn["role"], "content": OTHER}, *turns[at + 1 :]]
             try:

@@ -30,3 +30,32 @@ def test_a_table_is_counted_as_its_rows_are(draw: Callable[..., Any], tmp_path: 
     for line in part.iter_rows(named=True):
         one_by_one.add(RowFacts.of(line))
     assert whole == one_by_one and whole.rows == 41 and whole.counts["unreadable"] == 1
+
+
+TALK = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+SHARED = [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]
+
+
+def test_a_row_without_variables_is_refused_where_others_have_some(tmp_path: Path) -> None:
+    records: list[dict[str, Any]] = [{"messages": TALK}, {"messages": TALK, "chat_template_kwargs": {"x": 1}}]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    part = FitDataset(str(tmp_path / "rows.jsonl"), Fit(), open_target("demo")).part(0, 10)
+    assert part["fate"].to_list() == ["refused", "whole"]
+    assert part["why"][0] == "chat_template_kwargs is null, and TRL takes an object only; give it an empty one"
+
+
+@pytest.mark.parametrize(
+    ("turns", "trainer", "told"),
+    [
+        (SHARED, "trl", "rows.jsonl: human is read as user; TRL gives the template the names as they are: rename them"),
+        (SHARED, "llamafactory", ""),
+        ([{"from": "user", "value": "a"}, {"from": "assistant", "value": "b"}], "trl", ""),
+        (json.dumps(SHARED), "trl", ""),
+    ],
+)
+def test_names_that_trl_does_not_change_are_told(
+    turns: Any, trainer: Any, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("rows.jsonl").write_text(json.dumps({"conversations": turns}) + "\n")
+    assert FitDataset("rows.jsonl", Fit(trainer=trainer), open_target("demo")).told == told

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -39,7 +40,7 @@ def test_what_each_trainer_is_told(scripted: Scripted, home: Path, model: str) -
     scripted(rule)
     sft(recipe="respond", seeds=[{"messages": MARKED}, "question 1"])
     for trainer in ("trl", "axolotl", "llamafactory", "unsloth"):
-        export("out", "--for", trainer, "--model", model, "--max-length", "512")
+        export("out", "--for", trainer, "--model", os.path.relpath(model), "--max-length", "512")
     axolotl: dict[str, Any] = yaml.safe_load(Path("out-axolotl/axolotl.yaml").read_text())
     assert axolotl["datasets"][0]["message_field_training"] == "train"
     assert (axolotl["eot_tokens"], axolotl["sequence_len"], axolotl["base_model"]) == (["<|im_end|>"], 512, model)

@@ -45,7 +45,7 @@ def write_ready(
         folder.absolute().name,
         kind,
         tuple(file.relative_to(folder).as_posix() for file in files),
-        target.source,
+        str(Path(target.source).absolute()) if Path(target.source).is_dir() else target.source,
         max_length,
         None if end == target.tokenizer.eos_token else end,
         _is_marked(files[0]),
