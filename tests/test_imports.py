@@ -110,7 +110,12 @@ ONLY_IN = {
     "sqlalchemy": ("tasks/ledger/", "flows/service/server/on_sqlite.py"),
     "datasets": ("tasks/seeds/folders.py", "flows/notebook.py", "tasks/train/student.py"),
     "aiohttp": ("tasks/models/endpoint",),
-    "huggingface_hub": ("tasks/publish/hub/repository.py", "tasks/models/local/", "tasks/seeds/folders.py"),
+    "huggingface_hub": (
+        "tasks/publish/hub/repository.py",
+        "tasks/models/local/",
+        "tasks/seeds/folders.py",
+        "flows/studio/configs/hub_search.py",
+    ),
     "fsspec": ("tasks/storage/places.py",),
     "selectolax": ("tasks/seeds/documents/html.py",),
     "pypdfium2": ("tasks/seeds/documents/pdf.py",),

@@ -19,11 +19,11 @@ from prefect.exceptions import ObjectNotFound
 from prefect.flows import load_flow_from_entrypoint
 
 from flows.service.deployments.left_runs import POOL
-from flows.service.deployments.put import HEARTBEATS, Json, code_of, server_detail, specified
+from flows.service.deployments.put import HEARTBEATS, Json, deployed_code, server_detail, specified
 from tasks.errors import ConfigError
 from tasks.storage.home import home, served_url
 
-CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
+TIME_OF_DAY = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
 FLOWS = {"sft": "instruction-sft", "dpo": "preference-dpo"}
 SLUG = "nightly"
 
@@ -62,7 +62,7 @@ class OwnDeployment:
 
     def put(self, at: str) -> Nightly:
         """Make it, or make it anew, with its schedule on. Raises ConfigError where the server has no place for it."""
-        found = CLOCK.fullmatch(at)
+        found = TIME_OF_DAY.fullmatch(at)
         if found is None:
             raise ConfigError("--at is a time of the day", at, "HH:MM, e.g. 02:00")
         if self.name in {one["name"] for one in specified()}:
@@ -100,7 +100,7 @@ class OwnDeployment:
             "job_variables": _place(),
             "concurrency_limit": 1,
             "concurrency_options": {"collision_strategy": "ENQUEUE"},
-            **code_of(entrypoint, flow),
+            **deployed_code(entrypoint, flow),
         }
 
 

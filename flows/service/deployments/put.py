@@ -57,7 +57,7 @@ def config_of(specification: Json) -> Json:
 def _put(client: SyncPrefectClient, specification: Json, deployed: Deployed) -> list[str]:
     name = specification["name"]
     flow: Flow[..., Any] = load_flow_from_entrypoint(specification["entrypoint"])
-    ours, code = _editable(specification), code_of(specification["entrypoint"], flow)
+    ours, code = _editable(specification), deployed_code(specification["entrypoint"], flow)
     try:
         there = client.read_deployment_by_name(f"{flow.name}/{name}").model_dump(mode="json")
     except ObjectNotFound:
@@ -155,7 +155,7 @@ def _shown(there: Json) -> Json:
     }
 
 
-def code_of(entrypoint: str, flow: Flow[..., Any]) -> Json:
+def deployed_code(entrypoint: str, flow: Flow[..., Any]) -> Json:
     """What of a deployment goes with the code, and is nobody's to change."""
     return {
         "entrypoint": entrypoint,
