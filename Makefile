@@ -62,6 +62,7 @@ bench: install  ## speed and memory, side by side with a reference in one run
 	$(BIN)/python -m tests.benchmarks.judges
 	$(BIN)/python -m tests.benchmarks.report
 	$(BIN)/python -m tests.benchmarks.fit
+	$(BIN)/python -m tests.benchmarks.students
 
 prompt-bench: install  ## how well MODEL=... follows each prompt of SET=full, a line a prompt; how varied its instructions are
 	$(BIN)/python -m tests.benchmarks.prompt_bench --model "$(or $(MODEL),demo)" --set $(or $(SET),full)

@@ -27,9 +27,18 @@ from tasks.storage.digest import canonical, digest
 from tasks.storage.files import write_atomically
 from tasks.storage.home import check_home, home
 from tasks.train.answering import RIGHT, student_answers
-from tasks.train.arms import DATASET
+from tasks.train.arms import DATASET, SFT
 from tasks.train.plan import OF_ANSWERS, WINS, Plan, folder_of, plan_proof
-from tasks.train.proof import NEEDED_ITEMS, as_markdown, known_items, known_of, mean_of, measure_told
+from tasks.train.proof import (
+    NEEDED_ITEMS,
+    TAUGHT,
+    as_markdown,
+    known_items,
+    known_of,
+    mean_of,
+    measure_told,
+    training_told,
+)
 from tasks.train.settings import ProofSettings
 from tasks.train.student import Student
 
@@ -125,7 +134,12 @@ def kept_json(place: Path, make: Callable[[], list[Any]]) -> list[Any]:
 
 
 def _told(plan: Plan, measures: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    notes = [f"{name} is taught {count:,} answers" for name, count in plan.answers.items()]
+    notes = [
+        f"{name} is taught {count:,} {TAUGHT[plan.kind if name != SFT else 'sft']}"
+        for name, count in plan.counts.items()
+    ]
+    notes += [training_told(kind, plan.trainings[kind]) for kind in plan.kinds]
+    notes.append(f"students of each kind: {plan.settings.seeds}, by seeds from 0 on; an item's figure is their mean")
     if plan.items.contaminated:
         notes.append(f"{plan.items.contaminated:,} items stand in what is taught, and are left out of every measure")
     return {
@@ -135,6 +149,7 @@ def _told(plan: Plan, measures: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "kind": plan.kind,
         "training": plan.trainings[plan.kind].model_dump(),
         "seeds": plan.settings.seeds,
+        "slices": plan.settings.slices,
         "items": len(plan.items.held_out.taught),
         "contaminated": plan.items.contaminated,
         "measures": list(measures),

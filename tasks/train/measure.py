@@ -3,6 +3,7 @@
 - `loss` (SFT): the mean negative log likelihood of the answer's tokens, in nats; lower is better.
 - `preference` (DPO): 1 where the chosen answer is likelier than the rejected one by the mean of its tokens, else 0. By the
   sum a longer answer would lose whatever it says.
+- `choices`: 1 where the right option of a question is the likeliest, likewise by the mean of its tokens.
 - `forgetting`: the loss of texts that have nothing to do with what is taught; lower is better.
 
 The end of the answer's turn counts: a student that does not stop is worse.
@@ -11,6 +12,7 @@ The end of the answer's turn counts: a student that does not stop is worse.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +32,13 @@ def losses(student: Path | str, lessons: Sequence[Lesson]) -> list[float]:
 
 def preferences(student: Path | str, lessons: Sequence[Lesson]) -> list[float]:
     """Of each pair whether the chosen answer is the likelier one."""
-    found = _losses(student, [(lesson, answer) for lesson in lessons for answer in lesson.answers])
-    return [float(chosen < rejected) for chosen, rejected in zip(found[::2], found[1::2], strict=True)]
+    return [float(chosen < rejected) for chosen, rejected in answer_losses(student, lessons)]
+
+
+def answer_losses(student: Path | str, lessons: Sequence[Lesson]) -> list[list[float]]:
+    """The loss of each answer of each lesson."""
+    found = iter(_losses(student, [(lesson, answer) for lesson in lessons for answer in lesson.answers]))
+    return [list(islice(found, len(lesson.answers))) for lesson in lessons]
 
 
 def _losses(student: Path | str, said: Sequence[tuple[Lesson, str]]) -> list[float]:

@@ -16,9 +16,10 @@ from tasks.seeds.sources import first_record, reader_of
 from tasks.storage.digest import digest
 from tasks.train.answering import REFUSALS, RIGHT, WORDS, figures_of_answers
 from tasks.train.arms import Arm, ArmsAsked, arms_of
+from tasks.train.choices import choices_of, right_choice
 from tasks.train.contaminated import unseen
-from tasks.train.lessons import Lessons, lessons_of
-from tasks.train.measure import losses, preferences, text_losses
+from tasks.train.lessons import LessonKind, Lessons, lessons_of
+from tasks.train.measure import answer_losses, losses, preferences, text_losses
 from tasks.train.proof import NEEDED_ITEMS
 from tasks.train.questions import check_of, items_as_questions, questions_of
 from tasks.train.settings import ProofSettings, Training
@@ -27,6 +28,7 @@ from tasks.train.student import Student, check_trl, size_of_base
 
 VERSION = "2"  # of the measures: it rises with each change of what they tell
 LOSS, PREFERENCE, FORGETTING = "loss", "preference", "forgetting"
+CHOICES = "choices"
 WINS = "wins"
 OF_ANSWERS = (RIGHT, REFUSALS, WORDS)
 
@@ -37,6 +39,7 @@ class Items:
 
     held_out: Lessons
     questions: Lessons | None
+    choices: Lessons | None
     texts: Sequence[str]
     contaminated: int
 
@@ -52,7 +55,7 @@ class Plan:
     items: Items
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> LessonKind:
         """`sft` or `dpo`."""
         return self.items.held_out.kind
 
@@ -65,12 +68,18 @@ class Plan:
             LOSS if self.kind == "sft" else PREFERENCE,
             *answered,
             *([WINS] if self.settings.judge else []),
+            *([CHOICES] if self.items.choices else []),
             *([FORGETTING] if self.items.texts else []),
         ]
 
     @property
-    def answers(self) -> Mapping[str, int]:
-        """How many answers each student is taught."""
+    def kinds(self) -> Sequence[LessonKind]:
+        """What students are taught, in its order."""
+        return ("sft", "dpo") if self.settings.after else (self.kind,)
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How many answers each student is taught, or pairs."""
         return {arm.name: len(arm.lessons.taught) for arm in self.arms[0] if arm.lessons}
 
     def student(self, arm: Arm, seed: int) -> Student | None:
@@ -86,6 +95,9 @@ class Plan:
             assert self.items.questions is not None
             judged: list[str | int] = [str(self.settings.judge), self.settings.judged] if measure == WINS else []
             return digest(VERSION, self.items.questions.key, self.settings.max_new_tokens, *judged)
+        if measure == CHOICES:
+            assert self.items.choices is not None
+            return digest(VERSION, self.items.choices.key)
         if measure == FORGETTING:
             return digest(VERSION, *self.items.texts, self.trainings[self.kind].max_length)
         return self._held_out_key
@@ -98,6 +110,10 @@ class Plan:
         """A figure of each item for the student in a folder."""
         if measure == FORGETTING:
             return list(text_losses(weights, self.items.texts, self.trainings[self.kind].max_length))
+        if measure == CHOICES:
+            assert self.items.choices is not None
+            asked = self.items.choices.taught
+            return [right_choice(*one) for one in zip(asked, answer_losses(weights, asked), strict=True)]
         return list((losses if measure == LOSS else preferences)(weights, self.items.held_out.taught))
 
     def figures_of(self, measure: str, answers: Sequence[str]) -> list[float | None]:
@@ -134,9 +150,11 @@ def plan_proof(settings: ProofSettings) -> Plan:
     left = unseen(items.taught, [one.taught for one in texts])
     _check_enough(len(left), items, settings)
     questions, seen = _questions(settings, items.of(left), texts)
+    choices, seen_too = _choices(settings, texts)
     size = size_of_base(base)
     trainings = {kind: settings.training.for_size(size, kind) for kind in ("sft", "dpo")}
-    found = Items(items.of(left), questions, _texts(settings), len(items.taught) - len(left) + seen)
+    contaminated = len(items.taught) - len(left) + seen + seen_too
+    found = Items(items.of(left), questions, choices, _texts(settings), contaminated)
     return Plan(settings, base, trainings, arms, found)
 
 
@@ -182,7 +200,18 @@ def _questions(settings: ProofSettings, items: Lessons, taught: Sequence[Lessons
         if settings.check == "constraints":
             raise ConfigError("constraints are checked on questions that have some", "check", "give --questions")
         return (items_as_questions(items) if settings.check or settings.judge else None), 0
-    given = questions_of(settings.questions, settings.questions_split)
+    return _untaught(questions_of(settings.questions, settings.questions_split), taught)
+
+
+def _choices(settings: ProofSettings, taught: Sequence[Lessons]) -> tuple[Lessons | None, int]:
+    """The questions with choices, and how many of them are left out since one is taught them."""
+    if settings.choices is None:
+        return None, 0
+    return _untaught(choices_of(settings.choices, settings.choices_split), taught)
+
+
+def _untaught(given: Lessons, taught: Sequence[Lessons]) -> tuple[Lessons, int]:
+    """The questions that no student is taught, and how many the others are. Raises ConfigError for too few."""
     left = unseen(given.taught, [lessons.taught for lessons in taught])
     if len(left) < NEEDED_ITEMS:
         told = f"{given.name}: {len(left)} of {len(given.taught)} that no student is taught"

@@ -10,11 +10,14 @@ from typing import Any
 
 from tasks.train.arms import BASE, CURVE, DATASET, SFT, SHUFFLED, WITHOUT
 from tasks.train.bootstrap import Difference, difference
+from tasks.train.lessons import LessonKind
+from tasks.train.settings import Training
 
 LOWER_IS_BETTER = ("loss", "refusals", "forgetting")
 NEITHER_IS_BETTER = ("words",)
 NEEDED_ITEMS = 20
 """Fewer show nothing: of so many, a share has to differ by a third to be seen four times in five."""
+TAUGHT: Mapping[LessonKind, str] = {"sft": "answers", "dpo": "pairs"}
 Figures = Mapping[str, Sequence[float]]
 """By student: a figure of each item, the same items for all; over several seeds their means."""
 
@@ -94,6 +97,14 @@ def known_of(found: Mapping[str, Sequence[Sequence[float | None]]]) -> dict[str,
 def mean_of(figures: Sequence[Sequence[float]]) -> list[float]:
     """Item by item over several seeds."""
     return [sum(of_item) / len(of_item) for of_item in zip(*figures, strict=True)]
+
+
+def training_told(kind: LessonKind, training: Training) -> str:
+    """How students were trained, in a line."""
+    what = f"adapters of rank {training.lora}" if training.lora else "the whole student"
+    beta = f", beta {training.beta:g}" if kind == "dpo" else ""
+    rate = f"learning rate {training.learning_rate:g}{beta}, rows of at most {training.max_length:,} tokens"
+    return f"{TAUGHT[kind]} are taught {training.epochs:g} times, {training.batch} at once, {rate}, {what}"
 
 
 def as_markdown(proof: Mapping[str, Any]) -> str:

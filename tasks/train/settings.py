@@ -60,6 +60,10 @@ class ProofSettings(BaseModel):
         None, description="a file, a folder or hf:NAME of questions that students answer themselves; none is taught"
     )
     questions_split: str | None = Field(None, description="of those; default: train")
+    choices: str | None = Field(
+        None, description="questions with options, such as MMLU's or ARC's: is the right one the likeliest?"
+    )
+    choices_split: str | None = Field(None, description="of those; default: train")
     check: str | None = Field(
         None,
         description="what calls an answer right: answer (the row's reference), constraints (the row's), or your own FILE.py:NAME, from a question and an answer to true, false or, where none can tell, None. Without questions it checks answers to what is held out",

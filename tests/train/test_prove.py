@@ -54,27 +54,53 @@ def curve(made: Student, folder: Path) -> list[float]:
     return [loss for _, loss in told["losses"]]
 
 
-def test_the_curve_is_that_of_a_plain_script(base: str, tmp_path: Path) -> None:
+def plain_curve(
+    trainer: Any, config: Any, base: str, rows: list[dict[str, Any]], folder: Path, **told: Any
+) -> list[float]:
+    """The losses of a script that knows nothing of us."""
     from datasets import Dataset
     from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    tokenizer.pad_token = tokenizer.eos_token
+    arguments = config(
+        output_dir=str(folder), per_device_train_batch_size=8, max_length=1024, seed=0, logging_steps=1, report_to=[],
+        use_cpu=True, bf16=False, gradient_checkpointing=False, save_strategy="no", **told,
+    )  # fmt: skip
+    model = AutoModelForCausalLM.from_pretrained(base, dtype="float32")
+    plain = trainer(model, args=arguments, train_dataset=Dataset.from_list(rows), processing_class=tokenizer)
+    plain.train()
+    return [line["loss"] for line in plain.state.log_history if "loss" in line]
+
+
+def test_the_curve_is_that_of_a_plain_script(base: str, tmp_path: Path) -> None:
     from trl import SFTConfig, SFTTrainer
 
     made = student(base, tmp_path)
     made.train(tmp_path / "students")
-    tokenizer = AutoTokenizer.from_pretrained(base)
-    tokenizer.pad_token = tokenizer.eos_token
     rows = [{"prompt": row["messages"][:1], "completion": row["messages"][1:]} for row in echoes(60)]
-    config = SFTConfig(
-        output_dir=str(tmp_path / "plain"), num_train_epochs=8, per_device_train_batch_size=8, learning_rate=3e-3,
-        max_length=1024, seed=0, logging_steps=1, report_to=[], use_cpu=True, bf16=False, gradient_checkpointing=False,
-        save_strategy="no",
-    )  # fmt: skip
-    model = AutoModelForCausalLM.from_pretrained(base, dtype="float32")
-    plain = SFTTrainer(model, args=config, train_dataset=Dataset.from_list(rows), processing_class=tokenizer)
-    plain.train()
-    losses = [line["loss"] for line in plain.state.log_history if "loss" in line]
+    told = {"num_train_epochs": 8, "learning_rate": 3e-3}
+    losses = plain_curve(SFTTrainer, SFTConfig, base, rows, tmp_path / "plain", **told)
     assert curve(made, tmp_path / "students") == pytest.approx(losses, abs=1e-4)
     assert losses[-1] < losses[0] / 4
+
+
+def test_the_curve_of_pairs_is_that_of_a_plain_script(base: str, tmp_path: Path) -> None:
+    from trl import DPOConfig, DPOTrainer
+
+    pairs = [{"prompt": f"{n} {WORDS[n % 5]}", "chosen": WORDS[n % 5], "rejected": "no"} for n in range(40)]
+    training = Training(epochs=3, batch=8, learning_rate=1e-3, lora=0, beta=0.3)
+    made = Student(base, lessons_of(file_of(tmp_path, pairs), None), training)
+    made.train(tmp_path / "students")
+    rows = [
+        {"prompt": turns(row["prompt"])}
+        | {side: [{"role": "assistant", "content": row[side]}] for side in ("chosen", "rejected")}
+        for row in pairs
+    ]
+    told = {"num_train_epochs": 3, "learning_rate": 1e-3, "beta": 0.3}
+    losses = plain_curve(DPOTrainer, DPOConfig, base, rows, tmp_path / "plain", **told)
+    assert curve(made, tmp_path / "students") == pytest.approx(losses, abs=1e-4)
+    assert losses[-1] < losses[0] / 2
 
 
 def test_a_training_that_ended_in_the_middle_goes_on_to_the_same_student(base: str, tmp_path: Path) -> None:

@@ -24,6 +24,12 @@ def mix(
         list[str] | None,
         typer.Option("--set", help="any other option, e.g. curate.decontaminate.benchmarks='[gsm8k.jsonl]'"),
     ] = None,
+    proof: Annotated[
+        Path | None,
+        typer.Option(
+            help="the folder of a proof with --slices source: parts that help count double, those that harm are left out"
+        ),
+    ] = None,
     dry_run: TellWhatWouldGo = False,
     json_: AsLastLine = False,
 ) -> None:
@@ -31,9 +37,29 @@ def mix(
 
     def options() -> dict[str, Any]:
         parts = [part_of(told) for told in datasets]
+        if proof is not None:
+            parts = weighed(parts, proof)
         return nested_options({"mixture": parts, "rows": rows, "out": out}, None, set_ or [])
 
     curate_datasets(options, config, json_, dry_run=dry_run)
+
+
+def weighed(parts: list[dict[str, Any]], folder: Path) -> list[dict[str, Any]]:
+    """The parts with the weights that a proof gives them, told as they are. Raises ConfigError where it cannot."""
+    from tasks.notices import tell
+    from tasks.seeds.mixing.parts import MixturePart
+    from tasks.train.compared import proof_in
+    from tasks.train.mixture_weights import weighed_by
+
+    proof = proof_in(folder)
+    if proof is None:
+        raise ConfigError("there is no proof in this folder", folder, "stillroom prove --slices source writes one")
+    given = [MixturePart(**part) for part in parts]
+    left = {part.title: part for part in weighed_by(proof, given)}
+    for part in given:
+        now = f"weight {left[part.title].weight:g}" if part.title in left else "left out: it harms"
+        tell(f"{part.title}: {now}")
+    return [{"source": part.source, "weight": part.weight} for part in left.values()]
 
 
 def part_of(told: str) -> dict[str, Any]:

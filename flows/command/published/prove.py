@@ -11,7 +11,7 @@ from flows.command.options import AsLastLine
 from flows.command.running import start_flow
 
 prove_app = typer.Typer()
-TRAINING = ("epochs", "batch", "learning_rate", "lora", "max_length")
+TRAINING = ("epochs", "batch", "learning_rate", "lora", "max_length", "beta")
 """Options that say how students are trained."""
 
 
@@ -29,6 +29,8 @@ def prove(
         str | None, typer.Option(help="questions that students answer; none of them is taught")
     ] = None,
     questions_split: Annotated[str | None, typer.Option(help="of the questions; default: train")] = None,
+    choices: Annotated[str | None, typer.Option(help="questions with options: is the right one the likeliest?")] = None,
+    choices_split: Annotated[str | None, typer.Option(help="of those; default: train")] = None,
     check: Annotated[str | None, typer.Option(help="answer, constraints, or FILE.py:NAME: is an answer right?")] = None,
     reference_text: Annotated[str | None, typer.Option(help="texts by whose loss forgetting is measured")] = None,
     judge: Annotated[str | None, typer.Option(help="a model that compares a student's answers to the base's")] = None,
@@ -44,6 +46,7 @@ def prove(
     learning_rate: Annotated[float | None, typer.Option(help="default: by the size of the base")] = None,
     lora: Annotated[int | None, typer.Option(help="rank; 0 trains the whole student; default: by its size")] = None,
     max_length: Annotated[int, typer.Option(help="tokens of a row")] = 1024,
+    beta: Annotated[float, typer.Option(help="of pairs: how far from the student that it begins with")] = 0.1,
     out: Annotated[str | None, typer.Option(help="the folder for proof.json; default: the dataset's")] = None,
     json_: AsLastLine = False,
 ) -> None:
