@@ -8,14 +8,13 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from flows.config import RunConfig
 from tasks.errors import ConfigError, did_you_mean, first_fault
 
 MOST_BYTES = 10_000_000
 MOST_SHOWN = 200  # characters of a bad value
 
 
-def load_config(kind: type[RunConfig], file: Path | None, options: dict[str, Any]) -> Any:
+def load_config(kind: type[BaseModel], file: Path | None, options: dict[str, Any]) -> Any:
     """A config from a YAML file with options laid over it. Raises ConfigError, one line a fault."""
     settings: Any = {}
     if file is not None:
@@ -64,6 +63,8 @@ def _explained(error: ValidationError, kind: type[BaseModel], file: Path | None)
     source = f" in {file}" if file else ""
     if fault["type"] == "extra_forbidden":
         return f"unknown option{source}", where, _near(fault["loc"], kind)
+    if fault["type"] == "missing":
+        return f"an option is missing{source}", where, "give it"
     value = "not shown" if where.endswith("api_key_env") else repr(fault["input"])  # it may be a key, pasted there
     shown = value if len(value) <= MOST_SHOWN else f"{value[:MOST_SHOWN]}..."
     return f"bad value for {where}{source}", shown, fault["msg"]

@@ -11,7 +11,7 @@ The end of the answer's turn counts: a student that does not stop is worse.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -61,15 +61,36 @@ def _losses_of(student: Path | str, sequences: Sequence[tuple[list[int], int]]) 
     return found
 
 
-def _sequence(target: Target, lesson: Lesson, answer: str) -> tuple[list[int], int]:
-    """The tokens of the whole, and where the answer begins. Raises ConfigError where the template refuses it."""
+def check_template(target: Target, lessons: Iterable[Lesson]) -> None:
+    """Raise ConfigError where the chat template refuses a lesson, or where the loss could not be put on answers alone.
+
+    A trainer takes the prompt's tokens off the front of the whole. A template that writes the prompt in another way once it
+    is answered would have it learn the wrong tokens.
+    """
+    for lesson in lessons:
+        for answer in lesson.answers:
+            before, whole = _written(target, lesson, answer)
+            if not whole.startswith(before):
+                fix = "give a base whose template writes the same before and after the answer"
+                raise ConfigError(
+                    "the chat template cannot be trained on: an answer changes its prompt", target.name, fix
+                )
+
+
+def _written(target: Target, lesson: Lesson, answer: str) -> tuple[str, str]:
+    """The prompt, and the whole. Raises ConfigError where the template refuses it."""
     try:
         before = target.text(lesson.prompt, tools=lesson.tools, to_answer=True)
         whole = target.text([*lesson.prompt, {"role": "assistant", "content": answer}], tools=lesson.tools)
     except TemplateRefusal as refusal:
         fix = "stillroom fit tells of each such row"
         raise ConfigError(f"the chat template of {target.name} refuses a row", refusal, fix) from refusal
-    shown, prompt = target.tokens([whole, before])
+    return before, whole
+
+
+def _sequence(target: Target, lesson: Lesson, answer: str) -> tuple[list[int], int]:
+    """The tokens of the whole, and where the answer begins."""
+    prompt, shown = target.tokens(_written(target, lesson, answer))
     return shown.ids, common_prefix(shown.ids, prompt.ids)
 
 

@@ -19,7 +19,7 @@ from tasks.train.arms import Arm, ArmsAsked, arms_of
 from tasks.train.choices import choices_of, right_choice
 from tasks.train.contaminated import unseen
 from tasks.train.lessons import LessonKind, Lessons, lessons_of
-from tasks.train.measure import answer_losses, losses, preferences, text_losses
+from tasks.train.measure import answer_losses, check_template, losses, preferences, text_losses
 from tasks.train.proof import NEEDED_ITEMS
 from tasks.train.questions import check_of, items_as_questions, questions_of
 from tasks.train.settings import ProofSettings, Training
@@ -144,6 +144,8 @@ def plan_proof(settings: ProofSettings) -> Plan:
     find_checkpoint(base)
     taught, items = _parted(settings)
     asked = _asked(settings, taught)
+    for lessons in (taught, items, *asked.others, *([asked.after] if asked.after else [])):
+        check_template(target, lessons.taught)
     arms = [arms_of(taught, asked, settings.rows, target, seed) for seed in range(settings.seeds)]
     _check_budget(arms, settings)
     texts = [one for of_seed in arms for arm in of_seed for one in (arm.lessons, arm.after) if one]

@@ -104,7 +104,8 @@ def training_told(kind: LessonKind, training: Training) -> str:
     what = f"adapters of rank {training.lora}" if training.lora else "the whole student"
     beta = f", beta {training.beta:g}" if kind == "dpo" else ""
     rate = f"learning rate {training.learning_rate:g}{beta}, rows of at most {training.max_length:,} tokens"
-    return f"{TAUGHT[kind]} are taught {training.epochs:g} times, {training.batch} at once, {rate}, {what}"
+    often = f"for {training.steps:,} steps" if training.steps else f"{training.epochs:g} times"
+    return f"{TAUGHT[kind]} are taught {often}, {training.batch} at once, {rate}, {what}"
 
 
 def as_markdown(proof: Mapping[str, Any]) -> str:

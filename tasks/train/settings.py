@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from tasks.errors import ConfigError, first_fault
+from pydantic import BaseModel, ConfigDict, Field
 
 SMALL, LARGE = 50e6, 1e9  # parameters: below, a student is trained whole; above, it is given less per step
 LORA_RANK = 16
@@ -19,6 +14,14 @@ class Training(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     epochs: float = Field(3.0, gt=0, description="times that each row is taught")
+    steps: int | None = Field(
+        None,
+        ge=1,
+        description="batches that are taught, whatever the epochs",
+        exclude_if=lambda told: (
+            told is None
+        ),  # so that students keep the keys that they had before there was this field
+    )
     batch: int | None = Field(None, ge=1, description="rows of a step; default: 16, of a base over 10^9 parameters 8")
     learning_rate: float | None = Field(
         None,
@@ -87,12 +90,3 @@ class ProofSettings(BaseModel):
     seeds: int = Field(1, ge=1, description="students of each kind, each with a seed of its own")
     training: Training = Field(Training(), description="how students are trained")
     out: str | None = Field(None, description="the folder for proof.json; default: that of the dataset")
-
-
-def proof_settings(told: Mapping[str, Any]) -> ProofSettings:
-    """The settings of these options. Raises ConfigError, one line for the first fault."""
-    try:
-        return ProofSettings.model_validate(told)
-    except ValidationError as error:
-        where, fault = first_fault(error)
-        raise ConfigError(f"bad value for {where}", repr(fault["input"]), fault["msg"]) from error

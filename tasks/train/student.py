@@ -3,7 +3,7 @@
     student = Student(base="HuggingFaceTB/SmolLM2-135M-Instruct", lessons=lessons, training=Training(), seed=0)
     folder = student.train(home / "students")         # again: nothing is trained, the folder is there
 
-The folder is made beside its place and renamed into it, so one that is there is whole. A training that was killed goes on
+The folder is made beside its place, by one process at a time, and renamed into it, so one that is there is whole. A training that was killed goes on
 from its last checkpoint. TRL's own trainers do the work: the loss curve is that of a plain script with the same settings.
 """
 
@@ -14,6 +14,7 @@ import shutil
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fcntl import LOCK_EX, flock
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -63,25 +64,30 @@ class Student:
             return place
         begins = str(self.after.train(folder)) if self.after else self.base
         work = folder / f"{self.key}.training"
-        work.mkdir(parents=True, exist_ok=True)
-        told = self._trained(work, begins)
-        (work / "weights" / TOLD).write_text(json.dumps(told, indent=1))
-        (work / "weights").rename(place)
-        shutil.rmtree(work)
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / f"{self.key}.lock").open("a") as lock:
+            flock(lock, LOCK_EX)  # another proof may be training the same student
+            if self.told(folder) is None:
+                work.mkdir(exist_ok=True)
+                told = self._trained(work, begins)
+                (work / "weights" / TOLD).write_text(json.dumps(told, indent=1))
+                (work / "weights").rename(place)
+            shutil.rmtree(work, ignore_errors=True)
         return place
 
     def _trained(self, work: Path, begins: str) -> dict[str, Any]:
         from transformers import trainer_utils
 
         last_checkpoint: Any = trainer_utils.get_last_checkpoint
-        trainer = self._trainer(work, begins)
         try:
+            trainer = self._trainer(work, begins)
             said = trainer.train(resume_from_checkpoint=last_checkpoint(str(work)))
         except (RuntimeError, MemoryError) as error:
             if not out_of_memory(error) and not isinstance(error, MemoryError):
                 raise
             told = f"batch {self.training.batch}, max_length {self.training.max_length}"
-            raise ConfigError("the student does not fit into memory", told, "lower one of them, or use lora") from error
+            fix = "lower --batch or --max-length, or train adapters: --lora 16"
+            raise ConfigError("the student does not fit into memory", told, fix) from error
         model = trainer.model.merge_and_unload() if self.training.lora else trainer.model
         if (work / "weights").exists():  # of a training that was killed as it was saved
             shutil.rmtree(work / "weights")
@@ -132,6 +138,7 @@ class Student:
         return told | {
             "output_dir": str(work),
             "num_train_epochs": self.training.epochs,
+            "max_steps": self.training.steps or -1,
             "per_device_train_batch_size": self.training.batch,
             "learning_rate": self.training.learning_rate,
             "max_length": self.training.max_length,

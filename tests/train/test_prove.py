@@ -124,6 +124,24 @@ def test_a_training_that_ended_in_the_middle_goes_on_to_the_same_student(base: s
     assert (halted / "model.safetensors").stat().st_size == (whole / "model.safetensors").stat().st_size
 
 
+def test_two_proofs_at_once_train_a_student_once(base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    trained = list[str]()
+    ours = Student._trained
+
+    def counted(made: Student, work: Path, begins: str) -> dict[str, Any]:
+        trained.append(made.key)
+        return ours(made, work, begins)
+
+    monkeypatch.setattr(Student, "_trained", counted)
+    made = student(base, tmp_path, 24)
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda _: made.train(tmp_path / "students"), range(2))
+    assert first == second
+    assert trained == [made.key]
+
+
 def test_adapters_come_home_as_whole_weights(base: str, tmp_path: Path) -> None:
     made = student(base, tmp_path, 24)
     adapted = Student(base, made.lessons, made.training.model_copy(update={"lora": 4, "epochs": 1}))
@@ -220,6 +238,36 @@ def test_questions_that_are_taught_are_left_out_and_told(
     left = {one.last_asked for one in plan.items.questions.taught}  # type: ignore[union-attr]
     assert set(asked) <= left <= set(asked) | held_out
     assert plan.items.contaminated >= len(set(taught) - held_out) > 0
+
+
+def test_choices_that_are_taught_are_left_out_and_the_others_are_measured(
+    base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file_of(tmp_path, echoes(280))
+    asked = [f"Which of the {n} jars in the still-room holds the quince vinegar?" for n in range(25)]
+    asked += [row["messages"][0]["content"] for row in echoes(280)[:10]]
+    rows = [{"question": text, "choices": ["glass", "jars", "no"], "answer": at % 3} for at, text in enumerate(asked)]
+    file_of(tmp_path, rows, "choices.jsonl")
+    plan = plan_proof(ProofSettings(dataset="rows.jsonl", base=base, out=".", choices="choices.jsonl"))
+    assert plan.measures == ["loss", "choices"]
+    figures = plan.figures("choices", base)
+    assert plan.items.choices is not None
+    assert 25 <= len(figures) == len(plan.items.choices.taught) < 35
+    assert set(figures) <= {0.0, 1.0}
+
+
+def test_a_student_that_memory_has_no_room_for_says_what_to_lower(
+    base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(*_: Any) -> None:
+        raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    made = student(base, tmp_path)
+    monkeypatch.setattr(Student, "_trainer", no_room)
+    with pytest.raises(ConfigError, match="does not fit into memory: batch 8, max_length 1024"):
+        made.train(tmp_path / "students")
+    assert made.told(tmp_path / "students") is None
 
 
 def test_what_is_held_out_is_not_taught_by_another_dataset_either(
