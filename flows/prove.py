@@ -27,7 +27,7 @@ from tasks.storage.digest import canonical, digest
 from tasks.storage.files import write_atomically
 from tasks.storage.home import check_home, home
 from tasks.train.answering import RIGHT, student_answers
-from tasks.train.arms import DATASET, SFT
+from tasks.train.arms import BASE, DATASET, SFT
 from tasks.train.plan import OF_ANSWERS, WINS, Plan, folder_of, plan_proof
 from tasks.train.proof import (
     NEEDED_ITEMS,
@@ -49,7 +49,10 @@ Weights = Sequence[dict[str, str]]
 
 @flow(name="prove", flow_run_name="prove {settings.dataset} on {settings.base}")
 def prove(settings: ProofSettings) -> dict[str, Any]:
-    """The proof, also written as proof.json and put up as an artifact. Raises ConfigError before anything is trained."""
+    """The proof, also written as proof.json and put up as an artifact. Raises ConfigError before anything is trained.
+
+    `students`, of what is returned: by name the folders of their weights, a seed each.
+    """
     check_home()
     folder = folder_of(settings)
     revision = revision_here(folder)  # of the rows that are about to be read
@@ -64,7 +67,8 @@ def prove(settings: ProofSettings) -> dict[str, Any]:
     for told in proof["measures"]:
         for line in told["findings"]:
             get_run_logger().info(line)
-    return proof | {"written": str(folder / PROOF_FILE)}
+    students = {name: [of_seed[name] for of_seed in weights] for name in weights[0] if name != BASE}
+    return proof | {"written": str(folder / PROOF_FILE), "students": students}
 
 
 def _trained(plan: Plan, student: Student | None) -> str:

@@ -170,7 +170,11 @@ def test_a_proof_of_what_can_be_learnt_and_of_what_cannot(
     assert loss["versus"]["base"]["high"] < 0
     assert loss["versus"]["shuffled"]["high"] < 0  # a random answer is all that the shuffled one knows
     assert right["items"] < loss["items"] == proof["items"]
-    assert json.loads((tmp_path / "proof" / "proof.json").read_text())["measures"] == proof["measures"]
+    kept = json.loads((tmp_path / "proof" / "proof.json").read_text())
+    assert kept["measures"] == proof["measures"]
+    assert "students" not in kept  # folders of this machine
+    assert list(proof["students"]) == ["dataset", "shuffled"]
+    assert all((Path(folder) / "model.safetensors").is_file() for (folder,) in proof["students"].values())
 
     monkeypatch.setattr(students.Student, "_trained", lambda *_: pytest.fail("it is trained already"))
     assert prove(settings) == proof

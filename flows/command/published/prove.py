@@ -78,8 +78,10 @@ def prove(
 
 
 def show_proof(proof: dict[str, Any]) -> None:
-    """The tables, and where the proof lies."""
+    """The tables, and where the proof and the first student of the dataset lie."""
+    from tasks.train.arms import DATASET
     from tasks.train.proof import as_markdown
 
     typer.echo(as_markdown(proof))
     typer.echo(f"written: {proof['written']}")
+    typer.echo(f"its student: {proof['students'][DATASET][0]}")
