@@ -3,8 +3,9 @@
     student = Student(base="HuggingFaceTB/SmolLM2-135M-Instruct", lessons=lessons, training=Training(), seed=0)
     folder = student.train(home / "students")         # again: nothing is trained, the folder is there
 
-The folder is made beside its place, by one process at a time, and renamed into it, so one that is there is whole. A training that was killed goes on
-from its last checkpoint. TRL's own trainers do the work: the loss curve is that of a plain script with the same settings.
+The folder is made beside its place, by one process at a time, and renamed into it, so one that is there is whole. A
+training that was killed goes on from its last checkpoint. TRL's own trainers do the work: the loss curve is that of a plain
+script with the same settings.
 """
 
 from __future__ import annotations

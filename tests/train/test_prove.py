@@ -124,6 +124,28 @@ def test_a_training_that_ended_in_the_middle_goes_on_to_the_same_student(base: s
     assert (halted / "model.safetensors").stat().st_size == (whole / "model.safetensors").stat().st_size
 
 
+def test_a_proof_says_how_its_students_were_trained(base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from flows.prove import _told
+
+    monkeypatch.chdir(tmp_path)
+    file_of(tmp_path, echoes(280), "answers.jsonl")
+    pairs = [{"prompt": f"{n} {WORDS[n % 5]}", "chosen": "jars", "rejected": "copper"} for n in range(300)]
+    file_of(tmp_path, pairs)
+    told = _told(
+        plan_proof(
+            ProofSettings(
+                dataset="rows.jsonl", base=base, out=".", after="answers.jsonl", seeds=2, training=Training(steps=7)
+            )
+        ),
+        [],
+    )
+    assert told["notes"][0].startswith("sft is taught 2") and told["notes"][0].endswith("answers")
+    assert told["notes"][1].endswith("pairs")
+    assert "answers are taught for 7 steps, 16 at once, learning rate 0.001, rows" in told["notes"][3]
+    assert "learning rate 0.0001, beta 0.1" in told["notes"][4]
+    assert told["notes"][5].startswith("students of each kind: 2")
+
+
 def test_two_proofs_at_once_train_a_student_once(base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
