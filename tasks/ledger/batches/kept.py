@@ -8,7 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from tasks.errors import ConfigError
 from tasks.ledger.batches import records
 from tasks.ledger.database import NO_RIGHT, code_of, open_database, shown_url, unusable
-from tasks.storage.home import ledger_url, ledger_wait_s
+from tasks.storage.home import check_home, ledger_url, ledger_wait_s
 
 TABLES = (records.BATCHES, records.LINES)
 RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE")
@@ -25,6 +25,7 @@ def check_batches_are_kept() -> None:
 
     Raises ConfigError where they cannot be made or written.
     """
+    check_home()
     url = ledger_url()
     engine = open_database(url, ledger_wait_s())
     try:
