@@ -42,14 +42,8 @@ class Life:
 
     async def end(self) -> None:
         """Wait until the command has gone."""
-        loop, over = asyncio.get_running_loop(), asyncio.Event()
-
-        def follow() -> None:  # a poll in the loop would take more than all else while nothing is asked
-            self._over.wait()
-            loop.call_soon_threadsafe(over.set)
-
-        threading.Thread(target=follow, name="end", daemon=True).start()
-        await over.wait()
+        while not self._over.is_set():
+            await asyncio.sleep(TOLD_POLL_S)
 
     def _follow(self) -> None:
         if not self._next():
