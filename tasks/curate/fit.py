@@ -81,8 +81,10 @@ class FitDataset:
         """A role of the first record that has another name for templates; empty where there is none."""
         record = next((record for _, record in self.reader.records(0, None)), None)
         turns = record.get("conversations") if isinstance(record, dict) else None
-        names = [turn.get("from") for turn in turns if isinstance(turn, Mapping)] if isinstance(turns, list) else []
-        return next((str(name) for name in names if SHAREGPT_ROLES.get(name, name) != name), "")
+        names = (
+            [str(turn.get("from")) for turn in turns if isinstance(turn, Mapping)] if isinstance(turns, list) else []
+        )
+        return next((name for name in names if SHAREGPT_ROLES.get(name, name) != name), "")
 
     @cached_property
     def _content(self) -> str:
