@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -67,7 +68,8 @@ def of_cell(folder: str) -> Any:
     quiet = {"use_cpu": True, "bf16": False, "max_steps": 1, "logging_strategy": "no", "save_strategy": "no"}
     trl.SFTConfig = partial(trl.SFTConfig, **quiet, report_to=[], disable_tqdm=True, shuffle_dataset=False)
     names: dict[str, Any] = {}
-    exec(Path("unsloth_cell.py").read_text(), names)
+    with redirect_stdout(sys.stderr):  # where figures of the training go
+        exec(Path("unsloth_cell.py").read_text(), names)
     assert names["trainer"].state.global_step == 1
     return names["trainer"].train_dataset
 

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from tasks.publish.trainers.ready.told import Told
 
 CELL = """# Train {model} on this dataset with Unsloth 2026.10.9: paste it into a cell, or run it beside the dataset
+from pathlib import Path
+
 from unsloth import FastLanguageModel
 
 from datasets import load_dataset
@@ -18,7 +20,7 @@ from trl import {trainer}Config, {trainer}Trainer
 
 model, tokenizer = FastLanguageModel.from_pretrained("{model}", max_seq_length={length}, load_in_4bit=True)
 model = FastLanguageModel.get_peft_model(model, r=16, lora_alpha=16)
-rows = load_dataset(".", split="train")
+rows = load_dataset(str(Path.cwd()), split="train")
 trainer = {trainer}Trainer(
     model=model,
     processing_class=tokenizer,
