@@ -37,7 +37,7 @@ def asked(server: Server, checks: list[str], folder: Path, url: str | None) -> d
             try:
                 cells[check] = CHECKS[check](place)
             except Exception as error:  # noqa: BLE001  # a server that fails one check is asked the others
-                cells[check] = f"**no**: {' '.join(str(error).split())[:160]}"
+                cells[check] = f"**no**: {' '.join(str(error).split())[:160] or type(error).__name__}"
             print(f"{server.name}: {check}: {cells[check]}", flush=True)
     return cells
 

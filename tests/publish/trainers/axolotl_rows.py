@@ -57,7 +57,9 @@ def main() -> None:
     config = DictDefault(yaml.safe_load((folder / "axolotl.yaml").read_text()))
     config.dataset_num_proc, config.min_sample_len = 1, 2  # as its own schema fills them in
     tokenizer = AutoTokenizer.from_pretrained(config.base_model)
-    rows = load_dataset(str(folder), split=config.datasets[0].split)
+    [named] = config.datasets
+    os.chdir(folder)  # where it is started
+    rows = load_dataset(named.ds_type, data_files=[*named.data_files], split=named.split)
     print()
     for row in (pairs if config.rl else sft)(config, tokenizer, rows):
         print(json.dumps(row))

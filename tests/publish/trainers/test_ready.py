@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from datasets import load_dataset
 from typer.testing import CliRunner
 
 from flows.command.main import app
@@ -42,7 +44,11 @@ def test_what_each_trainer_is_told(scripted: Scripted, home: Path, model: str) -
     for trainer in ("trl", "axolotl", "llamafactory", "unsloth"):
         export("out", "--for", trainer, "--model", os.path.relpath(model), "--max-length", "512")
     axolotl: dict[str, Any] = yaml.safe_load(Path("out-axolotl/axolotl.yaml").read_text())
-    assert axolotl["datasets"][0]["message_field_training"] == "train"
+    [rows] = axolotl["datasets"]
+    assert rows["message_field_training"] == "train"
+    with contextlib.chdir("out-axolotl"):  # where it is started; it opens what is named as this does
+        opened = load_dataset(rows["ds_type"], data_files=rows["data_files"], split=rows["split"])
+    assert Path("out-axolotl", rows["path"]).is_dir() and opened.num_rows == 2
     assert (axolotl["eot_tokens"], axolotl["sequence_len"], axolotl["base_model"]) == (["<|im_end|>"], 512, model)
     told = json.loads(Path("out-llamafactory/dataset_info.json").read_text())["out-llamafactory"]
     assert (Path("out-llamafactory") / told["file_name"]).exists() and told["formatting"] == "sharegpt"
