@@ -231,19 +231,22 @@ def make_older(names: list[str]) -> None:
 
 
 @pytest.fixture
-def others(prefect_server: str) -> Iterator[tuple[Any, str]]:
-    """A client, and the name of a flow that has run three times with an artifact each."""
+def others(scripted: Scripted) -> Iterator[tuple[Any, str]]:
+    """A client of a whole Prefect server (a command's own removes no runs), and the name of a flow that has run three times
+    there, with an artifact each.
+    """
     from prefect import flow
     from prefect.artifacts import create_markdown_artifact
     from prefect.client.orchestration import get_client
+    from prefect.testing.utilities import prefect_test_harness
 
     @flow(name="of-another")
     def another() -> None:
         create_markdown_artifact("words", key="of-another")
 
-    for _ in range(3):
-        another()
-    with get_client(sync_client=True) as client:
+    with prefect_test_harness(server_startup_timeout=120), get_client(sync_client=True) as client:
+        for _ in range(3):
+            another()
         yield client, "of-another"
 
 
