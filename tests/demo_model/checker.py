@@ -9,8 +9,11 @@ for tests: a pipeline never calls it.
 from __future__ import annotations
 
 import re
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
+from tasks.errors import Filtered
+from tasks.verify.verifier import Verification
 from tests.demo_model.domain import CONSTRAINTS, KINDS, Question
 from tests.demo_model.orders import Ages
 from tests.demo_model.problem import Problem, pattern
@@ -55,6 +58,14 @@ def verdict(question: str, answer: str) -> Verdict:
 def is_right(question: str, answer: str) -> bool | None:
     """The verdict as a check of `stillroom prove` says it: None where the question is none of the domain's."""
     return {"right": True, "wrong": False}.get(verdict(question, answer))
+
+
+def verify_right(row: Mapping[str, Any], answer: str) -> Verification:
+    """The verdict as a verifier of `stillroom dpo --recipe verified` says it. Raises Filtered for other questions."""
+    right = is_right(row["instruction"], answer)
+    if right is None:
+        raise Filtered("not_checkable", row["instruction"])
+    return Verification(right, "right" if right else "wrong", "" if right else "wrong_answer")
 
 
 def difficulty(question: str) -> int | None:
