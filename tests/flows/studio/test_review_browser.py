@@ -135,6 +135,7 @@ def test_a_dataset_is_reviewed_from_the_keyboard_alone_with_a_reload_and_a_kill(
 ) -> None:
     page = opened(chromium, studio)
     page.goto(f"{studio.url}/d/talks/review")
+    page.wait_for_function("document.activeElement.tagName === 'INPUT'")  # where a person sees that it can be typed
     page.keyboard.type("anna")
     press(page, "Enter")
     first = shown_row(page)
