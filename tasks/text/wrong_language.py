@@ -36,7 +36,7 @@ def wrong_answer(text: str, language: str, asked: str) -> str | None:
     right = [language, own] if own else [language]
     if is_foreign(text, right):
         return _told(text, language)
-    line = foreign_line(text, right)
+    line = foreign_line(text, right) if len(text.splitlines()) > 1 else None  # else it has been looked at as a whole
     return None if line is None or foreign_line(asked, right) else f"{_told(line, language)}, in a line of it"
 
 

@@ -2,8 +2,8 @@
 
     verdict("What is 7 + 5?", "7 + 5 = 12. The answer is 12.")     # "right"
 
-It reads question and answer as text, in any phrasing of the domain, and works the answer out itself. For the report and
-for tests: a pipeline never calls it.
+It reads question and answer as text, in any phrasing of the domain, and works the answer out itself. For the report,
+for tests, and as what `stillroom prove` checks and `stillroom dpo --recipe verified` verifies answers by.
 """
 
 from __future__ import annotations
