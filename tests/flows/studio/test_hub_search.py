@@ -13,16 +13,13 @@ from fastapi.testclient import TestClient
 from flows.studio.configs.hub_search import MOST_FOUND, search_hub
 from tasks.errors import ConfigError
 from tests.flows.studio.asked import open_studio
-from tests.publish.hub.server import TOKEN, FakeHub, Repo, fake_hub
+from tests.publish.hub.server import FakeHub, Repo, hub_of_this_process
 from tests.serving import free_port
 
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
-    with fake_hub() as one:
-        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", one.url)
-        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-        monkeypatch.setenv("HF_TOKEN", TOKEN)
+    with hub_of_this_process(monkeypatch) as one:
         for name in ("bank/questions", "bank/complaints", "zoo/animals"):
             one.repos[name] = Repo(private=False)
         one.repos["me/secret-bank"] = Repo(private=True)

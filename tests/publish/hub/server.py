@@ -21,6 +21,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
+import pytest
+
 from tests.publish.hub.xet import chunks_of, files_in
 
 TOKEN = "hf_theTokenThatNobodySees4711"
@@ -371,3 +373,13 @@ def fake_hub() -> Iterator[FakeHub]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+@contextmanager
+def hub_of_this_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
+    """A Hub to which huggingface_hub talks in this process, with a token."""
+    with fake_hub() as one:
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", one.url)
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+        monkeypatch.setenv("HF_TOKEN", TOKEN)
+        yield one

@@ -25,7 +25,7 @@ from tasks.models.scripted import ScriptedModel
 from tasks.publish.hub.push import push
 from tasks.publish.hub.repository import PushFailed
 from tests.flows.test_instruction_sft import Scripted, rule, sft
-from tests.publish.hub.server import TOKEN, FakeHub, fake_hub
+from tests.publish.hub.server import TOKEN, FakeHub, hub_of_this_process
 
 OUT = Path("out")
 ROOT = Path(__file__).parents[3]
@@ -34,13 +34,10 @@ ROOT = Path(__file__).parents[3]
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
     """A Hub to which huggingface_hub talks in this process, and whose pauses between tries take no time."""
-    with fake_hub() as one:
-        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", one.url)
-        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    with hub_of_this_process(monkeypatch) as one:
         monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
         monkeypatch.setattr("huggingface_hub.utils._http.time", SimpleNamespace(sleep=lambda _: None))
         monkeypatch.setattr("tasks.publish.hub.repository.FIRST_PAUSE_S", 0)
-        monkeypatch.setenv("HF_TOKEN", TOKEN)
         yield one
 
 
