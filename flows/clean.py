@@ -1,4 +1,4 @@
-"""What earlier runs have left and nothing needs: tables, runs superseded, Prefect's own history. Never the ledger.
+"""What earlier runs have left and nothing needs: tables, runs superseded, students, Prefect's own history. Never the ledger.
 
 stillroom clean --older-than 30d --dry-run
 
@@ -22,6 +22,7 @@ from pydantic import Field
 
 from flows.runs.removal.age import age_s
 from flows.runs.removal.freed import Freed
+from flows.runs.removal.students import remove_students
 from flows.runs.removal.superseded import remove_superseded
 from flows.runs.removal.tables import remove_tables
 from flows.service.history.api import ServerHistory
@@ -58,6 +59,7 @@ def clean(
         stay = remove_superseded(before, freed)
         if not remove_tables(before, tables_root(), _results(), stay, freed):
             tell(UNDER_WAY)
+        remove_students(before, home() / "students", stay, freed)
         prefect = _remove_history(datetime.fromtimestamp(min(before, time.time() - RECORDED_S), UTC), dry_run)
     files = {kind: {"files": count, "bytes": freed.bytes[kind]} for kind, count in freed.files.items()}
     summary = {"older_than": older_than, "dry_run": dry_run, **files, "prefect": prefect}

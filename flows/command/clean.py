@@ -16,7 +16,7 @@ def clean(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="tell what would be removed, and remove nothing")] = False,
     json_: AsLastLine = False,
 ) -> None:
-    """Remove tables, superseded runs and Prefect's history that nothing needs any more; never the ledger."""
+    """Remove tables, superseded runs, students and Prefect's history that nothing needs any more; never the ledger."""
 
     def run(open_server: Callable[[], None]) -> dict[str, Any]:
         from flows.runs.removal.age import age_s

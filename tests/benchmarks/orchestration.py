@@ -182,7 +182,10 @@ def _config(seeds: Any, folder: Path) -> Any:
     from flows.config import InstructionSFT
 
     model = {"name": RULE, "max_in_flight": 256}
-    return InstructionSFT(recipe="respond", seeds=seeds, shard_rows=SHARD_ROWS, out=str(folder / "out"), model=model)
+    uncurated = {"filters": None, "deduplicate": None}  # as the plain engine is: one technique, one task run a shard
+    return InstructionSFT(
+        recipe="respond", seeds=seeds, shard_rows=SHARD_ROWS, out=str(folder / "out"), model=model, curate=uncurated
+    )
 
 
 def _plain(seeds: str, folder: Path) -> dict[str, float]:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
+from fcntl import LOCK_EX, flock
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ import pytest
 
 from tasks.errors import ConfigError
 from tasks.models.base import Request
+from tasks.storage.digest import digest
+from tasks.train.student import TOLD
 from tests.flows.runs.test_lineage import QUESTIONS, asked, failing, night, retry, text_of
 from tests.flows.test_instruction_sft import Scripted, rule, sft, task_states
 
@@ -133,6 +136,45 @@ def test_a_home_of_an_earlier_version_keeps_what_a_retry_needs(scripted: Scripte
     assert files(home, "tables") == []
     scripted(rule)
     assert (retry(first["run"])["requests"], asked()) == (1, QUESTIONS[:20])
+
+
+def a_student(home: Path, name: str, *, used: float) -> Path:
+    folder = home / "students" / name
+    folder.mkdir(parents=True)
+    (folder / "model.safetensors").write_bytes(b"0" * 1000)
+    (folder / TOLD).write_text("{}")
+    os.utime(folder / TOLD, (used, used))
+    return folder
+
+
+def test_students_go_that_nobody_has_used_of_late_and_what_was_measured_of_them_stays(
+    scripted: Scripted, home: Path
+) -> None:
+    long_ago = time.time() - 40 * 24 * 3600
+    old, new, teacher = (
+        a_student(home, digest(name), used=used)
+        for name, used in (("old", long_ago), ("new", time.time()), ("teacher", long_ago))
+    )
+    measured = home / "students" / "measures" / "of-old" / "answers.json"
+    measured.parent.mkdir(parents=True)
+    measured.write_text("[]")
+    os.utime(measured, (long_ago, long_ago))
+    killed, going_on = (home / "students" / f"{name}.training" for name in ("killed", "going-on"))
+    for work in (killed, going_on):
+        (work / "checkpoint-20").mkdir(parents=True)
+        (work / "checkpoint-20" / "optimizer.pt").write_bytes(b"0" * 500)
+        os.utime(work, (long_ago, long_ago))
+    scripted(rule)
+    sft(recipe="respond", seeds=[f"What does {teacher} say?"])
+    with going_on.with_suffix(".lock").open("a") as lock:
+        flock(lock, LOCK_EX)
+        told = clean("30d", dry_run=True)["students"]
+        assert told == {"files": 3, "bytes": 1502}
+        assert old.exists()
+        assert clean("30d")["students"] == told
+    assert (old.exists(), killed.exists()) == (False, False)
+    assert all(path.exists() for path in (new, teacher, going_on, measured))
+    assert clean("30d")["students"]["files"] == 1  # it is no longer in training
 
 
 def test_a_run_under_way_keeps_its_tables_and_finishes(scripted: Scripted, home: Path) -> None:
