@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tasks.models.base import Request
@@ -64,6 +64,13 @@ class AnswerFormat:
     prompt: str = ""
     source: str = "table"
     own: ParseResponse | None = None
+    _marks: re.Pattern[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        around = [mark for block in self.blocks for mark in (block.opening, block.closing)]
+        around += [tag for pair in self.tags for tag in pair]
+        marks = filter(None, {*around, *self.openings, *self.closings, *self.restarts})
+        object.__setattr__(self, "_marks", re.compile("|".join(map(re.escape, sorted(marks))) or r"(?!)"))
 
     def parse(self, text: str, prompt: str | None = None) -> Parsed:
         """Answer and reasoning of what a model wrote after `prompt`, None where that is not known.
@@ -85,14 +92,15 @@ class AnswerFormat:
                 return Parsed("", _joined(reasoning), begun=False)
             rest, block = self._opened(_without_first(after.lstrip(), self.restarts).lstrip())
         answer, marked = self._answer(rest if reasoning else text, prompt or "")
-        begun = marked or bool(answer.strip() and not CONTROL_TOKEN.match(answer.lstrip()))
-        return Parsed(answer, _joined(reasoning), begun)
+        return Parsed(answer, _joined(reasoning), marked or _has_begun(answer))
 
     def parse_served(self, text: str, request: Request | None = None, *, reasoned: bool = False) -> Parsed:
         """The same of what a server sent for `request`, which may have taken the reasoning out, or left it in.
 
         `reasoned`: it has sent reasoning beside the text.
         """
+        if not self._marks.search(text):  # most answers: nothing is to be told apart
+            return Parsed(text, begun=_has_begun(text))
         marked = any(block.closing in text or text.lstrip().startswith(block.opening) for block in self.blocks)
         parsed = self.parse(text, self.prompt if self.own is not None and marked else None)
         return self._without_tags(parsed, request, reasoned=reasoned or parsed.reasoning is not None)
@@ -142,6 +150,12 @@ class AnswerFormat:
         closings = (*self.closings, *(closing for _, closing in asked_for))
         ends = [at for mark in closings if (at := answer.find(mark)) >= 0]
         return answer[: min(ends, default=None)], marked
+
+
+def _has_begun(answer: str) -> bool:
+    """Whether there is text, and no mark of another model's format before it."""
+    start = answer.lstrip()
+    return bool(start) and not CONTROL_TOKEN.match(start)
 
 
 def _own(parse_response: ParseResponse, text: str, prompt: str) -> Parsed | None:
