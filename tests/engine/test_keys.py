@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,13 @@ import pytest
 
 from tasks.engine.keys import code_digest, epochs_of, shard_key, step_key
 from tasks.engine.requests.asking import Member
+from tasks.engine.row import language_for
 from tasks.generate.evol_instruct import evol_instruct
 from tasks.generate.text_generation import TextGeneration, text_generation
 from tasks.models.config import ModelConfig
 from tasks.models.scripted import ScriptedModel
 from tasks.text.prompts import Prompts
+from tests.rows import a_row
 
 MODEL = ScriptedModel([], identity="one")
 KNOWN: dict[str, Any] = {
@@ -76,6 +79,27 @@ def test_epochs_are_those_of_the_rows_at_hand() -> None:
     frame = pl.DataFrame({"row_id": ["a", "b"], "epoch": [1, 2]})
     assert epochs_of(frame, ["b", "c"]) == {"b": 2}
     assert epochs_of(None, ["a"]) == {}
+
+
+def test_a_draw_depends_on_the_seed_of_the_run_the_row_and_its_purpose() -> None:
+    rows = [a_row(seed, instruction=text) for seed in (0, 1) for text in ("a", "b")]
+    purposes = [("operation", 0), ("operation", 1), ("kind", 0)]
+    assert len({row.draw(*purpose) for row in rows for purpose in purposes}) == 12
+    assert len({row.rng(*purpose).random() for row in rows for purpose in purposes}) == 12
+
+
+def test_options_are_drawn_by_their_weights() -> None:
+    rows = [a_row(number=number) for number in range(3000)]
+    drawn = Counter(row.choose("abc", "letter", weights=(1, 3, 0)) for row in rows)
+    assert drawn["c"] == 0
+    assert 0.22 < drawn["a"] / 3000 < 0.28
+
+
+def test_a_language_more_takes_rows_from_the_others_and_moves_none_between_them() -> None:
+    ids = [a_row(number=number).row_id for number in range(600)]
+    two, three = ([language_for(0, row_id, codes) for row_id in ids] for codes in (("en", "vi"), ("ja", "vi", "en")))
+    assert all(after in (before, "ja") for before, after in zip(two, three, strict=True))
+    assert 150 < three.count("ja") < 250
 
 
 def test_changed_prompts_are_another_key(monkeypatch: pytest.MonkeyPatch) -> None:
