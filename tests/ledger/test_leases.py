@@ -188,6 +188,65 @@ def test_a_process_that_stood_still_does_not_give_up_the_lease_of_whoever_took_o
         run_in_loop(still.close())
 
 
+class Waiting(Slow):
+    """Waits for its slot; then the request begins."""
+
+    async def complete(self, request: Request) -> Completion:
+        self.begun.set()
+        await self.go.wait()
+        return await super().complete(request)
+
+
+def test_a_request_does_not_begin_under_a_lease_that_has_run_out(
+    ledger_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def asked() -> None:
+        waiting, taking_over = Waiting(), Slow("of whoever took over")
+        first = ask(still, waiting)
+        await waiting.begun.wait()
+        second = ask(one, taking_over)
+        await taking_over.begun.wait()
+        waiting.go.set()
+        await asyncio.sleep(0.1)
+        taking_over.go.set()
+        assert (await first).text == (await second).text == taking_over.text
+        assert not waiting.requests
+
+    with two_ledgers(ledger_url, FOR_EVER_S) as (one, _):
+        still = Ledger(ledger_url, lease_s=0.3)
+        monkeypatch.setattr(still._leases, "_renew", partial(asyncio.sleep, 0))
+        run_in_loop(asked())
+        run_in_loop(still.close())
+
+
+def test_of_two_answers_the_first_one_committed_is_used(ledger_url: str) -> None:
+    async def asked() -> None:
+        slow = Slow("second")
+        answer = ask(one, slow)
+        await slow.begun.wait()
+        await other.keep(digest("k"), slow, Completion("first"))
+        slow.go.set()
+        assert (await answer).text == "first"
+
+    with two_ledgers(ledger_url, FOR_EVER_S) as (one, other):
+        run_in_loop(asked())
+
+
+def test_a_ledger_that_is_closed_gives_up_what_it_holds(ledger_url: str) -> None:
+    async def asked() -> None:
+        slow = Slow()
+        first = ask(closed, slow)
+        await slow.begun.wait()
+        await closed.close()
+        assert (await asyncio.wait_for(ask(other, ScriptedModel(["quick"])), 20)).text == "quick"
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+
+    with two_ledgers(ledger_url, FOR_EVER_S) as (_, other):
+        closed = Ledger(ledger_url)
+        run_in_loop(asked())
+
+
 def test_leases_that_have_run_out_are_taken_away_though_nobody_asks_again(ledger_url: str) -> None:
     with two_ledgers(ledger_url, FOR_EVER_S) as (one, _):
         with one._engine.begin() as connection:
