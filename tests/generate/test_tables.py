@@ -109,6 +109,13 @@ def test_the_same_rows_come_out_again(technique: Any, params: Any, rows: list[di
     )
 
 
+def test_a_row_that_a_table_step_must_not_be_given_is_its_reject() -> None:
+    rows = [*INSTRUCTIONS, {"instruction": "", "topic": "sea"}]
+    outcome = run(bootstrap, Bootstrap(max_rounds=2, prompts_per_round=8), rows)
+    bad = outcome.rejects.filter(pl.col("reason") == "invalid_input")
+    assert bad["row_id"].to_list() == [seed_row_id(rows[-1])]
+
+
 def _lost(row: Row, _first: Row) -> list[Row]:
     return [replace(row.child(), parents=("0" * 32,))]
 
