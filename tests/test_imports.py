@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.serving import environment
+
 ROOT = Path(__file__).parents[1]
 MODULES = sorted(p for top in ("flows", "tasks") for p in (ROOT / top).rglob("*.py"))
 TECHNIQUES = (
@@ -195,3 +197,21 @@ def test_torch_and_prefect_are_not_loaded_before_they_are_needed(module: str) ->
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
         == "[]\n"
     )
+
+
+def test_a_mistake_is_told_without_what_tables_are_read_and_checked_by(tmp_path: Path) -> None:
+    """Seeds that are not there need no polars; what stands in seeds is looked at without pandera."""
+    heavy = ("polars", "pandera", "prefect", "torch")
+    found = {}
+    for seeds in ("none.txt", "bad.jsonl"):
+        (tmp_path / "bad.jsonl").write_text('{"instruction": "Name a colour."}\n{"instruction": 3}\n')
+        code = (
+            "import os, sys, flows.command.main; end = os._exit; "
+            f"os._exit = lambda code: (print(*(m for m in {heavy} if m in sys.modules), file=sys.stderr), end(code)); "
+            "flows.command.main.main()"
+        )
+        command = [sys.executable, "-c", code, "sft", "--recipe", "respond", "--seeds", seeds]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment(tmp_path))
+        assert done.returncode == 2, done.stderr
+        found[seeds] = done.stderr.splitlines()[-1].split()
+    assert found == {"none.txt": [], "bad.jsonl": ["polars"]}

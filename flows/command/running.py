@@ -40,8 +40,7 @@ def start_flow(
     keep_prefect_off_the_terminal()
     prefect = ServerConnection(say)  # a server of our own imports while we do
     from flows.command import terminal as session
-    from flows.runs.hub import NotPushed
-    from flows.runs.verdict import NoRows, TooManyRejects, UnfitRows
+    from flows.runs.verdict import NoRows, NotPushed, TooManyRejects, UnfitRows
     from flows.service.server.own_server import ServerFailed
     from flows.service.stopping import GO_ON, heeding_signals
     from tasks.errors import ConfigError, Interrupted

@@ -9,7 +9,7 @@ from flows.recipes.recipe import Step
 from tasks.columns import FOUND_COLUMNS, GROUND_TRUTH
 from tasks.curate.pass_rate import CONSTRAINTS, pass_rate
 from tasks.engine.technique import Params
-from tasks.engine.validate import schema_dtypes
+from tasks.engine.validate import schema_columns
 from tasks.errors import ConfigError
 from tasks.publish.derive import Derived
 from tasks.seeds.known_formats import References
@@ -33,15 +33,15 @@ def answers_read(steps: StepsTold) -> dict[str, Any]:
 
 def found_by(steps: StepsTold) -> frozenset[str]:
     """The columns with what is found out about rows that these steps write: names that the user's own columns may not have."""
-    written = {name for step, _ in steps for name in schema_dtypes(step.writes)}
+    written = {name for step, _ in steps for name in schema_columns(step.writes)}
     return frozenset(written & {*FOUND_COLUMNS})
 
 
 def check_known_answers(steps: StepsTold, derived: Derived, columns: Collection[str]) -> None:
     """Raise ConfigError where rows are wanted with a known answer, and nothing gives them one. `columns`: of the seeds."""
     tries = any(step is pass_rate for step, _ in steps)
-    makes = any(GROUND_TRUTH in schema_dtypes(step.writes) for step, _ in steps if step is not pass_rate)
-    written = {name for step, _ in steps for name in schema_dtypes(step.writes)}
+    makes = any(GROUND_TRUTH in schema_columns(step.writes) for step, _ in steps if step is not pass_rate)
+    written = {name for step, _ in steps for name in schema_columns(step.writes)}
     constrained = CONSTRAINTS in written or CONSTRAINTS in columns
     if tries and not makes and not constrained and "reference" not in columns:
         fix = "use recipe reasoning, or map the column that has it: --column reference=NAME"

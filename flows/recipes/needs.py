@@ -6,7 +6,7 @@ from collections.abc import Container, Sequence
 
 from flows.recipes.recipe import Step
 from tasks.engine.technique import Params
-from tasks.engine.validate import schema_dtypes
+from tasks.engine.validate import schema_columns
 from tasks.errors import ConfigError
 from tasks.text.prompts import Prompts
 from tasks.verify.sandbox.choose import sandbox
@@ -26,7 +26,7 @@ def check_columns(steps: Sequence[tuple[Step, Params]], columns: Container[str])
         if needed and needed not in made and needed not in columns:
             fix = f"map the column that has it: --column {needed}=NAME"
             raise ConfigError(f"{step.name} needs rows with a column", needed, fix)
-        made |= schema_dtypes(step.writes).keys()
+        made |= schema_columns(step.writes)
 
 
 def check_sandbox(steps: Sequence[tuple[Step, Params]]) -> None:

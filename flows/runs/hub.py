@@ -10,14 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from flows.runs.verdict import EndedBadly
+from flows.runs.verdict import NotPushed
 from tasks.errors import ConfigError, first_line
 from tasks.notices import tell
 from tasks.publish.mirror import send
-
-
-class NotPushed(EndedBadly):
-    """The dataset is published here, and its URL or the Hub has not taken it."""
 
 
 def send_to(url: str, summary: Mapping[str, Any]) -> None:

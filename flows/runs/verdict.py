@@ -1,4 +1,4 @@
-"""What stands against a run at its end: too many rows of a step failed, or no row is left. Both end it Failed, exit 3."""
+"""What stands against a run at its end: too many rows of a step failed, or no row is left (exit 3), or it was not pushed."""
 
 from __future__ import annotations
 
@@ -26,6 +26,10 @@ class TooManyRejects(EndedBadly):
 
 class NoRows(EndedBadly):
     """No row is left, so nothing is published, and a dataset that was there stays as it was. Says why, line by line."""
+
+
+class NotPushed(EndedBadly):
+    """The dataset is published here, and its URL or the Hub has not taken it."""
 
 
 class UnfitRows(EndedBadly):

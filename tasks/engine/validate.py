@@ -5,7 +5,9 @@ Bad rows are data: they go to the rejects. A fault of the whole table (a column 
 
 from __future__ import annotations
 
+import re
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import polars as pl
@@ -24,6 +26,10 @@ Schema: TypeAlias = "str | type[Rows]"
 
 By name, since pandera takes 1.5 s to import: a mistake is told, and a run whose tables are there begins, without it.
 """
+
+
+SCHEMAS = Path(__file__).parents[1] / "schemas.py"
+CLASS, COLUMN = re.compile(r"^class (\w+)\(([\w.]+)\):$", re.MULTILINE), re.compile(r"^    (\w+): ", re.MULTILINE)
 
 
 class TableError(RuntimeError):
@@ -64,6 +70,27 @@ def schema_of(schema: Schema) -> type[Rows]:
     if (model := getattr(schemas, schema, None)) is None:
         raise LookupError(f"tasks/schemas.py has no schema {schema!r}")
     return cast("type[Rows]", model)
+
+
+def schema_columns(schema: Schema) -> frozenset[str]:
+    """The columns that a schema names: of one of ours as its source has them, so that pandera is not imported for it.
+
+    Raises LookupError for a name that there is not.
+    """
+    if not isinstance(schema, str):
+        return frozenset(schema_dtypes(schema))
+    if schema not in (ours := _columns_of_ours()):
+        raise LookupError(f"tasks/schemas.py has no schema {schema!r}")
+    return ours[schema]
+
+
+@cache
+def _columns_of_ours() -> dict[str, frozenset[str]]:
+    columns: dict[str, frozenset[str]] = {}
+    _, *classes = CLASS.split(SCHEMAS.read_text())
+    for name, parent, body in zip(classes[::3], classes[1::3], classes[2::3], strict=True):
+        columns[name] = columns.get(parent, frozenset()) | set(COLUMN.findall(body))
+    return columns
 
 
 def schema_dtypes(schema: Schema) -> dict[str, Any]:

@@ -219,7 +219,7 @@ def _frames_of(path: Path) -> Iterator[pl.DataFrame]:
 
     with pq.ParquetFile(path, pre_buffer=False) as file:  # else it fetches all row groups ahead
         if not file.metadata.num_rows:
-            yield pl.DataFrame(file.schema_arrow.empty_table())
+            yield pl.DataFrame(schema=pl.read_parquet_schema(path))  # PyArrow would import pandas for an empty table
             return
         for batch in file.iter_batches(ROW_GROUP):
             yield pl.DataFrame(batch)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.engine.accounting import Accounting, Budget, BudgetCount, cost_of
+from tasks.engine.accounting import Accounting, Budget, BudgetCount, Reserved, cost_of
 from tasks.engine.admission import Admission
 from tasks.engine.ask import Models
 from tasks.engine.context import Context
@@ -103,6 +103,16 @@ def test_a_budget_that_two_share_is_spent_by_both_together(kind: str) -> None:
         with pytest.raises(Interrupted):
             one.begin(stop)
         assert one.is_spent
+
+
+def test_what_is_reserved_and_not_used_is_room_for_another() -> None:
+    counts = BudgetCount(Budget(max_total_tokens=100))
+    assert counts.begin(Reserved(tokens=80))
+    counts.settle(Reserved(tokens=80))
+    counts.paid(15, 0.0)
+    assert counts.begin(Reserved(tokens=80))
+    assert not counts.begin(Reserved(tokens=80))
+    assert counts.begun == 2
 
 
 def test_what_the_ledger_has_costs_nothing(tmp_path: Path) -> None:

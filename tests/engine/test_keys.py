@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
+from tasks.engine.ask import Models
+from tasks.engine.context import Context
 from tasks.engine.keys import code_digest, epochs_of, shard_key, step_key
+from tasks.engine.loop import run_in_loop
 from tasks.engine.requests.asking import Member
+from tasks.engine.row import language_for
 from tasks.generate.evol_instruct import evol_instruct
 from tasks.generate.text_generation import TextGeneration, text_generation
+from tasks.ledger.ledger import Ledger
+from tasks.models.base import Completion, Sampling
 from tasks.models.config import ModelConfig
 from tasks.models.scripted import ScriptedModel
 from tasks.text.prompts import Prompts
+from tests.engine.world import world
+from tests.rows import a_row, models_of
 
 MODEL = ScriptedModel([], identity="one")
 KNOWN: dict[str, Any] = {
@@ -76,6 +86,65 @@ def test_epochs_are_those_of_the_rows_at_hand() -> None:
     frame = pl.DataFrame({"row_id": ["a", "b"], "epoch": [1, 2]})
     assert epochs_of(frame, ["b", "c"]) == {"b": 2}
     assert epochs_of(None, ["a"]) == {}
+
+
+def test_asks_of_other_rows_roles_templates_and_samples_have_seeds_of_their_own() -> None:
+    model = ScriptedModel(lambda _: "yes")
+    models = models_of(model, judge=model)
+    wanted = [{"by": "generator"}, {"by": "judge"}, {"name": "other"}, {"sample": 1}]
+
+    async def ask() -> None:
+        for row in (a_row(instruction="a"), a_row(instruction="b")):
+            for one in wanted:
+                about: dict[str, Any] = {"name": "asks", **one}
+                await models.at(row).chat([{"role": "user", "content": "Is it?"}], sampling=Sampling(), **about)
+
+    asyncio.run(ask())
+    seeds = [request.seed for request in model.requests]
+    assert len(seeds) == len(set(seeds)) == 8
+
+
+@pytest.mark.parametrize("told", ["pooling", "scored_by"])
+def test_how_a_text_is_embedded_or_scored_is_in_the_key(told: str, tmp_path: Path) -> None:
+    model = ScriptedModel(lambda _: Completion("0.5", "stop", embedding=b"\0\0\0\0"))
+
+    async def asked(ledger: Ledger, config: ModelConfig) -> int:
+        models = Models({"generator": [Member(model, config)]}, Context(ledger)).at(a_row(instruction="a"))
+        if told == "pooling":
+            await models.embed("a text")
+        else:
+            await models.score([{"role": "user", "content": "Is it?"}], "Yes.")
+        return len(model.requests)
+
+    ways: dict[str, list[dict[str, Any]]] = {
+        "pooling": [{}, {"pooling": "cls"}, {"pooling": "last"}],
+        "scored_by": [{}, {"scored_by": "classify"}],
+    }
+    with world(tmp_path) as w:
+        for number, way in enumerate(ways[told], 1):
+            config = ModelConfig(name="m", **way)
+            assert [run_in_loop(asked(w.ledger, config)) for _ in range(2)] == [number, number]
+
+
+def test_a_draw_depends_on_the_seed_of_the_run_the_row_and_its_purpose() -> None:
+    rows = [a_row(seed, instruction=text) for seed in (0, 1) for text in ("a", "b")]
+    purposes = [("operation", 0), ("operation", 1), ("kind", 0)]
+    assert len({row.draw(*purpose) for row in rows for purpose in purposes}) == 12
+    assert len({row.rng(*purpose).random() for row in rows for purpose in purposes}) == 12
+
+
+def test_options_are_drawn_by_their_weights() -> None:
+    rows = [a_row(number=number) for number in range(3000)]
+    drawn = Counter(row.choose("abc", "letter", weights=(1, 3, 0)) for row in rows)
+    assert drawn["c"] == 0
+    assert 0.22 < drawn["a"] / 3000 < 0.28
+
+
+def test_a_language_more_takes_rows_from_the_others_and_moves_none_between_them() -> None:
+    ids = [a_row(number=number).row_id for number in range(600)]
+    two, three = ([language_for(0, row_id, codes) for row_id in ids] for codes in (("en", "vi"), ("ja", "vi", "en")))
+    assert all(after in (before, "ja") for before, after in zip(two, three, strict=True))
+    assert 150 < three.count("ja") < 250
 
 
 def test_changed_prompts_are_another_key(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -371,3 +371,17 @@ def test_of_the_rows_that_wait_to_begin_those_of_the_oldest_shard_are_admitted_f
         return order
 
     assert asyncio.run(admitted()) == [1, 1, 3, 5]
+
+
+def test_a_place_that_is_given_to_a_row_which_is_cancelled_goes_to_the_next() -> None:
+    async def entered() -> None:
+        admission = Admission(1)
+        await admission.enter(0)
+        cancelled, waits = (asyncio.create_task(admission.enter(shard)) for shard in (0, 1))
+        await asyncio.sleep(0)
+        admission.leave()  # to the first of them, which has not heard of it
+        cancelled.cancel()
+        await asyncio.wait_for(waits, 10)
+        assert admission.begun == 1
+
+    asyncio.run(entered())

@@ -169,6 +169,7 @@ MIXED: dict[str, tuple[Callable[[int], str | None], int]] = {
     "one answer": (lambda number: None if number == 3 else "always the same", 39),
     "each in its own words": (lambda number: f"the word {'abcdefgh'[number % 8] * 3} is not liked", 40),
     "too long, each": (lambda _: "maximum context length is 8", 40),
+    "too long, one in ten": (lambda number: "maximum context length is 8" if number % 10 == 9 else "the same", 40),
 }
 
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tasks import schemas
 from tasks.engine import validate as validation
-from tasks.engine.validate import TableError, schema_dtypes, validate
+from tasks.engine.validate import TableError, schema_columns, schema_dtypes, validate
 from tasks.schemas import Instances, Pairs, Responses, Rows
 
 IDS = [f"{number:032x}" for number in range(4)]
@@ -85,3 +86,12 @@ def test_a_column_that_is_missing_or_of_another_type_is_a_fault_of_the_table() -
         validate(good.with_columns(response=pl.lit(1)), Responses)
     more = good.with_columns(another=pl.lit(1))
     assert validate(more, Responses) == (more, {})
+
+
+def test_the_columns_of_a_schema_are_those_that_pandera_sees() -> None:
+    ours = {name: one for name, one in vars(schemas).items() if isinstance(one, type) and issubclass(one, Rows)}
+    assert len(ours) > 30
+    for name, schema in ours.items():
+        assert schema_columns(name) == schema_columns(schema) == set(schema_dtypes(schema))
+    with pytest.raises(LookupError, match="Respones"):
+        schema_columns("Respones")

@@ -1,6 +1,9 @@
 """Each technique over a table, through the engine: what it writes passes its schema, and no row goes missing."""
 
+import asyncio
 import re
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -8,9 +11,13 @@ import pytest
 
 from tasks.column_types import MESSAGE
 from tasks.engine.admission import Admission
+from tasks.engine.ask import Models
 from tasks.engine.context import Context
-from tasks.engine.row import seed_row_id
-from tasks.engine.shard import Outcome, run_shard, run_table_step
+from tasks.engine.row import Row, seed_row_id
+from tasks.engine.shard import LostRows, Outcome, run_shard, run_table_step
+from tasks.engine.technique import Params
+from tasks.engine.technique import technique as a_technique
+from tasks.errors import Filtered
 from tasks.generate.basic_prompting import BasicPrompting, basic_prompting
 from tasks.generate.bootstrap import Bootstrap, bootstrap
 from tasks.generate.evol_instruct import EvolInstruct, evol_instruct
@@ -18,7 +25,7 @@ from tasks.generate.magpie import Magpie, magpie
 from tasks.generate.self_instruct import SelfInstruct, self_instruct
 from tasks.generate.self_instruct_instances import SelfInstructInstances, self_instruct_instances
 from tasks.generate.text_generation import TextGeneration, text_generation
-from tasks.models.base import Completion, Request
+from tasks.models.base import Completion, Message, Request, Sampling
 from tests.rows import models_of
 
 TALK = [
@@ -100,6 +107,54 @@ def test_the_same_rows_come_out_again(technique: Any, params: Any, rows: list[di
     assert (
         once.rows.equals(again.rows) and once.losses.equals(again.losses) and once.provenance.equals(again.provenance)
     )
+
+
+def test_a_row_that_a_table_step_must_not_be_given_is_its_reject() -> None:
+    rows = [*INSTRUCTIONS, {"instruction": "", "topic": "sea"}]
+    outcome = run(bootstrap, Bootstrap(max_rounds=2, prompts_per_round=8), rows)
+    bad = outcome.rejects.filter(pl.col("reason") == "invalid_input")
+    assert bad["row_id"].to_list() == [seed_row_id(rows[-1])]
+
+
+def _lost(row: Row, _first: Row) -> list[Row]:
+    return [replace(row.child(), parents=("0" * 32,))]
+
+
+def _in_two_fates(row: Row, first: Row) -> list[Row]:
+    if row is first:
+        raise Filtered("unwanted")
+    return [row.child(), replace(row.child(), parents=(first.row_id,))]
+
+
+@pytest.mark.parametrize("fate", [_lost, _in_two_fates])
+def test_a_technique_that_breaks_the_count_of_rows_is_told(fate: Callable[[Row, Row], list[Row]]) -> None:
+    seen: list[Row] = []
+
+    @a_technique(reads="Instructions", writes="Instructions")
+    async def miscounting(row: Row, _models: Models, _params: Params) -> list[Row]:
+        seen.append(row)
+        return fate(row, seen[0])
+
+    with pytest.raises(LostRows):
+        run(miscounting, Params(), INSTRUCTIONS)
+
+
+def test_provenance_does_not_tell_in_which_order_answers_came() -> None:
+    @a_technique(reads="Instructions", writes="Instructions")
+    async def asks_at_once(row: Row, models: Models, _params: Params) -> list[Row]:
+        said: list[Message] = [{"role": "user", "content": row["instruction"]}]
+        asks = (models.chat(said, name="asks", sample=sample, sampling=Sampling()) for sample in range(4))
+        await asyncio.gather(*asks)
+        return [row.child()]
+
+    def as_they_come(first: int) -> pl.DataFrame:
+        async def answer(request: Request) -> str:
+            await asyncio.sleep(0.001 * (first * request.seed % 5))
+            return "an answer"
+
+        return run(asks_at_once, Params(), INSTRUCTIONS[:10], answers=answer).provenance
+
+    assert as_they_come(1).equals(as_they_come(-1))
 
 
 def test_a_shard_whose_evolutions_all_fail_has_the_types_of_one_where_they_succeed() -> None:

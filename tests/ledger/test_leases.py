@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 import sqlalchemy as sa
@@ -129,6 +130,129 @@ def test_a_lease_is_renewed_for_as_long_as_its_request_takes(ledger_url: str) ->
 
     with two_ledgers(ledger_url, 0.8) as (one, other):
         run_in_loop(asked())
+
+
+def test_whoever_is_cancelled_while_its_request_is_leased_gives_it_up(ledger_url: str) -> None:
+    async def asked() -> None:
+        gone = ask(one, ScriptedModel([]))
+        while not one._leases._hold:  # the lookup that leases it is under way
+            await asyncio.sleep(0)
+        gone.cancel()
+        assert (await asyncio.wait_for(ask(other, ScriptedModel(["quick"])), 20)).text == "quick"
+
+    with two_ledgers(ledger_url, FOR_EVER_S) as (one, other):
+        run_in_loop(asked())
+
+
+def test_an_answer_that_is_committed_between_lookup_and_lease_is_used(
+    ledger_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def asked() -> None:
+        loop, model, look_up = asyncio.get_running_loop(), ScriptedModel([]), other._look_up
+
+        def looked_up(keys: Sequence[bytes]) -> dict[bytes, Completion]:
+            found = look_up(keys)
+            asyncio.run_coroutine_threadsafe(one.keep(digest("k"), model, Completion("first")), loop).result()
+            return found
+
+        monkeypatch.setattr(other, "_look_up", looked_up)
+        assert (await ask(other, model)).text == "first"
+        assert not model.requests
+
+    with two_ledgers(ledger_url, FOR_EVER_S) as (one, other):
+        run_in_loop(asked())
+
+
+def test_a_process_that_stood_still_does_not_give_up_the_lease_of_whoever_took_over(
+    ledger_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def asked() -> None:
+        failing, taking_over, quick = Slow(""), Slow(), ScriptedModel(["quick"])
+        first = ask(still, failing)
+        await failing.begun.wait()
+        second = ask(one, taking_over)
+        await taking_over.begun.wait()
+        failing.go.set()
+        with pytest.raises(RequestRefused):
+            await first
+        third = ask(other, quick)
+        await asyncio.sleep(0.5)
+        assert not quick.requests
+        taking_over.go.set()
+        assert (await third).text == (await second).text == "slow"
+
+    with two_ledgers(ledger_url, FOR_EVER_S) as (one, other):
+        still = Ledger(ledger_url, lease_s=0.3)
+        monkeypatch.setattr(still._leases, "_renew", partial(asyncio.sleep, 0))
+        run_in_loop(asked())
+        run_in_loop(still.close())
+
+
+class Waiting(Slow):
+    """Waits for its slot; then the request begins."""
+
+    async def complete(self, request: Request) -> Completion:
+        self.begun.set()
+        await self.go.wait()
+        return await super().complete(request)
+
+
+def test_a_request_does_not_begin_under_a_lease_that_has_run_out(
+    ledger_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def asked() -> None:
+        waiting, taking_over = Waiting(), Slow("of whoever took over")
+        first = ask(still, waiting)
+        await waiting.begun.wait()
+        second = ask(one, taking_over)
+        await taking_over.begun.wait()
+        waiting.go.set()
+        await asyncio.sleep(0.1)
+        taking_over.go.set()
+        assert (await first).text == (await second).text == taking_over.text
+        assert not waiting.requests
+
+    with two_ledgers(ledger_url, FOR_EVER_S) as (one, _):
+        still = Ledger(ledger_url, lease_s=0.3)
+        monkeypatch.setattr(still._leases, "_renew", partial(asyncio.sleep, 0))
+        run_in_loop(asked())
+        run_in_loop(still.close())
+
+
+def test_of_two_answers_the_first_one_committed_is_used(ledger_url: str) -> None:
+    async def asked() -> None:
+        slow = Slow("second")
+        answer = ask(one, slow)
+        await slow.begun.wait()
+        await other.keep(digest("k"), slow, Completion("first"))
+        slow.go.set()
+        assert (await answer).text == "first"
+
+    with two_ledgers(ledger_url, FOR_EVER_S) as (one, other):
+        run_in_loop(asked())
+
+
+def test_a_ledger_that_is_closed_gives_up_what_it_holds(ledger_url: str) -> None:
+    async def asked() -> None:
+        slow = Slow()
+        first = ask(closed, slow)
+        await slow.begun.wait()
+        await closed.close()
+        assert (await asyncio.wait_for(ask(other, ScriptedModel(["quick"])), 20)).text == "quick"
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+
+    with two_ledgers(ledger_url, FOR_EVER_S) as (_, other):
+        closed = Ledger(ledger_url)
+        run_in_loop(asked())
+
+
+def test_leases_that_have_run_out_are_taken_away_though_nobody_asks_again(ledger_url: str) -> None:
+    with two_ledgers(ledger_url, FOR_EVER_S) as (one, _):
+        with one._engine.begin() as connection:
+            left = {"key": b"of a request that nobody asks", "owner": "host/none/1/0/0", "expires_at": 1}
+            connection.execute(sa.insert(leases).values(left))
+        assert run_in_loop(one.answer(digest("k"), ScriptedModel(["yes"]), REQUEST, bill())).text == "yes"
 
 
 def test_leases_cost_no_statement_a_request(ledger_url: str) -> None:

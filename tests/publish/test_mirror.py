@@ -15,8 +15,7 @@ import yaml
 from typer.testing import CliRunner
 
 from flows.command.main import app
-from flows.runs.hub import NotPushed
-from flows.runs.verdict import TooManyRejects
+from flows.runs.verdict import NotPushed, TooManyRejects
 from tasks.errors import ConfigError
 from tasks.publish.mirror import mirror_of
 from tasks.publish.revisions import Publication

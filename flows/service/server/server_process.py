@@ -14,7 +14,9 @@ import select
 import socket
 import sys
 import threading
-from contextlib import AbstractContextManager, nullcontext
+import time
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +54,9 @@ class Life:
         while self._next():
             pass
         self._over.set()
-        threading.Event().wait(WIND_UP_S)
+        while os.getppid() == self._parent:  # the command waits for it, for as long as it likes
+            time.sleep(PARENT_POLL_S)
+        time.sleep(WIND_UP_S)
         os._exit(1)
 
     def _next(self) -> bytes:
@@ -72,7 +76,6 @@ def main() -> None:
     end_imports()
     life.wait_for_begin()
     _run(_serve(app, listening, life))
-    os._exit(0)  # all is written: nobody waits for the interpreter to take itself apart
 
 
 def _app() -> Any:
@@ -92,7 +95,6 @@ def _run(work: Any) -> None:
 
 async def _serve(app: Any, listening: socket.socket, life: Life) -> None:
     from prefect.server.database import provide_database_interface
-    from prefect.server.services.base import RunInEphemeralServers
     from uvicorn import Config, Server
 
     from flows.service.server.on_sqlite import serve_many_on_sqlite
@@ -107,11 +109,41 @@ async def _serve(app: Any, listening: socket.socket, life: Life) -> None:
     database = provide_database_interface()
     _lay_out_database((await database.engine()).url)
     await database.create_db()
-    async with RunInEphemeralServers.running():  # on leaving, they write down what they still hold
+    async with _services():
         server = Unsignalled(Config(OwnNames(app, frozenset()), lifespan="off", log_level="error"))
         serving = asyncio.create_task(server.serve([listening]))
         await asyncio.wait([serving, asyncio.create_task(life.end())], return_when=asyncio.FIRST_COMPLETED)
         await _settle(server)
+    await (await database.engine()).dispose()  # its last connection puts SQLite's log into the database
+    os._exit(0)  # all is written: nobody waits for the loop and the interpreter to take themselves apart
+
+
+@asynccontextmanager
+async def _services() -> AsyncIterator[None]:
+    """Prefect's services that a run needs. On leaving, they write down what they still hold.
+
+    `Service.running` of Prefect does not wait until they have started: a service that is stopped before that fails, and
+    what the others hold is lost.
+    """
+    from prefect.server.events.services.triggers import ReactiveTriggers
+    from prefect.server.services.base import RunInEphemeralServers
+
+    services = [service() for service in RunInEphemeralServers.enabled_services()]
+    running = {service: asyncio.create_task(service.start()) for service in services}
+    try:
+        yield
+    finally:
+        while any(_is_starting(*one) for one in running.items()):
+            await asyncio.sleep(TOLD_POLL_S)
+        await asyncio.gather(*(service.stop() for service, task in running.items() if not task.done()))
+        # the triggers hold nothing, and sleep for 5 s where their end meets them in the middle of an evaluation
+        writing = [task for service, task in running.items() if not isinstance(service, ReactiveTriggers)]
+        await asyncio.gather(*writing, return_exceptions=True)
+
+
+def _is_starting(service: Any, task: asyncio.Task[Any]) -> bool:
+    """Whether it cannot be stopped yet: it has no consumer of events so far. Those that pass events on never have one."""
+    return not task.done() and getattr(service, "consumer_task", task) is None
 
 
 def _lay_out_database(url: Any) -> None:

@@ -441,8 +441,10 @@ def test_identity_holds_what_shapes_an_answer_and_nothing_else() -> None:
         identity("m@http://127.0.0.1:8/v1"),
         identity(revision="2"),
         identity(identity="x"),
+        identity(extra_body='{"chat_template_kwargs": {"enable_thinking": false}}'),
+        identity(bos="server"),
     ]
-    assert len({identity(), *others}) == 5
+    assert len({identity(), *others}) == 7
     assert identity(identity="x") == identity("m@http://10.0.0.1/v1", identity="x")
 
 

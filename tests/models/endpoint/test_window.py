@@ -296,6 +296,19 @@ def test_a_bucket_never_gives_more_than_its_cap_in_any_minute(per_minute: int, a
         assert sum(units for at, units in taken if start <= at < start + 60) <= per_minute + 1
 
 
+@pytest.mark.parametrize("shares", [(5, 9), (9, 5)])
+def test_of_several_who_share_it_the_smallest_number_holds(shares: tuple[int, int]) -> None:
+    async def work() -> None:
+        window = Window(shares[0])
+        for most in shares:
+            window.share(most)
+        tasks = await filled(window)
+        assert window.in_flight == 5
+        await end(tasks)
+
+    run(work())
+
+
 def test_tokens_reserved_and_not_used_are_given_back() -> None:
     clock = Clock()
     window = Window(8, clock=clock)

@@ -357,7 +357,7 @@ def test_a_run_pushes_what_it_publishes_and_its_config_does_not_say_so_to_others
 def test_a_run_that_cannot_push_says_so_with_its_dataset_written_and_the_next_one_pushes(
     scripted: Scripted, hub: FakeHub
 ) -> None:
-    from flows.runs.hub import NotPushed
+    from flows.runs.verdict import NotPushed
 
     scripted(rule)
     hub.fault = lambda _, path: 500 if "/commit/" in path else None
