@@ -5,7 +5,7 @@ Bad rows are data: they go to the rejects. A fault of the whole table (a column 
 
 from __future__ import annotations
 
-import re
+import ast
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
@@ -29,7 +29,6 @@ By name, since pandera takes 1.5 s to import: a mistake is told, and a run whose
 
 
 SCHEMAS = Path(__file__).parents[1] / "schemas.py"
-CLASS, COLUMN = re.compile(r"^class (\w+)\(([\w.]+)\):$", re.MULTILINE), re.compile(r"^    (\w+): ", re.MULTILINE)
 
 
 class TableError(RuntimeError):
@@ -87,9 +86,11 @@ def schema_columns(schema: Schema) -> frozenset[str]:
 @cache
 def _columns_of_ours() -> dict[str, frozenset[str]]:
     columns: dict[str, frozenset[str]] = {}
-    _, *classes = CLASS.split(SCHEMAS.read_text())
-    for name, parent, body in zip(classes[::3], classes[1::3], classes[2::3], strict=True):
-        columns[name] = columns.get(parent, frozenset()) | set(COLUMN.findall(body))
+    for node in ast.parse(SCHEMAS.read_text()).body:
+        if isinstance(node, ast.ClassDef):
+            inherited = [columns.get(base.id, frozenset()) for base in node.bases if isinstance(base, ast.Name)]
+            own = (part.target for part in node.body if isinstance(part, ast.AnnAssign))
+            columns[node.name] = frozenset().union(*inherited, (name.id for name in own if isinstance(name, ast.Name)))
     return columns
 
 
