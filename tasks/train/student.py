@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 TOLD = "student.json"
 """Written into the folder once the student is trained: how, and how the loss fell."""
-UNDER_WAY = ".training"
+IN_TRAINING = ".training"
 """The end of the name of a folder in which a student is being trained; beside it is the lock of who trains."""
 VERSION = "1"  # of the training: it rises with each change that makes another student of the same lessons
 CHECKPOINTS = 20  # steps from one to the next
@@ -68,7 +68,7 @@ class Student:
             os.utime(place / TOLD)  # the time of its last use: a clean-up keeps what was used of late
             return place
         begins = str(self.after.train(folder)) if self.after else self.base
-        work = folder / f"{self.key}{UNDER_WAY}"
+        work = folder / f"{self.key}{IN_TRAINING}"
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / f"{self.key}.lock").open("a") as lock:
             flock(lock, LOCK_EX)  # another proof may be training the same student

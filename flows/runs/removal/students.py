@@ -13,7 +13,7 @@ from pathlib import Path
 from flows.runs.manifests import manifest_path
 from flows.runs.removal.freed import Freed
 from flows.runs.removal.superseded import Manifests
-from tasks.train.student import TOLD, UNDER_WAY
+from tasks.train.student import TOLD, IN_TRAINING
 
 
 def remove_students(before: float, folder: Path, past: Manifests, freed: Freed) -> None:
@@ -25,7 +25,7 @@ def remove_students(before: float, folder: Path, past: Manifests, freed: Freed) 
     for student in sorted(folder.glob(f"*/{TOLD}")):
         if _is_old(student, before) and not any(student.parent.name in manifest for manifest in recent):
             freed.remove_folder("students", student.parent)
-    for work in sorted(folder.glob(f"*{UNDER_WAY}")):
+    for work in sorted(folder.glob(f"*{IN_TRAINING}")):
         if _is_old(work, before):
             _remove_begun(work, freed)
 
