@@ -13,7 +13,7 @@ from flows.command.batches import show_batches
 from flows.command.clean import clean
 from flows.command.judges import judges
 from flows.command.ledger import ledger_app
-from flows.command.mistakes import run_app
+from flows.command.mistakes import CommandGroup, run_app
 from flows.command.new import new_recipe, new_technique
 from flows.command.options import (
     AsJson,
@@ -24,9 +24,9 @@ from flows.command.options import (
     RunName,
     SFTRecipe,
     format_option,
-    judge_roles,
     name_value_pairs,
     nested_options,
+    role_models,
 )
 from flows.command.prompts import prompts_app
 from flows.command.published.curate import curate_app
@@ -40,11 +40,11 @@ from flows.command.published.report import compare, report
 from flows.command.published.review import review_app
 from flows.command.published.revise import revise_app
 from flows.command.recipes import draw, recipes
-from flows.command.running import FAILED, end_with, preview_run, say, start_flow, telling_mistakes
+from flows.command.running import FAILED, end_with, say, start_flow
 from flows.command.streams import prepare_streams
 from flows.command.studio import studio
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(cls=CommandGroup, no_args_is_help=True, pretty_exceptions_enable=False)
 app.add_typer(ledger_app, name="ledger")
 app.add_typer(prompts_app, name="prompts")
 app.add_typer(curate_app)
@@ -128,12 +128,10 @@ def sft(
         "max_seeds": max_seeds,
         "rows": rows,
         **_shared_options(locals()),
-        "roles": judge_roles(judge),
+        "roles": role_models(judge=judge),
     }
 
-    _make(
-        "sft", config, lambda: nested_options(options, [model] if model else [], set_ or []), estimate, preview, json_
-    )
+    _make("sft", config, lambda: nested_options(options, model, set_), estimate, preview, json_)
 
 
 @app.command()
@@ -166,16 +164,15 @@ def dpo(
     json_: AsLastLine = False,
 ) -> None:
     """Make a preference dataset (DPO) from instructions: pools of responses, judged and paired."""
-    roles = {"pool": [{"name": name} for name in model or []], "judge": [{"name": name} for name in judge or []]}
     options = {
         "recipe": recipe,
         "instructions": instructions,
         "max_instructions": max_instructions,
         **_shared_options(locals()),
-        "roles": {r: m for r, m in roles.items() if m} or None,
+        "roles": role_models(pool=model, judge=judge),
         "model_pool": None if keep_responses is None else {"keep_responses": keep_responses},
     }
-    _make("dpo", config, lambda: nested_options(options, model or [], set_ or []), estimate, preview, json_)
+    _make("dpo", config, lambda: nested_options(options, model, set_), estimate, preview, json_)
 
 
 @app.command()
@@ -207,7 +204,7 @@ def rejects(
     """Show the rows that a run rejected, with the reason and the last raw text."""
     from flows.command.terminal import rejects_of_run, show_rejects
 
-    telling_mistakes(lambda: print(json.dumps(list(rejects_of_run(run, most)))) if json_ else show_rejects(run, most))
+    print(json.dumps(list(rejects_of_run(run, most)))) if json_ else show_rejects(run, most)
 
 
 @app.command()
@@ -255,15 +252,11 @@ def doctor(
     json_: AsJson = False,
 ) -> None:
     """Ask a model ten times, and tell what it can do and what it has to be told."""
+    from flows.command.doctor import run_doctor
+    from tasks.notices import heard
 
-    def examine() -> None:
-        from flows.command.doctor import run_doctor
-        from tasks.notices import heard
-
-        with heard(say):
-            run_doctor(_model_config(model, set_ or []), json_)
-
-    telling_mistakes(examine)
+    with heard(say):
+        run_doctor(_model_config(model, set_ or []), json_)
 
 
 def _model_config(name: str, sets: list[str]) -> Any:
@@ -272,7 +265,7 @@ def _model_config(name: str, sets: list[str]) -> Any:
     from flows.config_file import load_config
 
     named = [text if text.startswith("model.") else f"model.{text}" for text in sets]
-    return load_config(InstructionSFT, None, nested_options({}, [name], named)).model
+    return load_config(InstructionSFT, None, nested_options({}, name, named)).model
 
 
 @app.command()
@@ -290,7 +283,7 @@ def serve(
     from flows.service.serve import serve as keep_serving
 
     try:
-        telling_mistakes(lambda: keep_serving(host, port, catch_up))
+        keep_serving(host, port, catch_up)
     except ServerEnded as error:
         end_with(FAILED, str(error))
 
@@ -306,22 +299,18 @@ def deploy(
     json_: AsJson = False,
 ) -> None:
     """Put the work pool, the nightly deployments and the alerts on the Prefect server that PREFECT_API_URL names; or one config."""
+    from flows.service.server.reachable import check_server
 
-    def put() -> None:
-        from flows.service.server.reachable import check_server
+    check_server()
+    from flows.service.deploy import deploy as bring_up_to_date
+    from flows.service.deploy import deploy_own
+    from flows.service.deployments.left_runs import Here
 
-        check_server()
-        from flows.service.deploy import deploy as bring_up_to_date
-        from flows.service.deploy import deploy_own
-        from flows.service.deployments.left_runs import Here
-
-        if kind or config:
-            lines = [deploy_own(kind, config, None if off else at)]
-        else:
-            lines = bring_up_to_date(Here(here, catch_up) if here else None)
-        print(json.dumps({"deployed": lines}) if json_ else "\n".join(lines))
-
-    telling_mistakes(put)
+    if kind or config:
+        lines = [deploy_own(kind, config, None if off else at)]
+    else:
+        lines = bring_up_to_date(Here(here, catch_up) if here else None)
+    print(json.dumps({"deployed": lines}) if json_ else "\n".join(lines))
 
 
 def _shared_options(told: Mapping[str, Any]) -> dict[str, Any]:
@@ -365,7 +354,9 @@ def _make(
         return flow(config)
 
     if preview is not None:
-        preview_run(settings, preview, as_json)
+        from flows.command.preview import run_preview
+
+        run_preview(settings, preview, as_json)
     else:
         start_flow(run, as_json, estimate=estimate)
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, get_args
 
 import typer
 
-from flows.command.running import end_with_mistake
+from tasks.errors import ConfigError
 
 AsJson = Annotated[bool, typer.Option("--json", help="print one line of JSON, and nothing else")]
 AsLastLine = Annotated[bool, typer.Option("--json", help="print one last line of JSON, and nothing else")]
@@ -78,18 +78,21 @@ def format_option(help_: str) -> Any:
 RunName = Annotated[str, typer.Argument(help="a run, as `stillroom runs` names it", autocompletion=known_runs)]
 
 
-def nested_options(options: dict[str, Any], models: Sequence[str], sets: list[str]) -> dict[str, Any]:
+def nested_options(
+    options: dict[str, Any], models: str | Sequence[str] | None, sets: list[str] | None
+) -> dict[str, Any]:
     """The options that were given, nested: {"evol_instruct": {"generations": 2}}.
 
     `models`: those that `--model` names. `--set model.api_key_env=KEY` is about each of them, in whichever role.
     """
     import yaml
 
+    models = [models] if isinstance(models, str) else models or []
     given = {name: value for name, value in options.items() if value is not None}
     named = [*given.get("roles", {}).values()]
     if models:
         given["model"] = {"name": models[0]}
-    for path, text in name_value_pairs(sets, "--set").items():
+    for path, text in name_value_pairs(sets or [], "--set").items():
         *outer, last = path.split(".")
         place = given
         for name in outer:
@@ -102,15 +105,13 @@ def nested_options(options: dict[str, Any], models: Sequence[str], sets: list[st
 
 
 def name_value_pairs(texts: list[str], option: str) -> dict[str, str]:
-    """Texts of the form NAME=VALUE, by name. One without an equals sign ends the command."""
-    from tasks.errors import ConfigError
-
+    """Texts of the form NAME=VALUE, by name. Raises ConfigError for one without an equals sign."""
     wrong = next((text for text in texts if "=" not in text), None)
     if wrong is not None:
-        end_with_mistake(ConfigError(f"{option} takes NAME=VALUE", wrong, "put an equals sign in it"))
+        raise ConfigError(f"{option} takes NAME=VALUE", wrong, "put an equals sign in it")
     return dict(text.split("=", 1) for text in texts)
 
 
-def judge_roles(names: list[str] | None) -> dict[str, Any] | None:
-    """What `--judge` says of the config's roles; None where no judge is named."""
-    return {"judge": [{"name": name} for name in names]} if names else None
+def role_models(**names: Sequence[str] | None) -> dict[str, Any] | None:
+    """The config's roles, each with the models that an option names for it; None where none is named."""
+    return {role: [{"name": name} for name in told] for role, told in names.items() if told} or None

@@ -15,6 +15,7 @@ from rich.table import Table as Grid
 
 from flows.runs.timing import duration
 from flows.service.stopping import runs_under_way
+from tasks.errors import ConfigError
 
 if TYPE_CHECKING:
     from tasks.engine.context import Context
@@ -148,7 +149,6 @@ def show_rejects(run: str, most: int) -> None:
 def rejects_of_run(run: str, most: int) -> Iterator[dict[str, Any]]:
     """The first rejects of a run, with their step. Raises ConfigError for a run that there is not, or where they are gone."""
     from flows.runs.manifests import manifest
-    from tasks.errors import ConfigError
     from tasks.storage.tables import Table
 
     shown, past = 0, manifest(run)
