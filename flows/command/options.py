@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from functools import wraps
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
@@ -115,3 +118,29 @@ def name_value_pairs(texts: list[str], option: str) -> dict[str, str]:
 def role_models(**names: Sequence[str] | None) -> dict[str, Any] | None:
     """The config's roles, each with the models that an option names for it; None where none is named."""
     return {role: [{"name": name} for name in told] for role, told in names.items() if told} or None
+
+
+def one_or_several(names: list[str] | None) -> str | list[str] | None:
+    """What an option that may be given several times says: the one name, or all of them."""
+    return names[0] if names and len(names) == 1 else names or None
+
+
+def with_options_of(kind: type[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the fields of a dataclass as options, after its own; it gets them as one argument, `shared`."""
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @wraps(command)
+        def with_options(**given: Any) -> None:
+            shared = {field.name: given.pop(field.name) for field in fields(kind)}
+            command(**given, shared=kind(**shared))
+
+        types = get_type_hints(kind, include_extras=True)
+        own = [one for one in signature(command, eval_str=True).parameters.values() if one.name != "shared"]
+        more = [
+            Parameter(one.name, Parameter.KEYWORD_ONLY, default=one.default, annotation=types[one.name])
+            for one in fields(kind)
+        ]
+        with_options.__signature__ = Signature([*own, *more])  # type: ignore[attr-defined]  # what Typer reads
+        return with_options
+
+    return decorate

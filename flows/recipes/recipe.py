@@ -149,7 +149,7 @@ def load_step(name: str) -> Step:
 
 
 def with_whole_paths(told: RecipeSetting) -> RecipeSetting:
-    """The same, with the whole path of each file of the user's own."""
+    """The setting with the absolute path of each file of the user's own."""
     if isinstance(told, str):
         return str(_whole(told))
     return [_whole(link) if isinstance(link, str) else _with_whole_path(link) for link in told]
@@ -264,7 +264,7 @@ class Outline:
     ends: Tables = ()
 
     def through(self, step: Step, tables: Tables, default: Params | None = None) -> Tables:
-        """Note the step."""
+        """Note that the recipe takes this step. The result stands for its rows: the number of the step."""
         self.steps.append((step, default))
         self.edges += [(before, len(self.steps)) for before in tables]
         return [len(self.steps)]

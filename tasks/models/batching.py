@@ -11,17 +11,15 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from tasks.models.base import Completion, Request
 
 MEGABYTE = 1_000_000
 
 
-class BatchMode(BaseModel):
+class BatchMode(BaseModel, frozen=True, extra="forbid"):
     """How a model's requests are sent in batches. Nothing here is part of a request key."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     wait: bool = Field(
         True, description="wait for a batch; false: submit and end, and the same command fetches the answers later"

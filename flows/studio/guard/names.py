@@ -21,7 +21,7 @@ class OwnNamesOf:
 
     @classmethod
     def of(cls, host: str, port: int, more: Iterable[str] = ()) -> OwnNamesOf:
-        """Those of a studio that listens on `host`. `more`: names that a proxy gives it, with or without a port."""
+        """The values of `Host` for a studio that listens on `host`. `more`: names that a proxy gives it, with or without a port."""
         listens = [] if host in ANYWHERE else [_bracketed(host)]
         names = {f"{name}:{port}" for name in (*map(_bracketed, LOOPBACK), *listens)}
         given = {name for one in more for name in (one, f"{one}:{port}")}

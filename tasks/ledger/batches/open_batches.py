@@ -19,7 +19,7 @@ from tasks.storage.home import ledger_wait_s
 
 
 class OpenBatches:
-    """Those of the ledger at a URL. Raises ConfigError where it cannot be opened."""
+    """The batches under way that the ledger at a URL knows of. Raises ConfigError where it cannot be opened."""
 
     def __init__(self, url: str) -> None:
         self._engine: sa.Engine = open_database(url, ledger_wait_s())
