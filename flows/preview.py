@@ -199,7 +199,10 @@ class Preview:
             "steps": [
                 {
                     "step": step,
-                    "rows": [self._entry(step, lane, passages[lane]) for lane in sorted(passages, key=_lane)],
+                    "rows": [
+                        self._entry(step, lane, passages[lane])
+                        for lane in sorted(passages, key=lambda lane: -1 if lane is None else lane)
+                    ],
                 }
                 for step, passages in self.passages.items()
             ],
@@ -238,10 +241,6 @@ def _alone(taken: Sequence[Table], again: AskedAgain) -> Sequence[Table]:
     if again.lane >= len(taken):
         raise ConfigError("no such row", again.lane + 1, f"there are {len(taken)}")
     return taken[again.lane : again.lane + 1]
-
-
-def _lane(lane: int | None) -> int:
-    return -1 if lane is None else lane
 
 
 def passage_told(passage: Passage, asked: Sequence[Asked], *, of_row: bool = True) -> dict[str, Any]:

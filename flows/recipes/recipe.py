@@ -48,22 +48,18 @@ class Steps(Protocol):
     @property
     def options(self) -> Mapping[str, Any]:
         """What the recipe itself was told: `mode`, `start_from`."""
-        ...
 
     def has(self, step: Step) -> bool:
         """Whether the user has said anything about a step: one that is optional is then taken."""
-        ...
 
     def through(self, step: Technique[Any], tables: Tables, default: Params | None = None) -> Tables:
         """Send tables (or futures of them) through a technique, each on its own; the futures of what comes out.
 
         Its parameters are the user's; `default`: those of the recipe, where the user gives none.
         """
-        ...
 
     def whole(self, step: TableStep[Any], tables: Tables, default: Params | None = None) -> Tables:
         """Send all tables through a table step, and wait; the tables of what comes out."""
-        ...
 
 
 RecipeFunction = Callable[[Steps, Tables], Tables]

@@ -51,11 +51,9 @@ class Candidates(Protocol):
 
     def take(self, count: int | None) -> list[Table]:
         """The next rows, as tables."""
-        ...
 
     def close(self) -> None:
         """Let go of what is held open."""
-        ...
 
 
 class SeedRows:

@@ -172,7 +172,6 @@ class ChatTemplate(Protocol):
 
     def apply_chat_template(self, conversation: Sequence[Message], **options: Any) -> Any:
         """A conversation as the model's text (`tokenize=False`) or tokens."""
-        ...
 
 
 class Model(Protocol):
@@ -190,7 +189,6 @@ class Model(Protocol):
     @property
     def template(self) -> ChatTemplate:
         """The model's chat template. Raises `ConfigError` where there is none to be had."""
-        ...
 
     async def complete(self, request: Request) -> Completion:
         """Answer one request, once its `admit` has let it go.
@@ -198,8 +196,6 @@ class Model(Protocol):
         Raises `RequestRefused` for this row, `PermanentError` for the whole run, `Reshaped` where `left_out` has grown
         and the request has to be made anew, and what `admit` raises.
         """
-        ...
 
     async def close(self) -> None:
         """Give back threads, connections and memory. Safe to call twice."""
-        ...

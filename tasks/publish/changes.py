@@ -53,7 +53,8 @@ def changes_between(before: Sequence[Path] | None, after: Sequence[Path], scratc
     files = [scratch / "before.keys", scratch / "after.keys"]
     try:
         for paths, file in zip((before, after), files, strict=True):
-            write_stream(file, (_slim(frame) for frame in _frames(paths)))
+            keys = (pl.DataFrame({"key": keys_of(one), "content": contents_of(one)}) for one in _frames(paths))
+            write_stream(file, keys)
         if all(_equal(*pair) for pair in zip_longest(*(_frames([file]) for file in files))):
             return None
         return _counted(*files)
@@ -64,10 +65,6 @@ def changes_between(before: Sequence[Path] | None, after: Sequence[Path], scratc
 
 def _frames(paths: Sequence[Path]) -> Iterator[pl.DataFrame]:
     return read_stream(*(path for path in paths if path.exists()))
-
-
-def _slim(frame: pl.DataFrame) -> pl.DataFrame:
-    return pl.DataFrame({"key": keys_of(frame), "content": contents_of(frame)})
 
 
 def _equal(before: pl.DataFrame | None, after: pl.DataFrame | None) -> bool:

@@ -95,19 +95,14 @@ def send(url: str) -> bool:
         if earlier.name not in have:
             _put(earlier, url, int(earlier.name[1:]), rows=True)
     _put(files, url, revision, rows=is_new)
-    card = (files / CARD).read_text(encoding="utf-8")
-    places.write(f"{url}/{CARD}", card_at(card, url, revision).encode())
+    card = _loading_from((files / CARD).read_text(encoding="utf-8"), url, revision)
+    places.write(f"{url}/{CARD}", pointed_at(card, revision).encode())
     places.write(f"{url}/{HISTORY}", history_text(lines))
     stay = {f"r{revision}", *(path.name for path in kept)}
     for name in _names_below(f"{url}/{REVISIONS}"):
         if name.split("/")[0] not in stay:
             places.remove(f"{url}/{REVISIONS}/{name}")
     return True
-
-
-def card_at(text: str, url: str, revision: int) -> str:
-    """The card as it stands at the URL: its files are those of the revision's folder."""
-    return pointed_at(_loading_from(text, url, revision), revision)
 
 
 def _loading_from(text: str, url: str, revision: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -38,7 +39,7 @@ def push(
     except PushFailed as error:
         end_with(FAILED, f"{error}; the same command goes on from there")
     if json_:
-        typer.echo(json.dumps(made.as_dict()))
+        typer.echo(json.dumps(asdict(made)))
     else:
         new = f", new: {', '.join(made.tagged)}" if made.tagged else ""
         what = f"{made.files} files{new}" if made.files else "nothing new"

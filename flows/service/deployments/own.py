@@ -93,7 +93,8 @@ class OwnDeployment:
         return self.full_name
 
     def _body(self, client: SyncPrefectClient, schedule: Json) -> Json:
-        entrypoint = next(one["entrypoint"] for one in specified() if one["entrypoint"].endswith(_function(self.kind)))
+        function = FLOW_NAMES[self.kind].replace("-", "_")
+        entrypoint = next(one["entrypoint"] for one in specified() if one["entrypoint"].endswith(f".{function}"))
         flow: Any = load_flow_from_entrypoint(entrypoint)
         return {
             "name": self.name,
@@ -117,10 +118,6 @@ def own_timezone() -> str:
         return ZoneInfo(named).key
     except (ValueError, OSError, KeyError):  # of a name that is none, KeyError is the base of what zoneinfo raises
         return "UTC"
-
-
-def _function(kind: str) -> str:
-    return f".{FLOW_NAMES[kind].replace('-', '_')}"
 
 
 def _place() -> Json:

@@ -42,7 +42,6 @@ class WarningLog(Protocol):
 
     def warning(self, text: object, /, *parts: object) -> None:
         """Write a warning into the log."""
-        ...
 
 
 @contextmanager

@@ -22,7 +22,6 @@ from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from flows.studio.guard.names import OwnNamesOf
 from flows.studio.guard.sessions import Sessions
 
 ONLY_READS = ("GET", "HEAD")
@@ -58,8 +57,8 @@ class NotPassedOn(Exception):
 class Gate:
     """Passes on what may be asked, with the session's cookie in `scope["studio_session"]`."""
 
-    def __init__(self, app: ASGIApp, *, sessions: Sessions, names: OwnNamesOf, cookie: str) -> None:
-        self._app, self._sessions, self._names, self._cookie = app, sessions, names, cookie
+    def __init__(self, app: ASGIApp, *, sessions: Sessions, hosts: frozenset[str], cookie: str) -> None:
+        self._app, self._sessions, self._hosts, self._cookie = app, sessions, hosts, cookie
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or refuse."""
@@ -85,7 +84,7 @@ class Gate:
         """The headers. Raises NotPassedOn for what comes from elsewhere."""
         headers = Headers(scope=scope)
         hosts = headers.getlist("host")
-        if len(hosts) != 1 or not self._names.has(hosts[0]):
+        if len(hosts) != 1 or hosts[0].lower() not in self._hosts:
             raise NotPassedOn(421, "the studio does not answer under that name\n")
         if scope["method"] not in METHODS:
             raise NotPassedOn(405, "the studio takes GET and POST\n")
