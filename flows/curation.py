@@ -126,7 +126,7 @@ class Curate(BaseModel, extra="forbid", frozen=True):
             self.diversify.check()
 
     def of_recipe(self, recipe: Recipe, models: Roles) -> Curate:
-        """These settings, and those that the recipe brings along for parts of which the user says nothing and whose models are there."""
+        """These settings with the recipe's own parts, where the user says nothing of a part and its models are there."""
         own = {
             name: params
             for name, params in {**recipe.curate, "diversify": recipe.diversify}.items()
@@ -166,7 +166,7 @@ def _name_of(schema: Schema) -> str:
 def with_scores(
     recipe: Recipe, diversify: Diversify | None, options: Mapping[str, Any], told: Mapping[str, Any]
 ) -> Recipe:
-    """The recipe, extended by the steps that give rows the scores that the selector needs and that no step of the recipe gives."""
+    """The recipe with the steps at its end that give the scores by which rows are selected, where it has no such step itself."""
     if diversify is None or diversify.by != "deita":
         return recipe
     outline = Outline(options, lambda step: step.name in told)

@@ -10,7 +10,6 @@ import math
 import os
 from collections.abc import Callable
 from contextlib import ExitStack
-from types import TracebackType
 from typing import TypeVar
 
 from flows.service.imports import begin_imports, end_imports
@@ -83,9 +82,7 @@ class ServerConnection:
         self._is_replaced, self._own = True, OwnServer()
         return self.run(run)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self._is_open:
             from flows.service.away.patience import leave
 
