@@ -90,7 +90,7 @@ def nested_options(
     """
     import yaml
 
-    models = [models] if isinstance(models, str) else models or []
+    models = [models] if models and isinstance(models, str) else models or []
     given = {name: value for name, value in options.items() if value is not None}
     named = [*given.get("roles", {}).values()]
     if models:
