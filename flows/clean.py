@@ -25,8 +25,8 @@ from flows.runs.removal.freed import Freed
 from flows.runs.removal.students import remove_students
 from flows.runs.removal.superseded import remove_superseded
 from flows.runs.removal.tables import remove_tables
-from flows.service.history.api import ServerHistory
-from flows.service.history.database import DatabaseHistory, own_database
+from flows.service.history.api import remove_by_api
+from flows.service.history.database import own_database, remove_from_database
 from tasks.ledger.backup import backup_ledger
 from tasks.ledger.database import file_of
 from tasks.notices import heard, tell
@@ -71,9 +71,10 @@ def _remove_history(before: datetime, dry: bool) -> dict[str, Any]:
     """From the database where it is ours, else by the server's API."""
     url = get_current_settings().server.database.connection_url
     file = own_database(url.get_secret_value() if url else "", str(flow_run.id))
+    if file is not None:
+        return remove_from_database(file, before, FLOWS, dry)
     with get_client(sync_client=True) as client:
-        history = ServerHistory(client) if file is None else DatabaseHistory(file)
-        return history.remove(before, FLOWS, dry)
+        return remove_by_api(client, before, FLOWS, dry)
 
 
 def _results() -> Path:

@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     AfterValidator,
     BaseModel,
-    ConfigDict,
     Field,
     GetJsonSchemaHandler,
     field_validator,
@@ -84,10 +83,8 @@ FORM_BEGINS = ("recipe", "seeds", "instructions", "rows", "name", "model")
 """What most runs are told, and all that many are: at the top of the form, in this order."""
 
 
-class RunConfig(BaseModel):
+class RunConfig(BaseModel, extra="forbid"):
     """What every flow can be told."""
-
-    model_config = ConfigDict(extra="forbid")
 
     model: ModelConfig = Field(ModelConfig(), description="the model that plays every role without one of its own")
     roles: dict[str, list[ModelConfig]] = Field({}, description="models of single roles, e.g. responder, judge, pool")
@@ -204,10 +201,6 @@ class RunConfig(BaseModel):
     def rows_format(self) -> str:
         """What a row of the dataset is: rows of one format can stand in one dataset."""
         return "sft"
-
-    def model_names(self) -> list[str]:
-        """Every model that may have written a row."""
-        return sorted({model.name for role, configs in self.models().items() if role != EMBEDDER for model in configs})
 
     @property
     def full_recipe(self) -> str:

@@ -13,11 +13,9 @@ from pydantic import Field
 
 from flows.curate_dataset import CurateDataset
 from flows.runs.curation.dry_run import what_would_go
-from flows.runs.make import make
 from flows.runs.plan import plan_of
-from flows.runs.run import Run
 from flows.runs.runners.shard_runner import ShardRunner
-from flows.watch.hooks import watched
+from flows.watch.hooks import run_watched
 
 
 @flow(name="curate", flow_run_name="{config.title}", task_runner=ShardRunner())
@@ -31,9 +29,4 @@ def curate(
     """
     config.check_apart()
     plan = plan_of(config)
-    if dry_run:
-        return what_would_go(plan)
-    plan.check()
-    run = Run.start(plan)
-    with watched(run):
-        return make(run)
+    return what_would_go(plan) if dry_run else run_watched(plan)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
-from flows.config import RunConfig, Seeds
+from flows.config import InstructionSFT, PreferenceDPO, RunConfig, Seeds
 from tasks.errors import ConfigError
 from tasks.seeds.mixing.parts import MixturePart, check_parts
 from tasks.seeds.there import HUB_PREFIX
@@ -33,7 +34,7 @@ class CurateDataset(RunConfig):
 
     @property
     def full_recipe(self) -> str:
-        """There is one."""
+        """The name of the only recipe that curation has."""
         return CURATED
 
     @property
@@ -83,3 +84,9 @@ class CurateDataset(RunConfig):
             source, out = Path(named).expanduser().resolve(), Path(self.out or f"datasets/{self.dataset}").resolve()
             if source.is_relative_to(out) or out.is_relative_to(source):
                 raise ConfigError("the dataset would be written where it is read from", out, "give another --out")
+
+
+CONFIG_KINDS: Mapping[str, type[RunConfig]] = {"sft": InstructionSFT, "dpo": PreferenceDPO, CURATED: CurateDataset}
+"""What a run of each kind is told."""
+FLOW_NAMES = {"sft": "instruction-sft", "dpo": "preference-dpo"}
+"""The flows that make datasets, as Prefect names them."""

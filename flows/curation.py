@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from flows.recipes.catalogue import roles_of
 from flows.recipes.recipe import Kind, Outline, Recipe, Step, Steps, Tables
@@ -46,10 +46,8 @@ SEVERAL_ANSWERS = (TextGeneration, DeitaQuality, RejectionSampling)
 """Parameters of steps that may give several rows to one instruction, side by side."""
 
 
-class Curate(BaseModel):
+class Curate(BaseModel, extra="forbid", frozen=True):
     """What is thrown away. `null` switches a part off."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     filters: Filters | None = Filters()
     deduplicate: Deduplicate | None = Field(
@@ -96,7 +94,7 @@ class Curate(BaseModel):
 
     @property
     def asks_judges(self) -> bool:
-        """Whether rows get scores."""
+        """Whether a part that is switched on has a judge or a model score the rows."""
         return any(params for _, params in self._judging())
 
     @property
@@ -128,7 +126,7 @@ class Curate(BaseModel):
             self.diversify.check()
 
     def of_recipe(self, recipe: Recipe, models: Roles) -> Curate:
-        """The same with what a recipe curates by itself, where the user says nothing of it, and its models are there."""
+        """These settings with the recipe's own parts, where the user says nothing of a part and its models are there."""
         own = {
             name: params
             for name, params in {**recipe.curate, "diversify": recipe.diversify}.items()
@@ -139,7 +137,7 @@ class Curate(BaseModel):
         return self.model_copy(update=own) if own else self
 
     def choosing(self, rows: int | None) -> Curate:
-        """The same with the number of rows that the run is to have, in the selector too. Raises ConfigError."""
+        """These settings with the number of rows that the run has to have; the selector is told it too. Raises ConfigError."""
         if self.diversify is None:
             return self
         told = self.diversify.rows
@@ -168,7 +166,7 @@ def _name_of(schema: Schema) -> str:
 def with_scores(
     recipe: Recipe, diversify: Diversify | None, options: Mapping[str, Any], told: Mapping[str, Any]
 ) -> Recipe:
-    """The same recipe, whose rows then get the scores that they are selected by and that no step of it gives."""
+    """The recipe with the steps at its end that give the scores by which rows are selected, where it has no such step itself."""
     if diversify is None or diversify.by != "deita":
         return recipe
     outline = Outline(options, lambda step: step.name in told)
@@ -216,12 +214,12 @@ CURATION = Recipe("curate", "curate", whole_records)
 
 
 def with_filters(recipe: Recipe, steps: Sequence[tuple[Technique[Any], Params]]) -> Recipe:
-    """The same recipe, whose rows then pass through row filters."""
+    """The recipe, extended by row filters at its end."""
     return with_steps(recipe, steps)
 
 
 def with_steps(recipe: Recipe, steps: Sequence[tuple[Technique[Any], Params | None]]) -> Recipe:
-    """The same recipe, whose rows then go through more steps."""
+    """The recipe, extended by these steps at its end."""
     if not steps:
         return recipe
 

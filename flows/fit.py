@@ -19,7 +19,7 @@ from prefect.logging import get_run_logger
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import Field
 
-from flows.revise import fitting_config, revise_dataset
+from flows.revise import fitting_config, flow_of
 from flows.runs.verdict import EndedBadly, UnfitRows
 from tasks.curate.fit import IN_PART, UNBOUNDED, FitDataset
 from tasks.curate.fit_filter import FitFor
@@ -104,7 +104,7 @@ def _without_unfit(told: FitFor, made: FitDataset, out: str | None, found: Mappi
     if out is None and config.rows is not None and config.curate.diversify is None:
         config = config.model_copy(update={"rows": _fitting_rows(made, found)})  # none are made in their place
     try:
-        return revise_dataset(config)
+        return flow_of(config)(config)
     except EndedBadly as error:
         error.summary = {**found, "fitting": error.summary}
         raise

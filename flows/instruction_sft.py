@@ -10,11 +10,9 @@ from typing import Any
 from prefect import flow
 
 from flows.config import InstructionSFT
-from flows.runs.make import make
 from flows.runs.plan import plan_of
-from flows.runs.run import Run
 from flows.runs.runners.shard_runner import ShardRunner
-from flows.watch.hooks import watched
+from flows.watch.hooks import run_watched
 
 
 @flow(name="instruction-sft", flow_run_name="{config.title}", task_runner=ShardRunner())
@@ -23,8 +21,4 @@ def instruction_sft(config: InstructionSFT) -> dict[str, Any]:
 
     Raises ConfigError for the user's mistakes; with everything published, TooManyRejects; NoRows where no row is left.
     """
-    plan = plan_of(config)
-    plan.check()
-    run = Run.start(plan)
-    with watched(run):
-        return make(run)
+    return run_watched(plan_of(config))

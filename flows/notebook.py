@@ -28,7 +28,7 @@ import polars as pl
 from flows.config import InstructionSFT, PreferenceDPO
 from flows.config_file import load_config
 from flows.runs.plan import plan_of
-from flows.watch.sample import shown_words
+from flows.watch.sample import named_texts
 from tasks.engine.process import process
 from tasks.errors import ConfigError
 from tasks.notices import heard
@@ -97,14 +97,9 @@ def _cell(text: str) -> str:
 def _texts(row: Mapping[str, Any]) -> dict[str, str]:
     """The texts of a row by who says them."""
     texts: dict[str, str] = {}
-    for column, value in row.items():
-        if not isinstance(value, list):
-            continue
-        for message in value:
-            if isinstance(message, Mapping) and "role" in message:
-                name = message["role"] if column in ("messages", "prompt") else column
-                texts[name] = f"{texts[name]}\n\n{shown_words(message)}" if name in texts else shown_words(message)
-    return texts or {column: str(value) for column, value in row.items()}
+    for name, text in named_texts(row):
+        texts[name] = f"{texts[name]}\n\n{text}" if name in texts else text
+    return texts
 
 
 def sft(**options: Any) -> Distilled:

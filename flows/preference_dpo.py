@@ -11,11 +11,9 @@ from prefect import flow
 from pydantic import Field
 
 from flows.config import PreferenceDPO
-from flows.runs.make import make
 from flows.runs.plan import plan_of
-from flows.runs.run import Run
 from flows.runs.runners.shard_runner import ShardRunner
-from flows.watch.hooks import watched
+from flows.watch.hooks import run_watched
 
 
 @flow(name="preference-dpo", flow_run_name="{config.title}", task_runner=ShardRunner())
@@ -31,8 +29,4 @@ def preference_dpo(
     Of a published dataset that is not the config's own it makes a dataset of its own name, so that no two are mixed.
     Raises ConfigError for the user's mistakes; with everything published, TooManyRejects; NoRows where no row is left.
     """
-    plan = plan_of(config if published is None else config.of_published(published))
-    plan.check()
-    run = Run.start(plan)
-    with watched(run):
-        return make(run)
+    return run_watched(plan_of(config if published is None else config.of_published(published)))

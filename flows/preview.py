@@ -199,7 +199,10 @@ class Preview:
             "steps": [
                 {
                     "step": step,
-                    "rows": [self._entry(step, lane, passages[lane]) for lane in sorted(passages, key=_lane)],
+                    "rows": [
+                        self._entry(step, lane, passages[lane])
+                        for lane in sorted(passages, key=lambda lane: -1 if lane is None else lane)
+                    ],
                 }
                 for step, passages in self.passages.items()
             ],
@@ -210,24 +213,13 @@ class Preview:
         }
 
     def _entry(self, step: str, lane: int | None, passage: Passage) -> dict[str, Any]:
-        frame, outcome = passage.frame, passage.outcome
-        row = frame.row(0, named=True) if lane is not None and frame.height else {}
-        asked = [
-            a for a in self.context.asked or [] if a.step == step and (lane is None or a.row_id == row.get("row_id"))
-        ]
-        rejects = (
-            outcome.rejects if lane is not None else outcome.rejects.clear()
-        )  # a step cut short refuses nothing yet
-        return {
-            "lane": lane,
-            "rows_in": frame.height,
-            "input": plain_row(row),
-            "asked": [attempt_told(one) for one in asked],
-            "made": [changed_columns(made, row) for made in outcome.rows.iter_rows(named=True)],
-            "rejects": [loss_told(reject) for reject in rejects.iter_rows(named=True)],
-            "losses": [loss_told(loss) for loss in outcome.losses.iter_rows(named=True)],
-            "pending": outcome.pending,
-        }
+        asked = [one for one in self.context.asked or [] if one.step == step]
+        if lane is not None:
+            ids = set(passage.frame["row_id"])
+            return {"lane": lane, **passage_told(passage, [one for one in asked if one.row_id in ids])}
+        # a step cut short refuses nothing yet
+        whole = replace(passage.outcome, rejects=passage.outcome.rejects.clear())
+        return {"lane": lane, **passage_told(Passage(passage.frame, whole), asked, of_row=False)}
 
     def _note(self, step: str, lane: int | None, passage: Passage) -> None:
         self.passages.setdefault(step, {})[lane] = passage
@@ -251,11 +243,24 @@ def _alone(taken: Sequence[Table], again: AskedAgain) -> Sequence[Table]:
     return taken[again.lane : again.lane + 1]
 
 
-def _lane(lane: int | None) -> int:
-    return -1 if lane is None else lane
+def passage_told(passage: Passage, asked: Sequence[Asked], *, of_row: bool = True) -> dict[str, Any]:
+    """What became of a row at a step (of all rows together, if not `of_row`), and what was asked for it, as plain JSON."""
+    frame, outcome = passage.frame, passage.outcome
+    row = frame.row(0, named=True) if of_row and frame.height else {}
+    return {
+        "rows_in": frame.height,
+        "input": _plain_row(row),
+        "asked": [_attempt_told(one) for one in asked],
+        "made": [_changed_columns(made, row) for made in outcome.rows.iter_rows(named=True)],
+        **{
+            kind: [_loss_told(loss) for loss in getattr(outcome, kind).iter_rows(named=True)]
+            for kind in ("rejects", "losses")
+        },
+        "pending": outcome.pending,
+    }
 
 
-def attempt_told(asked: Asked) -> dict[str, Any]:
+def _attempt_told(asked: Asked) -> dict[str, Any]:
     """An attempt as plain JSON."""
     request, answer = asked.request, asked.completion
     words = {"prompt": request.prompt} if request.prompt is not None else {"messages": list(request.messages or ())}
@@ -277,9 +282,9 @@ def attempt_told(asked: Asked) -> dict[str, Any]:
     }
 
 
-def changed_columns(made: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
+def _changed_columns(made: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
     """A row that came out: its id, and the columns that are not as they were."""
-    return plain_row(
+    return _plain_row(
         {
             name: value
             for name, value in made.items()
@@ -288,12 +293,11 @@ def changed_columns(made: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]
     )
 
 
-def loss_told(loss: dict[str, Any]) -> dict[str, Any]:
+def _loss_told(loss: dict[str, Any]) -> dict[str, Any]:
     """A reject or a loss, as far as it is shown."""
     return {name: loss[name] for name in ("row_id", "kind", "reason", "detail", "attempts", "raw")}
 
 
-def plain_row(row: dict[str, Any]) -> dict[str, Any]:
-    """A row as plain JSON."""
+def _plain_row(row: dict[str, Any]) -> dict[str, Any]:
     plain: dict[str, Any] = orjson.loads(orjson.dumps(row, default=str))
     return plain

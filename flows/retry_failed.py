@@ -18,11 +18,8 @@ from prefect import flow
 from prefect.runtime import flow_run
 from pydantic import Field
 
-from flows.config import InstructionSFT, PreferenceDPO
-from flows.curate import curate
-from flows.curate_dataset import CURATED, CurateDataset
-from flows.instruction_sft import instruction_sft
-from flows.preference_dpo import preference_dpo
+from flows.curate_dataset import CONFIG_KINDS
+from flows.revise import flow_of
 from flows.runs.manifests import latest_retry, manifest, runs_to_heal
 from flows.runs.run import flow_result
 from flows.runs.runners.shard_runner import ShardRunner
@@ -54,9 +51,5 @@ def retry_failed(
 
 def _again(run: str, **how: Any) -> Any:
     past = manifest(run)
-    settings = past["config"] | {"retry": run}
-    if past["kind"] == CURATED:
-        return curate(CurateDataset(**settings), **how)
-    if past["kind"] == "dpo":
-        return preference_dpo(PreferenceDPO(**settings), **how)
-    return instruction_sft(InstructionSFT(**settings), **how)
+    config = CONFIG_KINDS[past["kind"]](**past["config"] | {"retry": run})
+    return flow_of(config)(config, **how)

@@ -7,21 +7,19 @@ stillroom fit datasets/demo-sft --model demo --drop unfit           what a train
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from flows.config import InstructionSFT, PreferenceDPO, RunConfig
+from flows.config import PreferenceDPO, RunConfig
 from flows.config_file import load_config
-from flows.curate_dataset import CURATED, CurateDataset
+from flows.curate_dataset import CONFIG_KINDS, CurateDataset
 from flows.curation import Curate
 from flows.runs.plan import plan_of
 from tasks.curate.fit_filter import FitFor
 from tasks.errors import ConfigError
 from tasks.publish.export import published_at
 from tasks.publish.revisions import CONFIG_FILE, history
-
-CONFIG_KINDS: Mapping[str, type[RunConfig]] = {"sft": InstructionSFT, "dpo": PreferenceDPO, CURATED: CurateDataset}
 
 
 def revision_of(dataset: Path, rows: int | None, told: Mapping[str, Any]) -> Any:
@@ -76,17 +74,16 @@ def _place(dataset: Path) -> str:
     return str(dataset) if shown.startswith("..") else shown
 
 
-def revise_dataset(config: Any) -> dict[str, Any]:
-    """Start the flow of such a config; the summary of the run."""
+def flow_of(config: RunConfig) -> Callable[..., dict[str, Any]]:
+    """The flow that makes the dataset of a config. Prefect is imported for it."""
     if isinstance(config, CurateDataset):
         from flows.curate import curate
 
-        config.check_apart()
-        return curate(config)
+        return curate
     if isinstance(config, PreferenceDPO):
         from flows.preference_dpo import preference_dpo
 
-        return preference_dpo(config)
+        return preference_dpo
     from flows.instruction_sft import instruction_sft
 
-    return instruction_sft(config)
+    return instruction_sft

@@ -32,7 +32,7 @@ def is_own(spec: str) -> bool:
 
 
 def absolute(spec: str, beside: Path | None = None) -> str:
-    """The same name with the file's whole path, so that it holds in another process and folder.
+    """The name with the absolute path of its file, so that it holds in another process and folder.
 
     A file that is not in the working folder is looked for in `beside`, the folder of the config that names it.
     """

@@ -12,7 +12,6 @@ from typing import Annotated, Any
 import typer
 
 from flows.command.options import AsJson
-from flows.command.running import telling_mistakes
 
 
 def show_batches(
@@ -26,10 +25,6 @@ def show_batches(
     json_: AsJson = False,
 ) -> None:
     """List the batches under way, each as its provider sees it; or end one. A run fetches their answers."""
-    telling_mistakes(lambda: _batches(cancel, forget, json_))
-
-
-def _batches(cancel: str | None, forget: str | None, as_json: bool) -> None:
     from tasks.ledger.batches.open_batches import OpenBatches
     from tasks.storage.home import ledger_url
 
@@ -43,7 +38,7 @@ def _batches(cancel: str | None, forget: str | None, as_json: bool) -> None:
         typer.echo(f"{cancel} is being cancelled: the next run fetches what is answered")
         return
     told = asyncio.run(found.told())
-    typer.echo(json.dumps(told) if as_json else "\n".join(map(_line, told)) or "no batches are under way")
+    typer.echo(json.dumps(told) if json_ else "\n".join(map(_line, told)) or "no batches are under way")
 
 
 def _line(told: dict[str, Any]) -> str:

@@ -63,7 +63,7 @@ class Doctor:
         return Finding("answers", "ok", said)
 
     async def repeats(self) -> Finding:
-        """The same request again."""
+        """Sends the first request a second time, and compares the two texts."""
         found = await self._chat(CAPITAL)
         same = self._first is not None and found.text == self._first.text
         said = "the same request brings the same text" if same else f"another text: {_short(found.text)}"

@@ -13,8 +13,9 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.command.options import AsJson, nested_options
-from flows.command.running import FAILED, end_with, say, telling_mistakes
+from flows.command.options import AsJson, nested_options, role_models
+from flows.command.running import say, stoppable
+from tasks.errors import ConfigError, first_fault
 
 
 def judges(
@@ -32,36 +33,15 @@ def judges(
     json_: AsJson = False,
 ) -> None:
     """Measure judges against pairs that people have told apart: a scale of 1 to 5 beside rubrics."""
-    telling_mistakes(
-        lambda: _show(
-            pairs,
-            {"judge": judge, "reward": [reward] if reward else None},
-            by or [],
-            rows,
-            (config, set_ or []),
-            json_,
-        )
-    )
-
-
-def _show(
-    pairs: str,
-    roles: dict[str, list[str] | None],
-    by: list[str],
-    rows: int,
-    told: tuple[Path | None, list[str]],
-    as_json: bool,
-) -> None:
     from pydantic import ValidationError
 
     from flows.config import PreferenceDPO
     from flows.config_file import load_config
-    from tasks.errors import ConfigError, first_fault
     from tasks.judge.calibration import Calibrate
 
-    named = {role: [{"name": name} for name in names] for role, names in roles.items() if names}
-    config = load_config(PreferenceDPO, told[0], nested_options({"roles": named or None}, [], told[1]))
-    if not (named or config.roles):
+    roles = role_models(judge=judge, reward=[reward] if reward else None)
+    told = load_config(PreferenceDPO, config, nested_options({"roles": roles}, None, set_))
+    if not told.roles:
         raise ConfigError("no judge", None, "give --judge MODEL")
     try:
         wanted = Calibrate(pairs=pairs, rows=rows)
@@ -71,16 +51,11 @@ def _show(
     from rich.console import Console
 
     from flows.judges.compare_judges import compare_judges
-    from flows.service.stopping import GO_ON, heeding_signals
-    from tasks.errors import Interrupted
     from tasks.notices import heard
 
-    try:
-        with heeding_signals(Console(stderr=True)) as run_is_over, run_is_over, heard(say):
-            found = compare_judges(config, wanted, by)
-    except (Interrupted, KeyboardInterrupt):
-        end_with(FAILED, GO_ON)
-    print(json.dumps(found) if as_json else "\n".join(_lines(found)))
+    with stoppable(Console(stderr=True)), heard(say):
+        found = compare_judges(told, wanted, by or [])
+    print(json.dumps(found) if json_ else "\n".join(_lines(found)))
 
 
 def _lines(found: dict[str, Any]) -> list[str]:

@@ -6,15 +6,13 @@ Exit codes: 0, the ledger is whole (again), or backed up; 1, it is not whole; 2,
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from flows.command.options import AsJson
-from flows.command.running import FAILED, end_with_mistake
+from flows.command.running import FAILED
 
 if TYPE_CHECKING:
     from tasks.ledger.check import Health
@@ -35,8 +33,7 @@ def check(ledger: LedgerUrl = None, json_: AsJson = False) -> None:
     from tasks.ledger.check import check_ledger
     from tasks.storage.home import ledger_url
 
-    with _mistakes():
-        health = check_ledger(ledger or ledger_url())
+    health = check_ledger(ledger or ledger_url())
     if json_:
         typer.echo(json.dumps(_told(health)))
     else:
@@ -56,8 +53,7 @@ def repair(ledger: LedgerUrl = None, json_: AsJson = False) -> None:
     from tasks.ledger.repair import repair_ledger
     from tasks.storage.home import ledger_url
 
-    with _mistakes():
-        health, repaired = repair_ledger(ledger or ledger_url())
+    health, repaired = repair_ledger(ledger or ledger_url())
     if json_:
         saved = None if repaired is None else {name: getattr(repaired, name) for name in SHOWN_OF_REPAIR}
         typer.echo(json.dumps({**_told(health), "repaired": saved}))
@@ -95,8 +91,7 @@ def backup(
     from tasks.ledger.backup import backup_ledger
     from tasks.storage.home import ledger_url
 
-    with _mistakes():
-        written = backup_ledger(ledger or ledger_url(), to)
+    written = backup_ledger(ledger or ledger_url(), to)
     if json_:
         typer.echo(json.dumps({"backup": str(written), "bytes": written.stat().st_size}))
         return
@@ -128,13 +123,3 @@ def _show(health: Health) -> None:
         for fault in list(health.faults.values())[:SHOWN_FAULTS]:
             typer.echo(f"  {fault}")
     typer.echo(f"newest backup: {health.backup}")
-
-
-@contextmanager
-def _mistakes() -> Iterator[None]:
-    from tasks.errors import ConfigError
-
-    try:
-        yield
-    except ConfigError as error:
-        end_with_mistake(error)

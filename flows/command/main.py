@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,7 +14,7 @@ from flows.command.batches import show_batches
 from flows.command.clean import clean
 from flows.command.judges import judges
 from flows.command.ledger import ledger_app
-from flows.command.mistakes import run_app
+from flows.command.mistakes import CommandGroup, run_app
 from flows.command.new import new_recipe, new_technique
 from flows.command.options import (
     AsJson,
@@ -24,9 +25,11 @@ from flows.command.options import (
     RunName,
     SFTRecipe,
     format_option,
-    judge_roles,
     name_value_pairs,
     nested_options,
+    one_or_several,
+    role_models,
+    with_options_of,
 )
 from flows.command.prompts import prompts_app
 from flows.command.published.curate import curate_app
@@ -40,11 +43,11 @@ from flows.command.published.report import compare, report
 from flows.command.published.review import review_app
 from flows.command.published.revise import revise_app
 from flows.command.recipes import draw, recipes
-from flows.command.running import FAILED, end_with, preview_run, say, start_flow, telling_mistakes
+from flows.command.running import FAILED, end_with, say, start_flow
 from flows.command.streams import prepare_streams
 from flows.command.studio import studio
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(cls=CommandGroup, no_args_is_help=True, pretty_exceptions_enable=False)
 app.add_typer(ledger_app, name="ledger")
 app.add_typer(prompts_app, name="prompts")
 app.add_typer(curate_app)
@@ -54,33 +57,58 @@ app.add_typer(prove_app)
 app.add_typer(review_app)
 app.add_typer(revise_app)
 
-SHARED_OPTIONS = ("out", "incremental", "allow_empty", "runner", "max_requests", "max_total_tokens", "max_cost_usd")
-"""Options of `sft` and `dpo` that the config has under the same names."""
 CatchUp = Literal["newest", "all", "none"]
-MaxRequests = Annotated[int | None, typer.Option(help="make no more requests than this, and publish what is finished")]
-MaxTotalTokens = Annotated[int | None, typer.Option(help="begin no request after so many tokens, prompts and all")]
-MaxCostUsd = Annotated[float | None, typer.Option(help="begin no request after so much; models need their prices")]
-Runner = Annotated[str | None, typer.Option(help="threads (the default), or ray: the workers of a Ray cluster")]
-Incremental = Annotated[
-    bool | None,
-    typer.Option("--incremental", help="add to the dataset: only seeds that it has not had, all its rows stay"),
-]
-AllowEmpty = Annotated[
-    bool | None, typer.Option("--allow-empty", help="publish a dataset of 0 rows too, where no row is left")
-]
-KeepColumns = Annotated[
-    list[str] | None,
-    typer.Option(help="a column of the seeds that the dataset has as well, '*' for all; once for each"),
-]
-Estimate = Annotated[
-    bool, typer.Option("--estimate", help="run 20 rows, and tell what the whole would take; publish nothing")
-]
-PreviewOption = Annotated[
-    int | None,
-    typer.Option(
-        "--preview", min=1, metavar="N", help="send N rows through all steps, and show each word; publish nothing"
-    ),
-]
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """The options that `sft` and `dpo` have in common; those of the config have the names that they have there."""
+
+    config: ConfigPath = None
+    column: ColumnPairs = None
+    keep_columns: Annotated[
+        list[str] | None,
+        typer.Option(help="a column of the seeds that the dataset has as well, '*' for all; once for each"),
+    ] = None
+    incremental: Annotated[
+        bool | None,
+        typer.Option("--incremental", help="add to the dataset: only seeds that it has not had, all its rows stay"),
+    ] = None
+    runner: Annotated[
+        str | None,
+        typer.Option(help="threads (the default), or ray: the workers of a Ray cluster"),
+    ] = None
+    max_requests: Annotated[
+        int | None, typer.Option(help="make no more requests than this, and publish what is finished")
+    ] = None
+    max_total_tokens: Annotated[
+        int | None, typer.Option(help="begin no request after so many tokens, prompts and all")
+    ] = None
+    max_cost_usd: Annotated[
+        float | None, typer.Option(help="begin no request after so much; models need their prices")
+    ] = None
+    allow_empty: Annotated[
+        bool | None, typer.Option("--allow-empty", help="publish a dataset of 0 rows too, where no row is left")
+    ] = None
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="run 20 rows, and tell what the whole would take; publish nothing")
+    ] = False
+    preview: Annotated[
+        int | None,
+        typer.Option(
+            "--preview", min=1, metavar="N", help="send N rows through all steps, and show each word; publish nothing"
+        ),
+    ] = None
+    json_: AsLastLine = False
+
+    def told(self) -> dict[str, Any]:
+        """The options that the config has under the same names; those that were not given are None."""
+        names = ("incremental", "runner", "max_requests", "max_total_tokens", "max_cost_usd", "allow_empty")
+        return {
+            "columns": name_value_pairs(self.column or [], "--column") or None,
+            "keep_columns": self.keep_columns or None,
+            **{name: getattr(self, name) for name in names},
+        }
 
 
 @app.callback()
@@ -89,14 +117,12 @@ def stillroom() -> None:
 
 
 @app.command()
+@with_options_of(RunOptions)
 def sft(
     recipe: SFTRecipe = None,
-    config: ConfigPath = None,
     seeds: Annotated[
         str | None, typer.Option(help="a file, a folder, or hf:NAME; default: a built-in model's own")
     ] = None,
-    column: ColumnPairs = None,
-    keep_columns: KeepColumns = None,
     max_seeds: Annotated[int | None, typer.Option(help="read no more seeds than this")] = None,
     model: Annotated[
         str | None, typer.Option(help="demo, demo-2, a transformers name or folder, or model@http://host:port/v1")
@@ -111,15 +137,8 @@ def sft(
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="any other option, e.g. evol_instruct.generations=2")
     ] = None,
-    incremental: Incremental = None,
-    runner: Runner = None,
-    max_requests: MaxRequests = None,
-    max_total_tokens: MaxTotalTokens = None,
-    max_cost_usd: MaxCostUsd = None,
-    allow_empty: AllowEmpty = None,
-    estimate: Estimate = False,
-    preview: PreviewOption = None,
-    json_: AsLastLine = False,
+    *,
+    shared: RunOptions,
 ) -> None:
     """Make an instruction dataset (SFT) from seeds, or from the model itself."""
     options = {
@@ -127,24 +146,21 @@ def sft(
         "seeds": seeds,
         "max_seeds": max_seeds,
         "rows": rows,
-        **_shared_options(locals()),
-        "roles": judge_roles(judge),
+        "format": one_or_several(format_),
+        "out": out,
+        **shared.told(),
+        "roles": role_models(judge=judge),
     }
-
-    _make(
-        "sft", config, lambda: nested_options(options, [model] if model else [], set_ or []), estimate, preview, json_
-    )
+    _make("sft", shared, nested_options(options, model, set_))
 
 
 @app.command()
+@with_options_of(RunOptions)
 def dpo(
     recipe: DPORecipe = None,
-    config: ConfigPath = None,
     instructions: Annotated[
         str | None, typer.Option(help="a file, a dataset folder of `stillroom sft`, or hf:NAME")
     ] = None,
-    column: ColumnPairs = None,
-    keep_columns: KeepColumns = None,
     max_instructions: Annotated[int | None, typer.Option(help="read no more instructions than this")] = None,
     model: Annotated[list[str] | None, typer.Option(help="a model of the pool; once for each")] = None,
     judge: Annotated[list[str] | None, typer.Option(help="a judge; once for each; default: the first model")] = None,
@@ -155,27 +171,21 @@ def dpo(
     ] = None,
     out: Annotated[str | None, typer.Option(help="folder of the dataset; default datasets/dpo-<recipe>")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="any other option, e.g. pair.min_margin=1")] = None,
-    incremental: Incremental = None,
-    runner: Runner = None,
-    max_requests: MaxRequests = None,
-    max_total_tokens: MaxTotalTokens = None,
-    max_cost_usd: MaxCostUsd = None,
-    allow_empty: AllowEmpty = None,
-    estimate: Estimate = False,
-    preview: PreviewOption = None,
-    json_: AsLastLine = False,
+    *,
+    shared: RunOptions,
 ) -> None:
     """Make a preference dataset (DPO) from instructions: pools of responses, judged and paired."""
-    roles = {"pool": [{"name": name} for name in model or []], "judge": [{"name": name} for name in judge or []]}
     options = {
         "recipe": recipe,
         "instructions": instructions,
         "max_instructions": max_instructions,
-        **_shared_options(locals()),
-        "roles": {r: m for r, m in roles.items() if m} or None,
+        "format": one_or_several(format_),
+        "out": out,
+        **shared.told(),
+        "roles": role_models(pool=model, judge=judge),
         "model_pool": None if keep_responses is None else {"keep_responses": keep_responses},
     }
-    _make("dpo", config, lambda: nested_options(options, model or [], set_ or []), estimate, preview, json_)
+    _make("dpo", shared, nested_options(options, model, set_))
 
 
 @app.command()
@@ -207,7 +217,7 @@ def rejects(
     """Show the rows that a run rejected, with the reason and the last raw text."""
     from flows.command.terminal import rejects_of_run, show_rejects
 
-    telling_mistakes(lambda: print(json.dumps(list(rejects_of_run(run, most)))) if json_ else show_rejects(run, most))
+    print(json.dumps(list(rejects_of_run(run, most)))) if json_ else show_rejects(run, most)
 
 
 @app.command()
@@ -255,15 +265,11 @@ def doctor(
     json_: AsJson = False,
 ) -> None:
     """Ask a model ten times, and tell what it can do and what it has to be told."""
+    from flows.command.doctor import run_doctor
+    from tasks.notices import heard
 
-    def examine() -> None:
-        from flows.command.doctor import run_doctor
-        from tasks.notices import heard
-
-        with heard(say):
-            run_doctor(_model_config(model, set_ or []), json_)
-
-    telling_mistakes(examine)
+    with heard(say):
+        run_doctor(_model_config(model, set_ or []), json_)
 
 
 def _model_config(name: str, sets: list[str]) -> Any:
@@ -272,7 +278,7 @@ def _model_config(name: str, sets: list[str]) -> Any:
     from flows.config_file import load_config
 
     named = [text if text.startswith("model.") else f"model.{text}" for text in sets]
-    return load_config(InstructionSFT, None, nested_options({}, [name], named)).model
+    return load_config(InstructionSFT, None, nested_options({}, name, named)).model
 
 
 @app.command()
@@ -290,7 +296,7 @@ def serve(
     from flows.service.serve import serve as keep_serving
 
     try:
-        telling_mistakes(lambda: keep_serving(host, port, catch_up))
+        keep_serving(host, port, catch_up)
     except ServerEnded as error:
         end_with(FAILED, str(error))
 
@@ -306,83 +312,56 @@ def deploy(
     json_: AsJson = False,
 ) -> None:
     """Put the work pool, the nightly deployments and the alerts on the Prefect server that PREFECT_API_URL names; or one config."""
+    from flows.service.server.reachable import check_server
 
-    def put() -> None:
-        from flows.service.server.reachable import check_server
+    check_server()
+    from flows.service.deploy import deploy as bring_up_to_date
+    from flows.service.deploy import deploy_own
+    from flows.service.deployments.left_runs import Here
 
-        check_server()
-        from flows.service.deploy import deploy as bring_up_to_date
-        from flows.service.deploy import deploy_own
-        from flows.service.deployments.left_runs import Here
-
-        if kind or config:
-            lines = [deploy_own(kind, config, None if off else at)]
-        else:
-            lines = bring_up_to_date(Here(here, catch_up) if here else None)
-        print(json.dumps({"deployed": lines}) if json_ else "\n".join(lines))
-
-    telling_mistakes(put)
+    if kind or config:
+        lines = [deploy_own(kind, config, None if off else at)]
+    else:
+        lines = bring_up_to_date(Here(here, catch_up) if here else None)
+    print(json.dumps({"deployed": lines}) if json_ else "\n".join(lines))
 
 
-def _shared_options(told: Mapping[str, Any]) -> dict[str, Any]:
-    """What both commands are told, of all that one was, by the names that the config has for it."""
-    formats, columns = told["format_"] or [], name_value_pairs(told["column"] or [], "--column")
-    return {
-        "format": formats[0] if len(formats) == 1 else formats or None,
-        "columns": columns or None,
-        "keep_columns": told["keep_columns"] or None,
-        **{name: told[name] for name in SHARED_OPTIONS},
-    }
-
-
-def _make(
-    kind: Literal["sft", "dpo"],
-    file: Path | None,
-    options: Callable[[], dict[str, Any]],
-    estimate: bool,
-    preview: int | None,
-    as_json: bool,
-) -> None:
+def _make(kind: Literal["sft", "dpo"], shared: RunOptions, options: dict[str, Any]) -> None:
     """Make a dataset, or show what it would take."""
 
     def settings() -> Any:
-        from flows.config import InstructionSFT, PreferenceDPO
         from flows.config_file import load_config
+        from flows.curate_dataset import CONFIG_KINDS
         from tasks.seeds.there import check_there
 
-        config = load_config(InstructionSFT if kind == "sft" else PreferenceDPO, file, options())
+        config = load_config(CONFIG_KINDS[kind], shared.config, options)
         if config.retry is None:  # else the seeds are those of the run that it heals
             check_there(config.seeds if kind == "sft" else config.instructions)  # before polars is imported
         return config
 
     def run(open_server: Callable[[], None]) -> dict[str, Any]:
         config = settings()
+        from flows.revise import flow_of
         from flows.runs.plan import plan_of
 
         plan_of(config).check()  # the user's mistakes first, before Prefect is imported
-        flow = _flow(kind, estimate)
+        flow = _estimate_of(kind) if shared.estimate else flow_of(config)
         open_server()
         return flow(config)
 
-    if preview is not None:
-        preview_run(settings, preview, as_json)
+    if shared.preview is not None:
+        from flows.command.preview import run_preview
+
+        run_preview(settings, shared.preview, shared.json_)
     else:
-        start_flow(run, as_json, estimate=estimate)
+        start_flow(run, shared.json_, estimate=shared.estimate)
 
 
-def _flow(kind: Literal["sft", "dpo"], estimate: bool) -> Callable[[Any], dict[str, Any]]:
-    """The flow that makes a dataset of this kind, or the function that tells what it would take."""
-    if estimate:
-        from flows.estimate import estimate_dpo, estimate_sft
+def _estimate_of(kind: Literal["sft", "dpo"]) -> Callable[..., dict[str, Any]]:
+    """The flow that tells what a run of this kind would take."""
+    from flows.estimate import estimate_dpo, estimate_sft
 
-        return estimate_sft if kind == "sft" else estimate_dpo
-    if kind == "sft":
-        from flows.instruction_sft import instruction_sft
-
-        return instruction_sft
-    from flows.preference_dpo import preference_dpo
-
-    return preference_dpo
+    return estimate_sft if kind == "sft" else estimate_dpo
 
 
 def main() -> None:

@@ -9,12 +9,24 @@ import sys
 from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from flows.command.running import FAILED, MISTAKE, end_with_mistake
 from tasks.errors import ConfigError, did_you_mean
 
 UsageError: Any = typer.BadParameter.__mro__[1]
 """Typer's own click, which has no public name for it."""
+
+
+class CommandGroup(TyperGroup):
+    """The commands. Whichever of them meets a mistake of the user's ends with one line, and exit code 2."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that the line names."""
+        try:
+            return super().invoke(ctx)
+        except ConfigError as error:
+            end_with_mistake(error)
 
 
 def run_app(app: typer.Typer) -> None:

@@ -13,14 +13,19 @@ from typing import Annotated, Literal
 import typer
 
 from flows.command.options import AsJson
-from flows.command.running import say, telling_mistakes
+from flows.command.running import say
+from tasks.errors import ConfigError
 
 NewName = Annotated[str, typer.Argument(help="a name in small letters, such as shorten")]
 
 
 def new_technique(name: NewName, json_: AsJson = False) -> None:
     """Write a technique of your own into this folder: its file, its prompt and its test."""
-    telling_mistakes(lambda: _technique(name, json_))
+    from flows.recipes.starters import technique_files
+
+    _write(technique_files(name), json_)
+    say(f"try it: pytest test_{name}.py")
+    say(f"a recipe with it: stillroom new-recipe my_recipe --step {name}.py:{name}")
 
 
 def new_recipe(
@@ -32,21 +37,9 @@ def new_recipe(
     json_: AsJson = False,
 ) -> None:
     """Write a recipe of your own into this folder: its file and its test."""
-    telling_mistakes(lambda: _recipe(name, kind, step or [], json_))
-
-
-def _technique(name: str, as_json: bool) -> None:
-    from flows.recipes.starters import technique_files
-
-    _write(technique_files(name), as_json)
-    say(f"try it: pytest test_{name}.py")
-    say(f"a recipe with it: stillroom new-recipe my_recipe --step {name}.py:{name}")
-
-
-def _recipe(name: str, kind: Literal["sft", "dpo"], steps: list[str], as_json: bool) -> None:
     from flows.recipes.starters import MY_PROMPTS, recipe_files
 
-    _write(recipe_files(name, kind, steps), as_json)
+    _write(recipe_files(name, kind, step or []), json_)
     given = "--seeds" if kind == "sft" else "--instructions"
     own = f" --set prompts={MY_PROMPTS}" if Path(MY_PROMPTS).is_dir() else ""
     say(f"try it: pytest test_{name}.py")
@@ -55,8 +48,6 @@ def _recipe(name: str, kind: Literal["sft", "dpo"], steps: list[str], as_json: b
 
 def _write(files: dict[str, str], as_json: bool) -> None:
     """Write new files. Raises ConfigError where one of them is there: then none is written."""
-    from tasks.errors import ConfigError
-
     if there := next((name for name in files if Path(name).exists()), None):
         raise ConfigError("there is such a file", there, "take another name, or another folder")
     for name, text in files.items():

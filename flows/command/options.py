@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from functools import wraps
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
-from flows.command.running import end_with_mistake
+from tasks.errors import ConfigError
 
 AsJson = Annotated[bool, typer.Option("--json", help="print one line of JSON, and nothing else")]
 AsLastLine = Annotated[bool, typer.Option("--json", help="print one last line of JSON, and nothing else")]
@@ -78,18 +81,21 @@ def format_option(help_: str) -> Any:
 RunName = Annotated[str, typer.Argument(help="a run, as `stillroom runs` names it", autocompletion=known_runs)]
 
 
-def nested_options(options: dict[str, Any], models: Sequence[str], sets: list[str]) -> dict[str, Any]:
+def nested_options(
+    options: dict[str, Any], models: str | Sequence[str] | None, sets: list[str] | None
+) -> dict[str, Any]:
     """The options that were given, nested: {"evol_instruct": {"generations": 2}}.
 
     `models`: those that `--model` names. `--set model.api_key_env=KEY` is about each of them, in whichever role.
     """
     import yaml
 
+    models = [models] if models and isinstance(models, str) else models or []
     given = {name: value for name, value in options.items() if value is not None}
     named = [*given.get("roles", {}).values()]
     if models:
         given["model"] = {"name": models[0]}
-    for path, text in name_value_pairs(sets, "--set").items():
+    for path, text in name_value_pairs(sets or [], "--set").items():
         *outer, last = path.split(".")
         place = given
         for name in outer:
@@ -102,15 +108,39 @@ def nested_options(options: dict[str, Any], models: Sequence[str], sets: list[st
 
 
 def name_value_pairs(texts: list[str], option: str) -> dict[str, str]:
-    """Texts of the form NAME=VALUE, by name. One without an equals sign ends the command."""
-    from tasks.errors import ConfigError
-
+    """Texts of the form NAME=VALUE, by name. Raises ConfigError for one without an equals sign."""
     wrong = next((text for text in texts if "=" not in text), None)
     if wrong is not None:
-        end_with_mistake(ConfigError(f"{option} takes NAME=VALUE", wrong, "put an equals sign in it"))
+        raise ConfigError(f"{option} takes NAME=VALUE", wrong, "put an equals sign in it")
     return dict(text.split("=", 1) for text in texts)
 
 
-def judge_roles(names: list[str] | None) -> dict[str, Any] | None:
-    """What `--judge` says of the config's roles; None where no judge is named."""
-    return {"judge": [{"name": name} for name in names]} if names else None
+def role_models(**names: Sequence[str] | None) -> dict[str, Any] | None:
+    """The config's roles, each with the models that an option names for it; None where none is named."""
+    return {role: [{"name": name} for name in told] for role, told in names.items() if told} or None
+
+
+def one_or_several(names: list[str] | None) -> str | list[str] | None:
+    """What an option that may be given several times says: the one name, or all of them."""
+    return names[0] if names and len(names) == 1 else names or None
+
+
+def with_options_of(kind: type[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the fields of a dataclass as options, after its own; it gets them as one argument, `shared`."""
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @wraps(command)
+        def with_options(**given: Any) -> None:
+            shared = {field.name: given.pop(field.name) for field in fields(kind)}
+            command(**given, shared=kind(**shared))
+
+        types = get_type_hints(kind, include_extras=True)
+        own = [one for one in signature(command, eval_str=True).parameters.values() if one.name != "shared"]
+        more = [
+            Parameter(one.name, Parameter.KEYWORD_ONLY, default=one.default, annotation=types[one.name])
+            for one in fields(kind)
+        ]
+        with_options.__signature__ = Signature([*own, *more])  # type: ignore[attr-defined]  # what Typer reads
+        return with_options
+
+    return decorate

@@ -11,17 +11,17 @@ from typing import Any
 
 from rich.console import Console
 
+from flows.command.running import stoppable
 from flows.config import RunConfig
 from flows.preview import preview
-from flows.service.stopping import heeding_signals
 
 RULE = "-" * 72
 
 
 def run_preview(load: Callable[[], RunConfig], rows: int, as_json: bool) -> None:
-    """Preview a run and print it. Raises ConfigError and Interrupted."""
+    """Preview a run and print it. Raises ConfigError."""
     console = Console(stderr=True)
-    with heeding_signals(console) as run_is_over, run_is_over:
+    with stoppable(console):
         if as_json:
             print(json.dumps(preview(load(), rows)))
             return

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from flows.command.options import AsJson
-from flows.command.running import say, telling_mistakes
+from flows.command.running import say
 
 if TYPE_CHECKING:
     from tasks.text.catalogue.files import Listed
@@ -40,8 +40,19 @@ def list_prompts(
     json_: AsJson = False,
 ) -> None:
     """List the prompts, show one, or copy one to edit."""
-    if context.invoked_subcommand is None:
-        telling_mistakes(lambda: _show_list(prompt_set, language, prompts, json_))
+    if context.invoked_subcommand is not None:
+        return
+    from tasks.text.catalogue.files import all_sets, listed
+
+    if prompt_set or language:
+        _chosen(prompt_set, language, prompts)
+    chosen = [one for one in all_sets(prompts) if prompt_set in (None, one.set) and language in (None, one.language)]
+    found = [prompt for one in chosen for prompt in listed(one.resolved())]
+    if json_:
+        typer.echo(json.dumps([{**prompt.__dict__, "file": str(prompt.file)} for prompt in found]))
+        return
+    for line in _lines(found):
+        typer.echo(line)
 
 
 @prompts_app.command()
@@ -58,7 +69,16 @@ def show(
     ] = False,
 ) -> None:
     """Render a prompt as a model would get it."""
-    telling_mistakes(lambda: _show(_chosen(prompt_set, language, prompts), name, row, json_))
+    from tasks.text.catalogue.files import rendered_with_example
+
+    chosen = _chosen(prompt_set, language, prompts)
+    messages, lent = rendered_with_example(chosen, name, {} if row is None else _row(row))
+    if json_:
+        typer.echo(json.dumps(messages, ensure_ascii=False))
+    else:
+        typer.echo("\n\n".join(f"--- {message['role']}\n{message['content']}" for message in messages))
+    if row is not None and lent:
+        say(f"{row} does not say {', '.join(lent)}: shown with the prompt's example")
 
 
 @prompts_app.command()
@@ -70,27 +90,21 @@ def copy(
     json_: AsJson = False,
 ) -> None:
     """Put a prompt into a folder of your own, to edit it there."""
-    telling_mistakes(lambda: _copy(_chosen(prompt_set, language, None), name, to, json_))
+    from tasks.text.catalogue.files import copied
+
+    prompts = _chosen(prompt_set, language, None)
+    files = [str(place) for place in copied(prompts, name, to)]
+    typer.echo(json.dumps({"files": files}) if json_ else "\n".join(files))
+    parts = () if "/" not in name else dict.fromkeys(prompts.parts_of(name))
+    for part in parts:
+        say(f"it includes {part}, which stays ours; to edit that too: stillroom prompts copy {part} --to {to}")
+    say(f"edit it, and run with {_taking(prompts, to)}; what you do not change is not asked for again")
 
 
 def _chosen(prompt_set: str | None, language: str | None, own: str | None) -> Prompts:
     from tasks.text.prompts import FULL, Prompts
 
     return Prompts(prompt_set or FULL, language or ENGLISH, own).resolved()
-
-
-def _show_list(prompt_set: str | None, language: str | None, own: str | None, as_json: bool) -> None:
-    from tasks.text.catalogue.files import all_sets, listed
-
-    if prompt_set or language:
-        _chosen(prompt_set, language, own)
-    chosen = [one for one in all_sets(own) if prompt_set in (None, one.set) and language in (None, one.language)]
-    found = [prompt for one in chosen for prompt in listed(one.resolved())]
-    if as_json:
-        typer.echo(json.dumps([{**prompt.__dict__, "file": str(prompt.file)} for prompt in found]))
-        return
-    for line in _lines(found):
-        typer.echo(line)
 
 
 def _lines(found: Sequence[Listed]) -> Iterator[str]:
@@ -106,18 +120,6 @@ def _lines(found: Sequence[Listed]) -> Iterator[str]:
         yield f"{name:<{width}}  {version}  {where}  {f'{purpose}  ' if purpose else ''}({told})"
 
 
-def _show(prompts: Prompts, name: str, row: Path | None, as_json: bool) -> None:
-    from tasks.text.catalogue.files import rendered_with_example
-
-    messages, lent = rendered_with_example(prompts, name, {} if row is None else _row(row))
-    if as_json:
-        typer.echo(json.dumps(messages, ensure_ascii=False))
-    else:
-        typer.echo("\n\n".join(f"--- {message['role']}\n{message['content']}" for message in messages))
-    if row is not None and lent:
-        say(f"{row} does not say {', '.join(lent)}: shown with the prompt's example")
-
-
 def _row(path: Path) -> Mapping[str, Any]:
     """The first row of a file, with our names of columns beside its own."""
     from tasks.seeds.known_formats import BESIDE_A_QUESTION, COLUMNS
@@ -130,18 +132,6 @@ def _row(path: Path) -> Mapping[str, Any]:
         for our, theirs in names.items()
     }
     return {**ours, **record}
-
-
-def _copy(prompts: Prompts, name: str, folder: Path, as_json: bool) -> None:
-    from tasks.text.catalogue.files import copied
-
-    places = copied(prompts, name, folder)
-    files = [str(place) for place in places]
-    typer.echo(json.dumps({"files": files}) if as_json else "\n".join(files))
-    parts = () if "/" not in name else dict.fromkeys(prompts.parts_of(name))
-    for part in parts:
-        say(f"it includes {part}, which stays ours; to edit that too: stillroom prompts copy {part} --to {folder}")
-    say(f"edit it, and run with {_taking(prompts, folder)}; what you do not change is not asked for again")
 
 
 def _taking(prompts: Prompts, folder: Path) -> str:

@@ -12,7 +12,6 @@ from typing import Annotated, Any
 import typer
 
 from flows.command.options import AsJson, RecipeArgument, nested_options
-from flows.command.running import telling_mistakes
 
 
 def recipes(json_: AsJson = False) -> None:
@@ -43,14 +42,10 @@ def draw(
     json_: AsJson = False,
 ) -> None:
     """Print the steps of a recipe as a Mermaid flowchart, or as SVG: where rows part and meet, whom each step asks."""
+    from flows.recipes.catalogue import find_recipe
+    from flows.recipes.drawing import as_mermaid, drawing_of
+    from flows.recipes.svg import as_svg
 
-    def show() -> None:
-        from flows.recipes.catalogue import find_recipe
-        from flows.recipes.drawing import as_mermaid, drawing_of
-        from flows.recipes.svg import as_svg
-
-        drawing = drawing_of(find_recipe(recipe), nested_options({}, [], set_ or []))
-        told = {"svg": as_svg(drawing)} if svg else {"mermaid": as_mermaid(drawing)}
-        typer.echo(json.dumps({"recipe": recipe, **told}) if json_ else "".join(told.values()))
-
-    telling_mistakes(show)
+    drawing = drawing_of(find_recipe(recipe), nested_options({}, None, set_))
+    told = {"svg": as_svg(drawing)} if svg else {"mermaid": as_mermaid(drawing)}
+    typer.echo(json.dumps({"recipe": recipe, **told}) if json_ else "".join(told.values()))

@@ -9,25 +9,21 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
+
+from tasks.errors import Interrupted
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 FAILED, MISTAKE, REJECTED, IN_BATCHES = 1, 2, 3, 4
 
 RunFlow = Callable[[Callable[[], None]], dict[str, Any]]
 """Checks what was asked, calls what it is given to have Prefect's server at hand, and runs the flow; its summary."""
-
-
-def telling_mistakes(tell: Callable[[], None]) -> None:
-    """Do something; a mistake of the user's is one line, and exit code 2."""
-    from tasks.errors import ConfigError
-
-    try:
-        tell()
-    except ConfigError as error:
-        end_with_mistake(error)
 
 
 def start_flow(
@@ -43,7 +39,6 @@ def start_flow(
     from flows.runs.verdict import NoRows, NotPushed, TooManyRejects, UnfitRows
     from flows.service.server.own_server import ServerFailed
     from flows.service.stopping import GO_ON, heeding_signals
-    from tasks.errors import ConfigError, Interrupted
     from tasks.notices import heard
 
     try:
@@ -57,8 +52,6 @@ def start_flow(
                 _show_summary(summary, as_json, estimate or show is not None)
             if summary.get("batches"):
                 raise typer.Exit(IN_BATCHES)
-    except ConfigError as error:
-        end_with_mistake(error)
     except (Interrupted, KeyboardInterrupt):
         end_with(FAILED, GO_ON)
     except ServerFailed as error:
@@ -94,16 +87,14 @@ def _show_summary(summary: dict[str, Any], as_json: bool, estimate: bool) -> Non
         say(line)
 
 
-def preview_run(load: Callable[[], Any], rows: int, as_json: bool) -> None:
-    """Show a few rows of a run, in this process."""
-    from flows.command.preview import run_preview
-    from flows.service.stopping import GO_ON
-    from tasks.errors import ConfigError, Interrupted
+@contextmanager
+def stoppable(console: Console) -> Iterator[None]:
+    """Work in this process that Ctrl-C stops: the command then ends with the line that says how to go on."""
+    from flows.service.stopping import GO_ON, heeding_signals
 
     try:
-        run_preview(load, rows, as_json)
-    except ConfigError as error:
-        end_with_mistake(error)
+        with heeding_signals(console) as run_is_over, run_is_over:
+            yield
     except (Interrupted, KeyboardInterrupt):
         end_with(FAILED, GO_ON)
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from flows.command.running import telling_mistakes
+from tasks.errors import ConfigError
 
 
 def studio(
@@ -21,13 +21,8 @@ def studio(
 ) -> None:
     """Describe, preview, run, look through and publish datasets in a browser, until Ctrl-C."""
 
-    def listen() -> None:
-        from tasks.errors import ConfigError
-
-        try:
-            from flows.studio.serving import serve_studio
-        except ModuleNotFoundError as error:
-            raise ConfigError("the studio needs a package", error.name, "pip install 'stillroom[studio]'") from error
-        serve_studio(folders or [], host, port)
-
-    telling_mistakes(listen)
+    try:
+        from flows.studio.serving import serve_studio
+    except ModuleNotFoundError as error:
+        raise ConfigError("the studio needs a package", error.name, "pip install 'stillroom[studio]'") from error
+    serve_studio(folders or [], host, port)

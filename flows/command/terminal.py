@@ -15,6 +15,7 @@ from rich.table import Table as Grid
 
 from flows.runs.timing import duration
 from flows.service.stopping import runs_under_way
+from tasks.errors import ConfigError
 
 if TYPE_CHECKING:
     from tasks.engine.context import Context
@@ -119,21 +120,11 @@ def show_estimate(told: dict[str, Any]) -> None:
 
 
 def show_row(row: dict[str, Any]) -> None:
-    """Conversations as they are; of a pair the prompt, then both sides; of a row in another form what it says."""
-    from flows.watch.sample import is_talk, shown_words
-    from tasks.publish.report.said import texts_of_row
+    """Print what a row says, turn by turn; of a pair the prompt, then both sides."""
+    from flows.watch.sample import named_texts
 
-    columns = ("messages", "prompt", "chosen", "rejected")
-    if not any(is_talk(row.get(column)) for column in columns):
-        said = texts_of_row(row)
-        sides = ("chosen", "rejected") if len(said.answers) > 1 else ("assistant",)
-        answers = [(side, text) for side, (_, text) in zip(sides, said.answers, strict=False)]
-        for name, text in [*said.before, *answers]:
-            print(f"  {name}: {text}")
-    for column in columns:
-        for message in row[column] if is_talk(row.get(column)) else []:
-            name = column if column in ("chosen", "rejected") else message["role"]
-            print(f"  {name}: {shown_words(message)}")
+    for name, text in named_texts(row):
+        print(f"  {name}: {text}")
 
 
 def show_rejects(run: str, most: int) -> None:
@@ -148,7 +139,6 @@ def show_rejects(run: str, most: int) -> None:
 def rejects_of_run(run: str, most: int) -> Iterator[dict[str, Any]]:
     """The first rejects of a run, with their step. Raises ConfigError for a run that there is not, or where they are gone."""
     from flows.runs.manifests import manifest
-    from tasks.errors import ConfigError
     from tasks.storage.tables import Table
 
     shown, past = 0, manifest(run)

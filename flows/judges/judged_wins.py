@@ -35,7 +35,7 @@ PARAMS = UltraFeedback(aspects="paper", second_order=True)
 def win_figures(
     judge: str, questions: Sequence[Lesson], ours: Sequence[str], theirs: Sequence[str]
 ) -> list[float | None]:
-    """Of each question 1 where our answer wins, 0 where theirs does, 0.5 for a tie; None where the judge failed.
+    """A figure for each question: 1 where our answer wins, 0 where the other one wins, 0.5 for a tie; None where the judge failed.
 
     Equal answers are a tie that nobody is asked about. Raises ConfigError for a judge that there is not.
     """

@@ -48,22 +48,18 @@ class Steps(Protocol):
     @property
     def options(self) -> Mapping[str, Any]:
         """What the recipe itself was told: `mode`, `start_from`."""
-        ...
 
     def has(self, step: Step) -> bool:
         """Whether the user has said anything about a step: one that is optional is then taken."""
-        ...
 
     def through(self, step: Technique[Any], tables: Tables, default: Params | None = None) -> Tables:
         """Send tables (or futures of them) through a technique, each on its own; the futures of what comes out.
 
         Its parameters are the user's; `default`: those of the recipe, where the user gives none.
         """
-        ...
 
     def whole(self, step: TableStep[Any], tables: Tables, default: Params | None = None) -> Tables:
         """Send all tables through a table step, and wait; the tables of what comes out."""
-        ...
 
 
 RecipeFunction = Callable[[Steps, Tables], Tables]
@@ -149,7 +145,7 @@ def load_step(name: str) -> Step:
 
 
 def with_whole_paths(told: RecipeSetting) -> RecipeSetting:
-    """The same, with the whole path of each file of the user's own."""
+    """The setting with the absolute path of each file of the user's own."""
     if isinstance(told, str):
         return str(_whole(told))
     return [_whole(link) if isinstance(link, str) else _with_whole_path(link) for link in told]
@@ -264,7 +260,7 @@ class Outline:
     ends: Tables = ()
 
     def through(self, step: Step, tables: Tables, default: Params | None = None) -> Tables:
-        """Note the step."""
+        """Note that the recipe takes this step. The result stands for its rows: the number of the step."""
         self.steps.append((step, default))
         self.edges += [(before, len(self.steps)) for before in tables]
         return [len(self.steps)]

@@ -35,11 +35,11 @@ text { font: 15px system-ui, sans-serif; fill: var(--ink); text-anchor: middle }
 _Place = tuple[float, float]
 
 
-def as_svg(drawing: RecipeDrawing) -> str:
-    """The drawing as an SVG file."""
+def as_svg(drawing: RecipeDrawing, *, in_page: bool = False) -> str:
+    """The drawing as an SVG file; `in_page`: as a part of a page, whose style says how it looks."""
     layers, paths = _layers(drawing)
     widths = {at: _width(drawing.nodes[at]) if at < len(drawing.nodes) else LANE for layer in layers for at in layer}
-    has_caption = any(node.shape == "table" for node in drawing.nodes)
+    has_caption = not in_page and any(node.shape == "table" for node in drawing.nodes)
     wide = max(sum(widths[at] + GAP_X for at in layer) - GAP_X for layer in layers)
     wide = max(wide, len(CAPTION) * CAPTION_LETTER if has_caption else 0) + 2 * MARGIN
     high = len(layers) * (HEIGHT + GAP_Y) - GAP_Y + 2 * MARGIN + (CAPTION_HEIGHT if has_caption else 0)
@@ -50,16 +50,16 @@ def as_svg(drawing: RecipeDrawing) -> str:
         'role="img" aria-labelledby="title words">',
         f'<title id="title">The steps of {name}</title>',
         f'<desc id="words">{escape(_in_words(drawing))}</desc>',
-        f"<style>\n{STYLE}\n</style>",
+        "" if in_page else f"<style>\n{STYLE}\n</style>",
         '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto">'
         '<path class="tip" d="M0 0L8 4L0 8z"/></marker></defs>',
-        '<rect width="100%" height="100%" style="fill: var(--paper)"/>',
+        "" if in_page else '<rect width="100%" height="100%" style="fill: var(--paper)"/>',
         *(_edge([places[at] for at in path]) for path in paths),
         *(_shape(node, places[at], widths[at]) for at, node in enumerate(drawing.nodes)),
     ]
     if has_caption:
         parts.append(f'<text class="role" x="{wide / 2:g}" y="{high - MARGIN:g}">{CAPTION}</text>')
-    return "\n".join([*parts, "</svg>"])
+    return "\n".join(filter(None, [*parts, "</svg>"]))
 
 
 def _layers(drawing: RecipeDrawing) -> tuple[list[list[int]], list[list[int]]]:
@@ -130,8 +130,13 @@ def _shape(node: DrawnStep, place: _Place, width: float) -> str:
     if node.shape == "table":
         right, foot = left + width, top + HEIGHT
         corners = [
-            (left + POINT, top), (right - POINT, top), (right, y), (right - POINT, foot), (left + POINT, foot), (left, y)
-        ]  # fmt: skip
+            (left + POINT, top),
+            (right - POINT, top),
+            (right, y),
+            (right - POINT, foot),
+            (left + POINT, foot),
+            (left, y),
+        ]
         outline = f'<polygon class="node" points="{" ".join(f"{a:g},{b:g}" for a, b in corners)}"/>'
     else:
         radius = HEIGHT / 2 if node.shape == "end" else 6

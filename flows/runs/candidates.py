@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import polars as pl
 
-from flows.runs.curation.dataset_rows import DatasetRows
+from flows.runs.curation.dataset_rows import DatasetRows, first_lines
 from flows.runs.lineage import Lineage
 from flows.runs.plan import RunPlan
 from tasks.columns import KEPT_COLUMNS, LANGUAGE, SOURCE_COLUMNS
@@ -28,7 +28,7 @@ from tasks.seeds.batches import COMPOSED_ID, Refused, SeedBatch, Source
 from tasks.seeds.seen import SeenIds
 from tasks.storage.digest import canonical, digest
 from tasks.storage.shard_sizes import shard_end, shard_sizes
-from tasks.storage.tables import PROVENANCE, REJECTS, Table, sidecar, with_all_of, write_table
+from tasks.storage.tables import REJECTS, Table, sidecar, write_table
 
 READ_AT_ONCE = 1000
 
@@ -50,12 +50,10 @@ class Candidates(Protocol):
     """First rows, in order. `take` gives tables of at most `count` rows together; an empty list at the end."""
 
     def take(self, count: int | None) -> list[Table]:
-        """The next rows."""
-        ...
+        """The next rows, as tables."""
 
     def close(self) -> None:
         """Let go of what is held open."""
-        ...
 
 
 class SeedRows:
@@ -123,9 +121,7 @@ class SeedRows:
 
 def _sources(seeds: pl.DataFrame) -> pl.DataFrame:
     """A line of provenance for each seed whose record held more than its row is made of."""
-    own = seeds.select("row_id", SOURCE_COLUMNS).drop_nulls()
-    here = {"technique": pl.lit("seeds"), "parents": pl.lit([], dtype=pl.List(pl.String))}
-    return with_all_of(own.with_columns(**here), PROVENANCE)
+    return first_lines(seeds.select("row_id", SOURCE_COLUMNS).drop_nulls(), "seeds")
 
 
 def _held(row: Mapping[str, Any]) -> str:
@@ -197,7 +193,7 @@ class GivenRows:
         return taken
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: no file is open."""
 
 
 class BlankRows:
@@ -230,7 +226,7 @@ class BlankRows:
         return tables
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: no file is open."""
 
     def _table(self, indices: range) -> Table:
         records = [self._record(index) for index in indices]

@@ -6,7 +6,7 @@ stillroom sft --config nightly.yaml            # push_to_hub: me/nightly
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -74,4 +74,4 @@ class PushPlan:
             verdict = NotPushed(f"{error}; `stillroom push {dataset} {self.repo}` goes on")
             verdict.summary = {**summary, "hub": None}
             raise verdict from None
-        return {**summary, "hub": made.as_dict()}
+        return {**summary, "hub": asdict(made)}

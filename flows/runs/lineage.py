@@ -33,7 +33,7 @@ from flows.runs.plan import RunPlan
 from tasks.engine.process import Settings
 from tasks.errors import ConfigError
 from tasks.publish.card import write_card
-from tasks.publish.changes import IDS, Changes
+from tasks.publish.changes import Changes, id_column
 from tasks.publish.cross_run_dedup import STEP, not_of_earlier
 from tasks.publish.dataset import PublishInput, PublishResult, write_dataset
 from tasks.publish.describe.fits import carry_fits
@@ -122,7 +122,7 @@ class Lineage:
         return self.last.blank_rows if self.last and self.adds else 0
 
     def given(self) -> list[Table] | None:
-        """Of a retry, the tables that the healed run began with; else None."""
+        """The tables that the healed run began with; None where this run is no retry."""
         return None if self.retried is None else _first_tables(self.retried)
 
     def rows_that_stay(self) -> Iterator[pl.DataFrame]:
@@ -132,7 +132,7 @@ class Lineage:
         """
         folder = newest(self.out) if self.adds or self.retried else None
         for frame in read_stream(*all_data_files(folder)) if folder else ():
-            if self.retried is None or set(IDS) & set(frame.columns):
+            if self.retried is None or id_column(frame.columns):
                 yield frame
 
     def new_rows(self, tables: Sequence[Table], settings: Settings) -> list[Table]:
@@ -216,14 +216,14 @@ class Lineage:
         folder = newest(self.out)
         assert folder is not None, "a dataset that is added to is there"
         files = all_data_files(folder)
-        column = next((name for name in IDS if name in pl.read_parquet_schema(files[0])), None)
+        column = id_column(pl.read_parquet_schema(files[0]))
         ids = pl.scan_parquet(files).select(column).collect()[column].to_list() if column else []
         steps[STEP] = not_of_earlier(offered, files, settings.tables, frozenset(ids))
         tables = [table for some in steps.values() for table in some]
         return replace(given, last=steps[STEP], steps=tables)
 
     def unchanged(self) -> dict[str, Any]:
-        """Of the summary what is about the dataset, where the run had nothing to do."""
+        """The part of the summary that is about the dataset, for a run that had nothing to do."""
         assert self.last is not None, "only a dataset that is there has seen all seeds"
         return _as_it_was(history(self.out), count_rejects(self.out))
 

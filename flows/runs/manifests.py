@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from flows.runs.kept.epochs import Epochs, epochs_after, epochs_with, together
+from flows.runs.kept.epochs import Epochs, epochs_after, epochs_with, highest_of
 from tasks.errors import ConfigError, did_you_mean
 from tasks.publish.revisions import Publication, history, makers
 from tasks.storage.home import home
@@ -104,4 +104,4 @@ def epochs_to_make_anew(lines: Sequence[Publication]) -> Epochs:
     made all of it, may have had some from before: no other manifest is read. One made from another home has none here.
     """
     counting = [line.run for line in [*lines[:1], *(line for line in lines[1:] if line.retried)]]
-    return together([epochs_with(manifest(run), run_folder(run)) for run in counting if manifest_path(run).is_file()])
+    return highest_of([epochs_with(manifest(run), run_folder(run)) for run in counting if manifest_path(run).is_file()])

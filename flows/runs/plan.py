@@ -60,7 +60,7 @@ BLANKS_PER_ROW = 10  # a recipe without seeds gives up on reaching `rows` after 
 
 @dataclass(frozen=True)
 class RunPlan:
-    """What a run does.
+    """All that a run is told, in one frozen object.
 
     `dataset`: its name; `title`: the run's; `folder`: of the dataset, where that is at a `url` its mirror here; `seeds`: what the user names as such, `columns` and `max_seeds` with it;
     `params`: of each step that was told any, `always_told`: those of them that the config has a section of though the user says nothing; `own`: likewise, of steps that are not ours, not checked yet; `shape`: what
@@ -110,7 +110,7 @@ class RunPlan:
     told: Mapping[str, Any]
 
     def with_params(self, step: str, **changes: Any) -> Self:
-        """The same plan with other parameters of one step."""
+        """A copy of the plan in which these parameters of one step are changed."""
         changed = self.params_of(next(one for one, _ in self.outline() if one.name == step)).model_copy(update=changes)
         return replace(self, params={**self.params, step: changed})
 

@@ -75,7 +75,7 @@ class StepCounts:
     paces: list[tuple[float, int]] = field(default_factory=list)
 
     def add(self, table: Table, cached: bool, at_s: float) -> None:
-        """A shard has ended."""
+        """Count a shard that has ended."""
         self.first_s, self.ended_s = self.first_s or at_s, at_s
         self.shards_done += 1
         self.rows_in += table.rows_in
@@ -88,7 +88,7 @@ class StepCounts:
             self.rows_cached += table.rows_in
 
     def tokens_per_s(self, now: float, tokens: int) -> float:
-        """The pace of late."""
+        """Tokens per second over the last PACE_S seconds."""
         if not self.paces:
             self.paces.append((now if self.began_s is None else self.began_s, 0))
         self.paces.append((now, tokens))

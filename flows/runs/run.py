@@ -47,7 +47,7 @@ IN_BATCHES = "batches under way"
 
 @dataclass
 class Run:
-    """A run under way. `steps`: the finished tables by step, in the order of their shards; `counts`: of those under way too.
+    """A run under way. `steps`: the finished tables by step, in the order of their shards; `progress`: of those under way too.
 
     `under_way`: a lock, held until it is closed. `summary`: once it is published.
     `selection`: how rows were chosen, where they were, for the manifest. `calibration`: how far each judge agrees with
@@ -62,7 +62,7 @@ class Run:
     under_way: IO[str]
     started: float = field(default_factory=time.monotonic)
     steps: dict[str, list[Table]] = field(default_factory=dict)
-    counts: Progress = field(default_factory=Progress)
+    progress: Progress = field(default_factory=Progress)
     summary: dict[str, Any] | None = None
     selection: dict[str, Any] | None = None
     reused: int = 0
@@ -106,7 +106,7 @@ class Run:
         """Send tables (or futures of them) through a technique, each on its own; the futures of what comes out."""
         params = self.plan.params_of(step, default)
         futures = map_technique(step, tables, self.workers.models, params, self.workers.settings)
-        self.counts.follow(step.name, tables, futures)
+        self.progress.follow(step.name, tables, futures)
         self._under_way.append((step.name, futures))
         return futures
 
@@ -115,10 +115,10 @@ class Run:
         return self.whole_with(step, tables, self.plan.params_of(step, default))
 
     def whole_with(self, step: TableStep[Any], tables: Sequence[Any], params: Params) -> list[Table]:
-        """The same with these very parameters."""
+        """As `whole`, with parameters that are not looked up in the plan."""
         # one task run, and nothing beside it: it may use the models' whole windows
         future = submit_table_step(step, tables, self.plan.models, params, self.workers.settings)
-        self.counts.follow(step.name, tables, [future])
+        self.progress.follow(step.name, tables, [future])
         self._under_way.append((step.name, [future]))
         return self.settled()[0].split(self.plan.shard_rows)
 
@@ -249,7 +249,7 @@ class Run:
             run=self.settings.run,
             seconds=round(time.monotonic() - self.started, 2),
             **tally.figures(is_priced=self.plan.is_priced),
-            steps=figures_of_steps(self.steps, self.counts.look(tally)),
+            steps=figures_of_steps(self.steps, self.progress.look(tally)),
             evolution=evolutions_in(self.steps),
             judges=self._judges(),
             selection=self.selection,

@@ -65,7 +65,7 @@ class SampledRun:
 
     @property
     def records(self) -> list[RequestRecord]:
-        """Of all requests so far, those on record included."""
+        """The records of all requests so far, also of those that the ledger answered."""
         return self.run.context.accounting.records or []
 
     def through(self, tables: Sequence[Table]) -> list[Unit]:
@@ -73,7 +73,7 @@ class SampledRun:
         return self._through(tables, self.run)
 
     def through_the_rest(self, tables: Sequence[Table], made_by: str) -> list[Unit]:
-        """The same from the step after `made_by`, a table step that has made the tables."""
+        """As `through`, but only through the steps after the table step `made_by`, which has made these tables."""
         return self._through(tables, Rest(self.run, made_by))
 
     def _through(self, tables: Sequence[Table], steps: Steps) -> list[Unit]:
@@ -137,7 +137,7 @@ class Rest:
         self._is_there = False
 
     def through(self, step: Technique[Any], tables: Tables, default: Params | None = None) -> Tables:
-        """As the run does, once the table step has passed; before it nothing is sent."""
+        """Send nothing before the table step has passed; afterwards do as the run does."""
         return self._run.through(step, tables, default) if self._is_there else tables
 
     def whole(self, step: TableStep[Any], tables: Tables, default: Params | None = None) -> Tables:
@@ -167,7 +167,7 @@ def _rounds(unit: Unit) -> int:
 
 
 class Latencies:
-    """How long requests took, by model: of those on record the mean of the others."""
+    """How long requests took, by model. A request that the ledger answered counts with the mean of its model."""
 
     def __init__(self, records: Sequence[RequestRecord]) -> None:
         self._mean_s: dict[str, float] = {}

@@ -15,7 +15,7 @@ def span_s(spans: Iterable[tuple[float, float]]) -> float:
 
 
 def in_a_row(spans: Iterable[tuple[float, float]]) -> int:
-    """How many of these spans follow one another, at most: those that end first, and overlap none before."""
+    """The largest number of these spans that follow one another without an overlap."""
     count, until = 0, float("-inf")
     for begun, ended in sorted(spans, key=lambda span: span[1]):
         if begun >= until:

@@ -33,7 +33,7 @@ class NotPushed(EndedBadly):
 
 
 class UnfitRows(EndedBadly):
-    """Of a dataset more rows are better left out, for the model that is to be trained, than `max_unfit_fraction` allows."""
+    """More rows of a dataset than `max_unfit_fraction` allows do not fit the model that is to be trained."""
 
     def __init__(self, found: Mapping[str, Any], most: float) -> None:
         super().__init__(f"{found['unfit']:,} of {found['rows']:,} rows are unfit: more than {most:.0%}")

@@ -6,5 +6,5 @@ import time
 
 
 def clock() -> float:
-    """Seconds since some moment."""
+    """Seconds since an unspecified moment, also counted while the machine sleeps."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.time()

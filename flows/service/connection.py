@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import math
 import os
-import re
 from collections.abc import Callable
 from contextlib import ExitStack
-from types import TracebackType
 from typing import TypeVar
 
 from flows.service.imports import begin_imports, end_imports
 from flows.service.server.own_server import OwnServer, ServerFailed
+from flows.service.server.reachable import check_server, without_password
 from tasks.errors import Interrupted
 
 T = TypeVar("T")
@@ -83,9 +82,7 @@ class ServerConnection:
         self._is_replaced, self._own = True, OwnServer()
         return self.run(run)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self._is_open:
             from flows.service.away.patience import leave
 
@@ -106,7 +103,6 @@ class ServerConnection:
 
 
 def _check_places() -> None:
-    from flows.service.server.reachable import check_server
     from tasks.ledger.database import reach_ledger
 
     reach_ledger()
@@ -117,4 +113,4 @@ def _named() -> str:
     """The server that Prefect's settings name, without a password that stands in it."""
     from prefect.settings import PREFECT_API_URL
 
-    return re.sub("//[^/@]*@", "//", str(PREFECT_API_URL.value()))
+    return without_password(str(PREFECT_API_URL.value()))

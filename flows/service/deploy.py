@@ -18,8 +18,8 @@ from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
 from prefect.exceptions import ObjectNotFound
 from prefect.workers.process import ProcessWorker
 
-from flows.config import InstructionSFT, PreferenceDPO
 from flows.config_file import load_config
+from flows.curate_dataset import CONFIG_KINDS, FLOW_NAMES
 from flows.service.away.untold import tell_untold
 from flows.service.child_command import child_command
 from flows.service.deployments.automations import put_automations
@@ -38,8 +38,8 @@ def deploy(here: Here | None = None) -> list[str]:
     `here`: for `stillroom serve`, whose worker is on this machine and not yet started. Raises ConfigError for a mistake
     in the configs, and where the server refuses what is deployed.
     """
-    load_config(InstructionSFT, DEPLOYMENTS / "configs" / "instruction-sft.yaml", {})
-    load_config(PreferenceDPO, DEPLOYMENTS / "configs" / "preference-dpo.yaml", {})
+    for kind, name in FLOW_NAMES.items():
+        load_config(CONFIG_KINDS[kind], DEPLOYMENTS / "configs" / f"{name}.yaml", {})
     with get_client(sync_client=True) as client:
         tell_untold(client)
         deployed = Deployed(client)
@@ -61,7 +61,7 @@ def deploy_own(kind: Literal["sft", "dpo"] | None, file: Path | None, at: str | 
         raise ConfigError(
             "a deployment of one's own is a kind and a config", kind, "stillroom deploy sft --config FILE"
         )
-    config = load_config(InstructionSFT if kind == "sft" else PreferenceDPO, file, {})
+    config = load_config(CONFIG_KINDS[kind], file, {})
     own = OwnDeployment(kind, file, config.model_dump(mode="json", exclude_unset=True))
     return f"removed: {own.remove()}" if at is None else own.put(at).line
 

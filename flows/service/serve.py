@@ -72,8 +72,7 @@ def serve(host: str = "127.0.0.1", port: int = 4200, catch_up: str = "newest") -
 
 def _keep_house(host: str, port: int, catch_up: str, children: Children, lock: IO[str]) -> None:
     """Start everything, say where it is, and keep it running until KeyboardInterrupt."""
-    reachable = f"[{host}]" if ":" in host else host
-    ui = f"http://{'127.0.0.1' if host in ANYWHERE else reachable}:{port}"
+    ui = f"http://{shown_host(host)}:{port}"
     environment = _environment(ui, host)
     server, restarted = children.start("server", _server(host, port), environment), -math.inf
     worker: subprocess.Popen[bytes] | None = None
@@ -104,6 +103,11 @@ def _keep_house(host: str, port: int, catch_up: str, children: Children, lock: I
                 children.end_members(worker, RUNS_STOP_TIMEOUT_S)
             children.end(worker, WORKER_STOP_TIMEOUT_S)
         children.end(server, SERVER_STOP_TIMEOUT_S)
+
+
+def shown_host(host: str) -> str:
+    """The host that a server listens on, as a URL on this machine names it."""
+    return "127.0.0.1" if host in ANYWHERE else f"[{host}]" if ":" in host else host
 
 
 def _environment(ui: str, host: str) -> dict[str, str]:

@@ -20,7 +20,7 @@ from flows.studio import dataset, describe, home, login, preview, publish, runni
 from flows.studio.folders import Folders
 from flows.studio.guard.forms import check_form
 from flows.studio.guard.gate import Gate
-from flows.studio.guard.names import OwnNamesOf, check_password
+from flows.studio.guard.names import check_password, own_hosts
 from flows.studio.guard.sessions import Sessions, kept_secret
 from flows.studio.pages import page
 from flows.studio.state import Studio
@@ -53,7 +53,7 @@ def create_studio(
     app.add_middleware(
         Gate,
         sessions=studio.sessions,
-        names=OwnNamesOf.of(host, port, names),
+        hosts=own_hosts(host, port, names),
         cookie=studio.cookie,
     )
     app.mount("/static", StaticFiles(directory=STATIC))

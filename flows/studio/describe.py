@@ -12,13 +12,15 @@ from urllib.parse import quote
 from fastapi import APIRouter, File, Form, Request, Response, UploadFile
 from fastapi.responses import PlainTextResponse, RedirectResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
+from markupsafe import Markup
 
-from flows.recipes.catalogue import all_recipes, recipe_facts
+from flows.recipes.catalogue import all_recipes, needs_of, recipe_facts
+from flows.recipes.drawing import drawing_of
 from flows.recipes.recipe import Kind
+from flows.recipes.svg import as_svg
 from flows.studio.configs.examples import CONFIG_EXAMPLES, config_example
-from flows.studio.configs.fields import form_of, with_form
-from flows.studio.configs.file import RECIPE_KINDS, ConfigFile, ConfigSettings, new_config, settings_in, short_path
-from flows.studio.configs.graph import graph_of
+from flows.studio.configs.fields import form_of, outlined, with_form
+from flows.studio.configs.file import ConfigFile, ConfigSettings, new_config, settings_in, short_path
 from flows.studio.configs.hub_search import search_hub
 from flows.studio.jobs.jobs import Job, jobs_of, start_job
 from flows.studio.local_models import answering_models
@@ -312,11 +314,13 @@ def _form(
     wrong: ConfigError | None = None,
     text: str | None = None,
 ) -> Response:
-    default = str(RECIPE_KINDS[config.kind].model_fields["recipe"].default)
+    recipe, _ = outlined(config.kind, config.settings) or (None, None)
     values: dict[str, Any] = {
         "config": config,
         "groups": form_of(config.kind, config.settings),
-        "graph": graph_of(config.kind, config.settings, default),
+        "recipe": recipe,
+        "needs": recipe and needs_of(recipe),
+        "drawing": recipe and Markup(as_svg(drawing_of(recipe, config.settings), in_page=True)),
         "text": config.text if text is None else text,
         "doctor": _doctor_of(config),
     }

@@ -27,7 +27,7 @@ class Folders:
 
     @classmethod
     def of(cls, given: Sequence[str | Path]) -> Folders:
-        """Those folders; the first is made where it is not there. Raises ConfigError for one that is no folder."""
+        """The folders that were given; the first is made where it does not exist. Raises ConfigError for one that is no folder."""
         roots = [Path(one).expanduser() for one in given] or [Path("datasets")]
         try:
             roots[0].mkdir(parents=True, exist_ok=True)

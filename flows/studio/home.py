@@ -21,7 +21,7 @@ router = APIRouter()
 
 @router.get("/")
 def show_home(request: Request, studio: TheStudio) -> Response:
-    """What there is."""
+    """Show the first page: datasets, configs, runs under way and jobs."""
     datasets = [(name, history(folder)[-1]) for name, folder in studio.folders.datasets().items()]
     return page(
         request,

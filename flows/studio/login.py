@@ -22,7 +22,7 @@ _one_at_a_time = asyncio.Lock()
 
 @router.get("/login")
 def ask_for_password(request: Request, studio: TheStudio) -> Response:
-    """The page that asks."""
+    """Show the page that asks for the password."""
     return page(request, "login.html", has_password=studio.sessions.password is not None, wrong=False)
 
 
@@ -35,10 +35,7 @@ async def sign_in(request: Request, studio: TheStudio, password: Annotated[str, 
             has_one = studio.sessions.password is not None
             return page(request, "login.html", status=401, has_password=has_one, wrong=True)
     answer = RedirectResponse("/", 303)
-    is_secure = request.url.scheme == "https"
-    answer.set_cookie(
-        studio.cookie, studio.sessions.new(), max_age=LASTS_S, httponly=True, samesite="strict", secure=is_secure
-    )
+    studio.sessions.begin(answer, studio.cookie, request.url.scheme)
     return answer
 
 

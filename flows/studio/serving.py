@@ -13,7 +13,7 @@ import socket
 from collections.abc import Sequence
 from pathlib import Path
 
-from flows.service.serve import ANYWHERE
+from flows.service.serve import shown_host
 from flows.service.server.app import allowed_hosts
 from flows.studio.app import create_studio
 from flows.studio.guard.names import PASSWORD_VARIABLE
@@ -44,8 +44,7 @@ def serve_studio(folders: Sequence[str | Path], host: str, port: int) -> None:
     with _listening(host, port) as opened:
         port = opened.getsockname()[1]
         app = create_studio(folders, token=token, host=host, port=port, password=password, names=allowed_hosts())
-        shown = "127.0.0.1" if host in ANYWHERE else f"[{host}]" if ":" in host else host
-        where = f"http://{shown}:{port}/"
+        where = f"http://{shown_host(host)}:{port}/"
         print(f"the studio is at {where}{'login' if app.state.studio.sessions.password else f'?token={token}'}")
         print("Ctrl-C ends it; runs that it has started go on", flush=True)
         config = uvicorn.Config(

@@ -25,6 +25,8 @@ from prefect.events import emit_event
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 
+from flows.runs.make import make
+from flows.runs.plan import RunPlan
 from flows.runs.progress import StepProgress
 from flows.runs.run import Run
 from flows.runs.verdict import TooManyRejects
@@ -45,6 +47,14 @@ artifact and not 36,000: Prefect keeps an event of each."""
 PATIENCE_S = 30.0
 """How long a server is left alone that did not take something."""
 PUBLISHED = "stillroom.run.published"
+
+
+def run_watched(plan: RunPlan) -> dict[str, Any]:
+    """Check a plan, and make its dataset with all of it shown in the UI; the summary. Raises what the plan and the run do."""
+    plan.check()
+    run = Run.start(plan)
+    with watched(run):
+        return make(run)
 
 
 @contextmanager
@@ -105,7 +115,7 @@ class Watch:
 
     def _look(self) -> list[StepProgress]:
         """Bring the progress up to date, and tell what has happened since the last look."""
-        steps = self._run.counts.look(self._run.context.accounting.tally)
+        steps = self._run.progress.look(self._run.context.accounting.tally)
         for step in steps:
             if step.is_over and self._shards_told.get(step.name) != step.shards:
                 self._shards_told[step.name] = step.shards
@@ -131,7 +141,7 @@ class Watch:
 
     def _ending(self, steps: list[StepProgress], error: Exception | None) -> Ending:
         run = self._run
-        tables = run.steps if run.summary is not None else {**run.steps, **run.counts.tables()}
+        tables = run.steps if run.summary is not None else {**run.steps, **run.progress.tables()}
         return Ending(
             run=run.settings.run,
             dataset=run.plan.dataset,

@@ -34,7 +34,7 @@ def write_live(run: Run, flow_run: str, steps: Sequence[StepProgress]) -> None:
         "dataset": run.plan.dataset,
         "folder": str(run.plan.folder.absolute()),
         "rows_wanted": run.plan.rows,
-        "steps": [_step(step, run.counts.tables().get(step.name, [])) for step in steps],
+        "steps": [_step(step, run.progress.tables().get(step.name, [])) for step in steps],
         **{name: getattr(run.context.accounting.tally, name) for name in ("requests", "ledger_hits", "cost")},
         "is_priced": run.plan.is_priced,
         "budget": str(run.plan.budget),
@@ -44,7 +44,7 @@ def write_live(run: Run, flow_run: str, steps: Sequence[StepProgress]) -> None:
 
 
 def remove_live(run: Run) -> None:
-    """The run has ended."""
+    """Remove the file of a run that has ended."""
     with suppress(OSError):
         (run_folder(run.settings.run) / LIVE).unlink(missing_ok=True)
 

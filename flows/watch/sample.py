@@ -13,6 +13,7 @@ import polars as pl
 
 from flows.watch.report import literal
 from tasks.publish.changes import IDS
+from tasks.publish.report.said import texts_of_row
 from tasks.storage.tables import Table
 
 SAMPLE_ROWS = 5
@@ -75,19 +76,25 @@ def _parts(row: Mapping[str, Any]) -> dict[str, tuple[bool, Any]]:
     """What is shown of a row: by name, whether it is a text, and the value. A conversation is what was asked and said."""
     parts: dict[str, tuple[bool, Any]] = {}
     for name, value in row.items():
-        if name == "messages" and is_talk(value):
+        if name == "messages" and _is_talk(value):
             parts |= {"asked": (True, _talk(value[:-1])), "answered": (True, value[-1]["content"])}
         elif name in IDS:
             parts[name] = (False, value[:ID_DIGITS])
-        elif is_talk(value):
+        elif _is_talk(value):
             parts[name] = (True, _talk(value))
         else:
             parts[name] = (name in ("prompt", "completion"), value)
     return parts
 
 
-def is_talk(value: Any) -> bool:
-    """Whether a value is a conversation."""
+def named_texts(row: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What a row says in whatever form, each text with the role that says it; the sides of a pair by their names."""
+    said = texts_of_row(row)
+    sides = ("chosen", "rejected") if len(said.answers) > 1 else (role for role, _ in said.answers)
+    return [*said.before, *((side, text) for side, (_, text) in zip(sides, said.answers, strict=False))]
+
+
+def _is_talk(value: Any) -> bool:
     return (
         isinstance(value, list)
         and bool(value)
@@ -99,11 +106,11 @@ def is_talk(value: Any) -> bool:
 def _talk(messages: Sequence[Mapping[str, Any]]) -> str:
     """Messages as text; of a single one its content alone."""
     if len(messages) == 1:
-        return shown_words(messages[0])
-    return "\n\n".join(f"{message['role']}: {shown_words(message)}" for message in messages)
+        return _shown_words(messages[0])
+    return "\n\n".join(f"{message['role']}: {_shown_words(message)}" for message in messages)
 
 
-def shown_words(message: Mapping[str, Any]) -> str:
+def _shown_words(message: Mapping[str, Any]) -> str:
     """What a message says, or which tools it calls with what."""
     calls = (call["function"] for call in message.get("tool_calls") or ())
     content = message["content"]

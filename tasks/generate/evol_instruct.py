@@ -50,7 +50,7 @@ class EvolInstruct(Params):
 
     @property
     def rows_of_each(self) -> int:
-        """Of variants that are kept together each becomes a row where they are scored."""
+        """One row, or with `keep=together` as many as there are variants that are scored beside each other."""
         return self.generations + 1 if self.keep == "together" else 1
 
     @property

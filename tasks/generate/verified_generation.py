@@ -51,7 +51,7 @@ class VerifiedGeneration(Params):
 
     @property
     def files_digest(self) -> str:
-        """Of the user's own verifier."""
+        """The digest of the user's own verifier; "" for one of ours."""
         return digest_of_verifier(self.verifier)
 
 

@@ -80,21 +80,17 @@ class Background:
         self._writer.shutdown()
 
 
-class failing:  # noqa: N801 - reads as a word: with failing(futures): ...
-    """Hand an error to everybody who waits, so that nobody waits for ever."""
-
-    def __init__(self, waiting: Sequence[asyncio.Future[Any]]) -> None:
-        self._waiting = waiting
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> bool:
-        if error is None:
-            return False
-        for future in self._waiting:
+@contextmanager
+def failing(waiting: Sequence[asyncio.Future[Any]]) -> Iterator[None]:
+    """Hand an error of the block to everybody who waits, so that nobody waits for ever."""
+    try:
+        yield
+    except BaseException as error:
+        for future in waiting:
             if not future.done():
                 future.set_exception(error)
-        return isinstance(error, Exception)
+        if not isinstance(error, Exception):
+            raise
 
 
 def resolve(future: asyncio.Future[T], value: T) -> None:

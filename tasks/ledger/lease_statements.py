@@ -32,7 +32,7 @@ def claim(connection: sa.Connection, keys: Sequence[bytes], owner: str, lease_ms
 
 
 def held(connection: sa.Connection, keys: Sequence[bytes]) -> list[tuple[bytes, str]]:
-    """Those of these requests that have a lease, and whose it is."""
+    """The requests among these that have a lease, each with the holder of it."""
     found: list[tuple[bytes, str]] = []
     for some in batches(keys):
         rows = connection.exec_driver_sql(_held(len(some), connection.dialect.name), some)

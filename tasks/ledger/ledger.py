@@ -36,15 +36,12 @@ class RequestAccount(Protocol):
 
     def may_pay(self) -> bool:
         """Whether a request may still be made: asked, from any thread, where one would have to be."""
-        ...
 
     def paid(self, completion: Completion, *, in_batch: bool = False) -> None:
         """Count a request made; `in_batch`: at the price of a batch."""
-        ...
 
     def found(self, completion: Completion) -> None:
         """Count a request that was on record."""
-        ...
 
 
 @dataclass(slots=True)

@@ -59,5 +59,5 @@ def placeholder(dialect: str) -> str:
 
 
 def placeholders(count: int, dialect: str) -> str:
-    """So many of them, in brackets."""
+    """A list of `count` values in a statement, in brackets."""
     return f"({', '.join([placeholder(dialect)] * count)})"

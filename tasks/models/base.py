@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Any, Literal, NotRequired, Protocol, TypedDict
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 Role = Literal["system", "user", "assistant", "tool"]
 FinishReason = Literal["stop", "length", "content_filter", "tool_calls", "cut_off"]
@@ -47,10 +47,8 @@ def message_of(turn: Mapping[str, Any]) -> Message:
 FIRST_FIELDS = frozenset({"temperature", "top_p", "max_new_tokens", "presence_penalty", "stop", "logprobs"})
 
 
-class Sampling(BaseModel):
+class Sampling(BaseModel, frozen=True, extra="forbid"):
     """How a completion is sampled. Every field is part of the request key; all but the first ones only where set."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     temperature: float = Field(1.0, ge=0, le=5, description="0 is greedy")
     top_p: float = Field(1.0, gt=0, le=1, description="nucleus sampling: keep the likeliest tokens up to this mass")
@@ -174,7 +172,6 @@ class ChatTemplate(Protocol):
 
     def apply_chat_template(self, conversation: Sequence[Message], **options: Any) -> Any:
         """A conversation as the model's text (`tokenize=False`) or tokens."""
-        ...
 
 
 class Model(Protocol):
@@ -192,7 +189,6 @@ class Model(Protocol):
     @property
     def template(self) -> ChatTemplate:
         """The model's chat template. Raises `ConfigError` where there is none to be had."""
-        ...
 
     async def complete(self, request: Request) -> Completion:
         """Answer one request, once its `admit` has let it go.
@@ -200,8 +196,6 @@ class Model(Protocol):
         Raises `RequestRefused` for this row, `PermanentError` for the whole run, `Reshaped` where `left_out` has grown
         and the request has to be made anew, and what `admit` raises.
         """
-        ...
 
     async def close(self) -> None:
         """Give back threads, connections and memory. Safe to call twice."""
-        ...

@@ -11,17 +11,15 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from tasks.models.base import Completion, Request
 
 MEGABYTE = 1_000_000
 
 
-class BatchMode(BaseModel):
+class BatchMode(BaseModel, frozen=True, extra="forbid"):
     """How a model's requests are sent in batches. Nothing here is part of a request key."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     wait: bool = Field(
         True, description="wait for a batch; false: submit and end, and the same command fetches the answers later"
@@ -104,58 +102,45 @@ class BatchApi(Protocol):
 
     async def prepare(self, request: Request) -> None:
         """Get ready to say a request and to read its answer. Raises PermanentError for what the API does not offer."""
-        ...
 
     def path(self, request: Request) -> str:
         """Where a request goes, below the base URL: all lines of a batch go to the same place."""
-        ...
 
     def fits(self, request: Request) -> bool:
         """Whether the request says what the server is known to take by now."""
-        ...
 
     def line(self, key: str, tag: str, request: Request) -> bytes:
         """A request as a line of the batch `tag`."""
-        ...
 
     async def upload(self, tag: str, lines: Sequence[bytes]) -> str:
         """Send the lines ahead, where the API wants it so; what the provider calls them, else ""."""
-        ...
 
     async def create(self, submission: Submission, lines: Sequence[bytes]) -> str:
         """Create a batch; its id. Raises Fault where it is not known whether it was created."""
-        ...
 
     async def find(self, submission: Submission) -> str | None:
         """The id of a batch that may have been created; None where there is none. Raises NotYetKnown."""
-        ...
 
     async def look(self, batch: str) -> BatchState:
         """How a batch stands."""
-        ...
 
     def results(self, state: BatchState) -> AsyncIterator[LineResult]:
         """What came of the lines of a batch that has ended, in any order."""
-        ...
 
     async def cancel(self, batch: str) -> None:
         """Have the provider begin no more of its lines."""
-        ...
 
     def read(self, body: bytes, request: Request) -> Completion:
         """The completion in the body of an answered line. Raises what a request that was sent alone would end in."""
-        ...
 
     def words(self) -> Any:
         """In which words requests are said by now, for `judged`."""
-        ...
 
     def judged(self, status: int, body: bytes, request: Request, words: Any) -> Exception:
         """What the error of a line means: as with a request that was sent alone.
 
         `words`: those in which the line was said; None where another process has said it.
         """
-        ...
 
 
 @runtime_checkable
@@ -165,11 +150,9 @@ class TakesBatches(Protocol):
     @property
     def batch_mode(self) -> BatchMode | None:
         """The user's settings; None: its requests are sent one by one."""
-        ...
 
     def batches(self) -> BatchApi:
         """Its batches. Raises ConfigError where its provider has none: a property would raise when it is looked for."""
-        ...
 
 
 def batch_api_for(model: object, request: Request) -> BatchApi | None:

@@ -8,7 +8,7 @@ from datetime import date
 from functools import cached_property
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_validator
 
 from tasks.models.base import Sampling, Thinking
 from tasks.models.batching import BatchMode
@@ -52,10 +52,8 @@ OUR_PROVIDERS = ("openai", "anthropic")
 AT_ANTHROPIC = re.compile(r"@https://api\.anthropic\.com(?:[:/]|$)")  # the host itself: it is sent a key
 
 
-class ModelConfig(BaseModel):
+class ModelConfig(BaseModel, extra="forbid", frozen=True, hide_input_in_errors=True):  # it may be a pasted key
     """One model and how to ask it. Sampling fields left empty mean: what the technique's paper uses."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)  # it may be a pasted key
 
     name: str = Field(
         "demo", min_length=1, description="demo, demo-2, a transformers name or folder, or model@http://host:port/v1"

@@ -82,7 +82,7 @@ class ScriptedModel:
             self._window.leave()
 
     async def close(self) -> None:
-        """Nothing to give back."""
+        """Do nothing: no connection is open."""
 
 
 def _completion(request: Request, answer: str | Sequence[float]) -> Completion:

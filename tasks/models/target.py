@@ -114,7 +114,7 @@ class Target:
 
     @cached_property
     def control_begins(self) -> tuple[str, ...]:
-        """How those texts begin: few words hold one of these, and the tokens may be hundreds."""
+        """The first characters of those texts. Looking for these is quick, where there may be hundreds of tokens."""
         return tuple({token[:2]: None for token in self.control_tokens})
 
     @property

@@ -48,12 +48,12 @@ class Tokens:
 
     @classmethod
     def whole(cls, ids: list[int], starts: Sequence[int]) -> Tokens:
-        """Of a text that is one piece."""
+        """The tokens of a text that is a single piece."""
         return cls(ids, (0,), (0,), (starts,))
 
     @classmethod
     def joined(cls, texts: Sequence[tuple[Tokens, int]]) -> Tokens:
-        """Of texts one behind another, each made into tokens by itself: its tokens, and its length in characters."""
+        """The tokens of several texts behind one another. `texts`: the tokens of each by itself, and its length in characters."""
         ids, at, first, starts = list[int](), list[int](), list[int](), list[Sequence[int]]()
         character = 0
         for tokens, length in texts:

@@ -6,12 +6,12 @@ of such rows none is ever "changed". Memory is that of a million rows, whatever 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from tasks.storage.tables import height_of, read_stream, write_stream
 
@@ -19,19 +19,22 @@ IDS = ("row_id", "prompt_id")
 ROWS_AT_ONCE = 1_000_000
 
 
-class Changes(BaseModel):
+class Changes(BaseModel, frozen=True):
     """Counts of rows. All are 0 where the same rows stand in another order."""
-
-    model_config = ConfigDict(frozen=True)
 
     added: int = 0
     changed: int = 0
     gone: int = 0
 
 
+def id_column(columns: Collection[str]) -> str | None:
+    """The one of these columns that has the ids of a dataset's rows; None where a format has none."""
+    return next((name for name in IDS if name in columns), None)
+
+
 def keys_of(frame: pl.DataFrame) -> pl.Series:
     """What each row is known by, as 64 bits: its id, else all that it says."""
-    known = next((column for column in IDS if column in frame.columns), None)
+    known = id_column(frame.columns)
     return contents_of(frame) if known is None else frame[known].hash()
 
 
@@ -50,7 +53,8 @@ def changes_between(before: Sequence[Path] | None, after: Sequence[Path], scratc
     files = [scratch / "before.keys", scratch / "after.keys"]
     try:
         for paths, file in zip((before, after), files, strict=True):
-            write_stream(file, (_slim(frame) for frame in _frames(paths)))
+            keys = (pl.DataFrame({"key": keys_of(one), "content": contents_of(one)}) for one in _frames(paths))
+            write_stream(file, keys)
         if all(_equal(*pair) for pair in zip_longest(*(_frames([file]) for file in files))):
             return None
         return _counted(*files)
@@ -61,10 +65,6 @@ def changes_between(before: Sequence[Path] | None, after: Sequence[Path], scratc
 
 def _frames(paths: Sequence[Path]) -> Iterator[pl.DataFrame]:
     return read_stream(*(path for path in paths if path.exists()))
-
-
-def _slim(frame: pl.DataFrame) -> pl.DataFrame:
-    return pl.DataFrame({"key": keys_of(frame), "content": contents_of(frame)})
 
 
 def _equal(before: pl.DataFrame | None, after: pl.DataFrame | None) -> bool:

@@ -15,7 +15,7 @@ import polars as pl
 
 from tasks.engine.row import Loss
 from tasks.engine.sieve import without
-from tasks.publish.changes import IDS
+from tasks.publish.changes import id_column
 from tasks.storage.digest import canonical
 from tasks.storage.tables import Table, read_stream
 from tasks.text.conversation import ASKED_IN, asked_turns
@@ -82,7 +82,7 @@ def _rows(earlier: Sequence[Path]) -> Iterator[tuple[str, str]]:
     """Id and prompt of each row of a dataset; where a format has no ids, its number."""
     number = 0
     for frame in read_stream(*earlier):
-        column = next((name for name in IDS if name in frame.columns), None)
+        column = id_column(frame.columns)
         ids = frame[column].to_list() if column else [f"row {number + at}" for at in range(frame.height)]
         yield from zip(ids, prompts_of(frame), strict=True)
         number += frame.height

@@ -22,7 +22,7 @@ import polars as pl
 from tasks.columns import CONSTRAINT_COLUMNS, DIALOGUE_COLUMNS, FOUND_COLUMNS, KEPT_COLUMNS
 from tasks.errors import ConfigError
 from tasks.publish.brought_along import counted
-from tasks.publish.changes import IDS, Changes, changes_between
+from tasks.publish.changes import Changes, changes_between, id_column
 from tasks.publish.derive import Derived, write_derived
 from tasks.publish.merge import columns_of_both, merged, places_of
 from tasks.publish.own_columns import types_of, unpacked, with_language
@@ -250,7 +250,7 @@ def _unpublished(surplus: Sequence[pl.DataFrame], rows: Sequence[Path]) -> list[
     """The surplus without rows that the dataset holds: where healed rows have gone before them, they stay all the same."""
     theirs = pl.concat(surplus)["row_id"]
     held = pl.scan_parquet(list(rows))
-    column = next((name for name in IDS if name in held.collect_schema()), None)
+    column = id_column(held.collect_schema())
     if column is None:  # a format whose rows have no ids
         return list(surplus)
     there = held.filter(pl.col(column).is_in(theirs.implode())).select(column).collect()[column]

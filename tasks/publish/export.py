@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,12 +22,14 @@ import polars as pl
 from tasks.column_types import message_type, plain_turns
 from tasks.engine.validate import schema_dtypes
 from tasks.errors import ConfigError
+from tasks.publish.card import by_reason
 from tasks.publish.derive import Derived
 from tasks.publish.formats.all_formats import MAIN
 from tasks.publish.revisions import CARD, DATA, Publication, all_data_files, config_entry, data_files, history, newest
 from tasks.storage import places
 from tasks.storage.files import write_atomically
 from tasks.storage.shard_files import FILE_BYTES, shard_name, write_shards
+from tasks.storage.tables import read_stream
 
 MARK = "exported by stillroom"
 _CARD_TEXT = """\
@@ -76,7 +78,7 @@ def export(dataset: Path, derived: Derived, out: str, *, as_json: bool = False) 
                 frames = (
                     derived.frames(files, source / "provenance.parquet", name, left_out[name])
                     if line.format in MAIN
-                    else _as_they_are(files)
+                    else read_stream(*files)
                 )
                 rows[name] += (_write_json if as_json else write_shards)(draft / below, split, frames)
             entries.append((name, _files(draft, below)))
@@ -118,7 +120,7 @@ def published_at(dataset: Path) -> tuple[Path, Publication]:
 
 
 def exportable_at(dataset: Path) -> tuple[Path, Publication]:
-    """The same of a dataset that can be exported; one that was curated is of the kind that its columns are.
+    """As `published_at`, for a dataset that can be exported; a curated one gets the kind that its columns have.
 
     Raises ConfigError, too, where what was curated is in no form of ours.
     """
@@ -153,12 +155,6 @@ def _check_own(line: Publication, derived: Derived) -> None:
     if derived.formats != (own,) or not derived.is_plain:
         fix = f"run it again with format {MAIN[line.kind]}, which asks nothing anew; of {own} nothing else can be made"
         raise ConfigError("the dataset is in another format", own, fix)
-
-
-def _as_they_are(files: Iterable[Path]) -> Iterator[pl.DataFrame]:
-    from tasks.storage.tables import read_stream
-
-    return read_stream(*files)
 
 
 def _check_free(out: str) -> None:
@@ -250,8 +246,4 @@ def _said_only(value: Any) -> Any:
 
 
 def _said(left_out: Mapping[str, Mapping[str, int]]) -> str:
-    return "; ".join(
-        f"{name}: {', '.join(f'{reason} {count}' for reason, count in sorted(counts.items()))}"
-        for name, counts in left_out.items()
-        if counts
-    )
+    return "; ".join(f"{name}: {by_reason([counts])}" for name, counts in left_out.items() if counts)

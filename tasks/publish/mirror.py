@@ -27,7 +27,9 @@ from tasks.publish.revisions import (
     Publication,
     every_data_file,
     history,
+    history_text,
     newest,
+    pointed_at,
 )
 from tasks.storage import places
 from tasks.storage.digest import digest
@@ -36,7 +38,6 @@ from tasks.storage.home import home
 
 FOLDER = "datasets"
 REVISIONS = "revisions"
-OF_NOW = re.compile(rf"^(    (?:path: |- ))({DATA}/)", re.MULTILINE)
 LOADING = re.compile(r'load_dataset\("(?!parquet")[^"]*"')
 EARLIER = re.compile(r'load_dataset\("[^"]*", "(r\d+)"\)')
 
@@ -67,7 +68,7 @@ def fetch_mirror(url: str) -> Path:
     for entry in places.entries(f"{url}/{REVISIONS}"):
         name = entry.place.removeprefix(now) if entry.place.startswith(now) else entry.place.removeprefix(f"{url}/")
         places.fetch(entry.place, draft / name)
-    write_atomically(draft / HISTORY, _text(there))
+    write_atomically(draft / HISTORY, history_text(there))
     shutil.rmtree(folder, ignore_errors=True)
     draft.rename(folder)
     return folder
@@ -94,20 +95,14 @@ def send(url: str) -> bool:
         if earlier.name not in have:
             _put(earlier, url, int(earlier.name[1:]), rows=True)
     _put(files, url, revision, rows=is_new)
-    card = (files / CARD).read_text(encoding="utf-8")
-    places.write(f"{url}/{CARD}", card_at(card, url, revision).encode())
-    places.write(f"{url}/{HISTORY}", _text(lines))
+    card = _loading_from((files / CARD).read_text(encoding="utf-8"), url, revision)
+    places.write(f"{url}/{CARD}", pointed_at(card, revision).encode())
+    places.write(f"{url}/{HISTORY}", history_text(lines))
     stay = {f"r{revision}", *(path.name for path in kept)}
     for name in _names_below(f"{url}/{REVISIONS}"):
         if name.split("/")[0] not in stay:
             places.remove(f"{url}/{REVISIONS}/{name}")
     return True
-
-
-def card_at(text: str, url: str, revision: int) -> str:
-    """The card as it stands at the URL: its files are those of the revision's folder."""
-    head, separator, body = _loading_from(text, url, revision).partition("\n---\n")
-    return OF_NOW.sub(rf"\1{REVISIONS}/r{revision}/\2", head) + separator + body
 
 
 def _loading_from(text: str, url: str, revision: int) -> str:
@@ -146,7 +141,3 @@ def _lines_at(url: str) -> list[Publication]:
             "cannot read there", f"{url}: {first_line(error)}", "check the URL and your credentials"
         ) from error
     return [Publication.model_validate_json(line) for line in text.splitlines()]
-
-
-def _text(lines: list[Publication]) -> bytes:
-    return "".join(f"{line.model_dump_json()}\n" for line in lines).encode()

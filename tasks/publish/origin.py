@@ -16,7 +16,7 @@ import polars as pl
 
 from tasks.columns import SOURCE_COLUMNS
 from tasks.errors import ConfigError
-from tasks.publish.changes import IDS
+from tasks.publish.changes import id_column
 from tasks.publish.export import published_at
 from tasks.publish.revisions import CONFIG_FILE, all_data_files
 from tasks.storage.tables import read_stream
@@ -139,7 +139,7 @@ def find_rows(dataset: Path, text: str) -> Iterator[tuple[str, str, str]]:
     """Rows, rejects and losses that hold a text, whatever its case: id, where it stands, and the words around it."""
     folder, _ = published_at(dataset)
     for frame in read_stream(*all_data_files(folder)):
-        column = next((name for name in IDS if name in frame.columns), None)
+        column = id_column(frame.columns)
         for row in frame.iter_rows(named=True) if column else ():
             if said := _around(_texts(row), text):
                 yield row[column], "row", said  # type: ignore[index]
@@ -157,7 +157,7 @@ def _lines(file: Path, which: pl.Expr) -> list[dict[str, Any]]:
 def _published(folder: Path, row_id: str) -> dict[str, Any] | None:
     """The row with this id, or whose id begins so."""
     rows = pl.scan_parquet(all_data_files(folder))
-    column = next((name for name in IDS if name in rows.collect_schema()), None)
+    column = id_column(rows.collect_schema())
     if column is None:
         return None
     found = rows.filter(pl.col(column).str.starts_with(row_id)).head(1).collect().to_dicts()

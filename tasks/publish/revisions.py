@@ -22,7 +22,7 @@ from filecmp import cmp
 from pathlib import Path
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from tasks.publish.changes import Changes
 from tasks.publish.splits import NO_SPLITS, TRAIN_SPLIT
@@ -49,9 +49,8 @@ BESIDE_FILES = (
 )
 HISTORY = "revisions.jsonl"
 DRAFT = ".draft"
-OF_NOW = re.compile(
-    rf"^(    (?:path: |- ))({DATA}/)", re.MULTILINE
-)  # in a card's `configs`: a file of the newest revision
+OF_NOW = re.compile(rf"^(    (?:path: |- ))({DATA}/)", re.MULTILINE)
+"""In a card's `configs`: a file of the newest revision."""
 
 
 def count_rejects(folder: Path) -> int:
@@ -59,7 +58,7 @@ def count_rejects(folder: Path) -> int:
     return int(pl.scan_parquet(folder / REJECTS_FILE).select(pl.len()).collect().item())
 
 
-class Publication(BaseModel):
+class Publication(BaseModel, frozen=True):
     """A line of `revisions.jsonl`.
 
     `revision`: the version that the dataset is at since, that of the line before where no row changed. `replaces`:
@@ -68,8 +67,6 @@ class Publication(BaseModel):
     `rows`: of the whole dataset. `splits`: which share of the prompts each has. `formats`: which it is given in, its default
     first; empty where it is in `format` alone. `blank_rows`: how many the recipe `basic` has used up. `at`: UTC.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     revision: int
     run: str
@@ -93,6 +90,11 @@ def history(out: Path) -> list[Publication]:
     path = out / HISTORY
     lines = path.read_text().splitlines() if path.exists() else []
     return [Publication.model_validate_json(line) for line in lines]
+
+
+def history_text(lines: Sequence[Publication]) -> bytes:
+    """What `revisions.jsonl` holds."""
+    return "".join(f"{line.model_dump_json()}\n" for line in lines).encode()
 
 
 def makers(lines: list[Publication]) -> list[Publication]:
@@ -134,13 +136,13 @@ def switch(out: Path, draft: Path, line: Publication, keep: int) -> None:
     for name in BESIDE_FILES:
         _replace(draft / name, out / name)
     _replace_data(draft, out)
-    write_atomically(out / HISTORY, "".join(f"{entry.model_dump_json()}\n" for entry in [*lines, line]).encode())
+    write_atomically(out / HISTORY, history_text([*lines, line]))
     _replace(draft / CARD, out / CARD)
     _prune(out, line.revision, keep)
 
 
 def leave_rejects(out: Path, draft: Path) -> None:
-    """Of a draft that is not published put the rejects, and nothing else, into a folder without a dataset."""
+    """Put the rejects of a draft that is not published, and nothing else, into a folder that has no dataset."""
     _replace(draft / REJECTS_FILE, out / REJECTS_FILE)
 
 
@@ -221,9 +223,13 @@ def _keep(out: Path, revision: int) -> None:
             link_file(file, linked / file.relative_to(out))
         linked.replace(folder)
     if (out / CARD).exists():
-        head, separator, rest = (out / CARD).read_text().partition("\n---\n")
-        pointed = OF_NOW.sub(rf"\1revisions/r{revision}/\2", head)
-        write_atomically(out / CARD, f"{pointed}{separator}{rest}".encode())
+        write_atomically(out / CARD, pointed_at((out / CARD).read_text(), revision).encode())
+
+
+def pointed_at(card: str, revision: int) -> str:
+    """A card whose newest files are those below `revisions/rN/`."""
+    head, separator, body = card.partition("\n---\n")
+    return OF_NOW.sub(rf"\1revisions/r{revision}/\2", head) + separator + body
 
 
 def _replace_data(draft: Path, out: Path) -> None:

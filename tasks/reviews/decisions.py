@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, Field, StringConstraints, ValidationError, model_validator
 
 from tasks.errors import ConfigError, first_fault
 
@@ -17,23 +17,19 @@ ReviewerName = Annotated[
 ]
 
 
-class TextEdit(BaseModel):
+class TextEdit(BaseModel, frozen=True, extra="forbid"):
     """A new text for a turn of a column, counted from 0; of a column that is one text, turn 0."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     column: str = Field(min_length=1, max_length=200)
     turn: int = Field(ge=0)
     text: str = Field(max_length=LONGEST_TEXT)
 
 
-class Decision(BaseModel):
+class Decision(BaseModel, frozen=True, extra="forbid"):
     """`about`: the row_id of a row; `said`: the digest of what it said then; `left`: the side of a pair that was shown left.
 
     `undoes`: the number of an earlier decision of the same reviewer, which then counts as never made.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     reviewer: ReviewerName
     about: str = Field(min_length=1, max_length=200)

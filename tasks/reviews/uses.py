@@ -21,7 +21,7 @@ Decided = Iterable[tuple[str, Mapping[str, Any], Sequence[Decision]]]
 
 
 def edit_pairs(decided: Decided) -> Iterator[dict[str, Any]]:
-    """Of each answer that was written anew, a preference pair: the new one is chosen, the old one is rejected."""
+    """A preference pair for each answer that was written anew: the new one is chosen, the old one is rejected."""
     for row_id, row, made in decided:
         outcome = _fresh_outcome(row, made)
         if outcome.goes or not outcome.edits:

@@ -112,7 +112,7 @@ class Source:
             yield batch.frame.drop("row_id", COMPOSED_ID, *self.own.columns)
 
     def read(self, size: int | Iterator[int], *, start: int = 0, limit: int | None = None) -> Iterator[SeedBatch]:
-        """The same with the ids of the rows, and with the records that became none."""
+        """As `batches`, with the ids of the rows and the records that were refused."""
         sizes = repeat(size) if isinstance(size, int) else size
         wanted = sorted({*first_steps(self.paths), *(self.names - self.own.left_out)})
         records = islice(self.reader.records(start, wanted), limit)

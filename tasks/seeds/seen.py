@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 
 from tasks.errors import ConfigError
 
@@ -65,7 +64,7 @@ class SeenIds:
     def __enter__(self) -> SeenIds:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _add(self, keys: set[bytes]) -> set[bytes]:

@@ -47,7 +47,7 @@ class StepReads:
     traces: TraceReading | None = None
 
     def columns_in(self, names: Collection[str]) -> dict[str, str]:
-        """Those that are there, under the likeliest name of each."""
+        """The columns among those of the file that the step reads, each by the likeliest of its names."""
         found = ((ours, next((one for one in known if one in names), None)) for ours, known in self.columns.items())
         return {ours: theirs for ours, theirs in found if theirs is not None}
 

@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 import polars as pl
@@ -54,7 +53,7 @@ class ShardWriter:
             self._held = groups[len(whole) :] or [groups[-1].clear()]
             self._height = sum(part.height for part in self._held)
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
             if kind is None and self._held and (self._height or not self._files):
                 self._write_group(pl.concat(self._held))

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from tasks.columns import SOURCE_COLUMNS
 from tasks.storage import places
@@ -55,10 +55,8 @@ PROVENANCE: dict[str, Any] = {
 BESIDE = ("rejects", "losses", "provenance")
 
 
-class Table(BaseModel):
+class Table(BaseModel, frozen=True):
     """A reference to a table: all that a task passes on. Counts are in rows; `pending` went in and were not finished."""
-
-    model_config = ConfigDict(frozen=True)
 
     path: str
     fingerprint: str

@@ -53,7 +53,6 @@ class Identifier(Protocol):
 
     def rank(self, instance: str) -> list[tuple[str, float]]:
         """Each language with its log-likelihood, most likely first."""
-        ...
 
 
 def check_identifier() -> None:

@@ -76,7 +76,7 @@ def runs_of(text: str) -> Iterable[tuple[str, ...]]:
 
 
 def runs_in(said: list[str]) -> Iterable[tuple[str, ...]]:
-    """The same of words."""
+    """Every six words in a row of a list of words; a character of a script without spaces counts as half a word."""
     halves = [] if "".join(said).isascii() else [is_spaceless(word[0]) for word in said]
     if True not in halves:
         return zip(*(said[start:] for start in range(RUN)), strict=False)

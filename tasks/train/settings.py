@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 SMALL, LARGE = 50e6, 1e9  # parameters: below, a student is trained whole; above, it is given less per step
 LORA_RANK = 16
 
 
-class Training(BaseModel):
+class Training(BaseModel, frozen=True, extra="forbid"):
     """How students are trained. What is empty depends on the size of the base."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     epochs: float = Field(3.0, gt=0, description="times that each row is taught")
     steps: int | None = Field(
@@ -46,10 +44,8 @@ class Training(BaseModel):
         return self.model_copy(update={"lora": lora, "learning_rate": rate, "batch": batch})
 
 
-class ProofSettings(BaseModel):
+class ProofSettings(BaseModel, frozen=True, extra="forbid"):
     """What a proof can be told."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     dataset: str = Field(description="a folder, a .jsonl or .parquet file, or hf:NAME")
     base: str = Field(description="the student to be: a transformers folder or name with a chat template, or demo-base")

@@ -35,7 +35,6 @@ class Verifier(Protocol):
 
     def __call__(self, row: Mapping[str, Any], answer: str) -> Verification:
         """Whether this answer to the row is right."""
-        ...
 
 
 class NamedVerifier(NamedTuple):

@@ -99,10 +99,19 @@ def plainly_trained(kind: str, file: str, folder: str) -> list[float]:
 
     name = kind.upper()
     arguments = getattr(trl, f"{name}Config")(
-        output_dir=folder, num_train_epochs=EPOCHS, per_device_train_batch_size=BATCH, learning_rate=RATE,
-        max_length=1024, seed=0, logging_steps=1, report_to=[], use_cpu=True, bf16=False,
-        gradient_checkpointing=False, save_strategy="no",
-    )  # fmt: skip
+        output_dir=folder,
+        num_train_epochs=EPOCHS,
+        per_device_train_batch_size=BATCH,
+        learning_rate=RATE,
+        max_length=1024,
+        seed=0,
+        logging_steps=1,
+        report_to=[],
+        use_cpu=True,
+        bf16=False,
+        gradient_checkpointing=False,
+        save_strategy="no",
+    )
     trainer = getattr(trl, f"{name}Trainer")(
         AutoModelForCausalLM.from_pretrained(BASE, dtype="float32"),
         args=arguments,

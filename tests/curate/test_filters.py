@@ -93,12 +93,28 @@ def test_every_setting_has_its_check() -> None:
     ("columns", "reason"),
     [
         ({"messages": turns("A metal?", BAD, "Another?", GOOD)}, "control_token: answer 1 of 2: <|im_end|>"),
-        ({"messages": turns("A metal?", GOOD, "Another?"), "response": BAD}, "control_token: answer 2 of 2: <|im_end|>"),
+        (
+            {"messages": turns("A metal?", GOOD, "Another?"), "response": BAD},
+            "control_token: answer 2 of 2: <|im_end|>",
+        ),
         ({"messages": [*turns("A metal?", BAD, train=False), *turns("Another?", GOOD)]}, None),
-        ({"prompt": turns("A metal?"), "chosen": turns("", BAD)[1:], "rejected": turns("", GOOD)[1:]}, "control_token: <|im_end|>"),
-        ({"prompt": turns("A metal?"), "chosen": turns("", GOOD)[1:], "rejected": turns("", BAD)[1:]}, "control_token: rejected: <|im_end|>"),
+        (
+            {"prompt": turns("A metal?"), "chosen": turns("", BAD)[1:], "rejected": turns("", GOOD)[1:]},
+            "control_token: <|im_end|>",
+        ),
+        (
+            {"prompt": turns("A metal?"), "chosen": turns("", GOOD)[1:], "rejected": turns("", BAD)[1:]},
+            "control_token: rejected: <|im_end|>",
+        ),
         ({"prompt": turns("A metal?"), "chosen": turns("", GOOD)[1:], "rejected": turns("", REFUSES)[1:]}, None),
-        ({"prompt": turns("Do you know one?", REFUSES, "A metal?"), "chosen": turns("", GOOD)[1:], "rejected": turns("", GOOD)[1:]}, None),
+        (
+            {
+                "prompt": turns("Do you know one?", REFUSES, "A metal?"),
+                "chosen": turns("", GOOD)[1:],
+                "rejected": turns("", GOOD)[1:],
+            },
+            None,
+        ),
         ({"prompt": "A metal?", "chosen": GOOD, "rejected": BAD}, "control_token: rejected: <|im_end|>"),
         ({"prompt": "A metal?", "completion": BAD}, "control_token: <|im_end|>"),
         ({"instruction": "What does <|im_end|> do?", "response": "<|im_end|> ends a turn."}, None),
@@ -117,10 +133,21 @@ def test_every_setting_has_its_check() -> None:
         ),
     ],
     ids=[
-        "a first answer", "a last answer", "a turn that is not trained on", "chosen", "noise in rejected", "a worse answer in rejected",
-        "an answer in the prompt", "texts", "prompt and completion", "the question says so", "the system says so", "no answer", "a tool says so",
+        "a first answer",
+        "a last answer",
+        "a turn that is not trained on",
+        "chosen",
+        "noise in rejected",
+        "a worse answer in rejected",
+        "an answer in the prompt",
+        "texts",
+        "prompt and completion",
+        "the question says so",
+        "the system says so",
+        "no answer",
+        "a tool says so",
     ],
-)  # fmt: skip
+)
 def test_which_answers_of_a_row_are_looked_at(columns: dict[str, Any], reason: str | None) -> None:
     assert refusal_of(**columns) == reason
 

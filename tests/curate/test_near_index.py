@@ -133,11 +133,29 @@ def test_a_template_that_a_thousand_texts_share_is_no_trouble(tmp_path: Path, mo
         (["Name three primary colours"] * 50, 1),
         (["色", "海", "色"], 2),
         (["ما هي عاصمة فرنسا ولماذا هي مشهورة بين السياح", "ما هي عاصمة فرنسا ولماذا هي مشهورة بين الزوار"], 1),
-        (["请用三句话解释为什么天空在白天是蓝色的。", "请用三句话解释为什么天空在白天是蓝色的呢？", "请写一首关于春天的短诗。"], 2),
+        (
+            [
+                "请用三句话解释为什么天空在白天是蓝色的。",
+                "请用三句话解释为什么天空在白天是蓝色的呢？",
+                "请写一首关于春天的短诗。",
+            ],
+            2,
+        ),
         (["Почему небо днём синее, а вечером красное?", "почему небо днём синее а вечером красное"], 1),
     ],
-    ids=["signs of a name", "equations", "tones", "vowel signs", "voicing", "four words", "a word", "Arabic", "Chinese", "Russian"],
-)  # fmt: skip
+    ids=[
+        "signs of a name",
+        "equations",
+        "tones",
+        "vowel signs",
+        "voicing",
+        "four words",
+        "a word",
+        "Arabic",
+        "Chinese",
+        "Russian",
+    ],
+)
 def test_trap_what_other_tools_simplify_away_tells_texts_apart(texts: list[str], stay: int, tmp_path: Path) -> None:
     """findings/datatrove_minhash_prompts.sh shows the first six on prompts; of the others ROUGE's words see nothing."""
     found = NearIndex(tmp_path, 0.7).add([(str(at), text) for at, text in enumerate(texts)])

@@ -295,7 +295,7 @@ def others(scripted: Scripted) -> Iterator[tuple[Any, str]]:
 def test_on_a_server_of_another_the_api_removes_the_runs_of_the_named_flows_alone(
     others: tuple[Any, str], scripted: Scripted
 ) -> None:
-    from flows.service.history.api import ServerHistory
+    from flows.service.history.api import remove_by_api
 
     client, name = others
     scripted(rule)
@@ -306,10 +306,9 @@ def test_on_a_server_of_another_the_api_removes_the_runs_of_the_named_flows_alon
 
     mine, now = count("instruction-sft"), datetime.now(UTC)
     long_ago = datetime.fromtimestamp(0, UTC)
-    history = ServerHistory(client)
-    assert history.remove(long_ago, [name], dry=False)["counts"] == {}
-    assert history.remove(now, [name], dry=True)["counts"] == {"flow runs": 3}
-    assert history.remove(now, [name], dry=False)["counts"] == {"flow runs": 3, "artifacts": 3}
+    assert remove_by_api(client, long_ago, [name], dry=False)["counts"] == {}
+    assert remove_by_api(client, now, [name], dry=True)["counts"] == {"flow runs": 3}
+    assert remove_by_api(client, now, [name], dry=False)["counts"] == {"flow runs": 3, "artifacts": 3}
     assert (count(name), count("instruction-sft")) == (0, mine)
 
 

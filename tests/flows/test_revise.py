@@ -34,9 +34,10 @@ def edit(row: dict[str, Any], text: str) -> dict[str, Any]:
 
 
 def revise(dataset: str, **told: Any) -> dict[str, Any]:
-    from flows.revise import revise_dataset, revision_of
+    from flows.revise import flow_of, revision_of
 
-    return revise_dataset(revision_of(Path(dataset), told.pop("rows", None), told))
+    config = revision_of(Path(dataset), told.pop("rows", None), told)
+    return flow_of(config)(config)
 
 
 def test_the_next_revision_is_without_what_went_has_the_edits_and_is_refilled(scripted: Scripted) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from tasks.publish.formats.reasoning import thoughts_of
+from tasks.publish.formats.reasoning import recorded_reasoning
 
 ROW, PARENT = "a" * 32, "b" * 32
 
@@ -17,7 +17,7 @@ def line(row_id: str, template: str, sample: int, reasoning: str, **more: Any) -
 
 def thoughts(tmp_path: Path, *lines: dict[str, Any], **columns: Any) -> list[str | None]:
     pl.DataFrame(list(lines)).write_parquet(tmp_path / "provenance.parquet")
-    return thoughts_of(pl.DataFrame({"row_id": [ROW]} | columns), tmp_path / "provenance.parquet")
+    return recorded_reasoning(pl.DataFrame({"row_id": [ROW]} | columns), tmp_path / "provenance.parquet")
 
 
 def test_of_a_conversation_that_was_carried_on_the_last_answer_counts(tmp_path: Path) -> None:

@@ -64,9 +64,18 @@ def plain_curve(
     tokenizer = AutoTokenizer.from_pretrained(base)
     tokenizer.pad_token = tokenizer.eos_token
     arguments = config(
-        output_dir=str(folder), per_device_train_batch_size=8, max_length=1024, seed=0, logging_steps=1, report_to=[],
-        use_cpu=True, bf16=False, gradient_checkpointing=False, save_strategy="no", **told,
-    )  # fmt: skip
+        output_dir=str(folder),
+        per_device_train_batch_size=8,
+        max_length=1024,
+        seed=0,
+        logging_steps=1,
+        report_to=[],
+        use_cpu=True,
+        bf16=False,
+        gradient_checkpointing=False,
+        save_strategy="no",
+        **told,
+    )
     model = AutoModelForCausalLM.from_pretrained(base, dtype="float32")
     plain = trainer(model, args=arguments, train_dataset=Dataset.from_list(rows), processing_class=tokenizer)
     plain.train()
@@ -182,9 +191,14 @@ def test_a_proof_of_what_can_be_learnt_and_of_what_cannot(
     file_of(tmp_path, echoes(280))
     (tmp_path / "check.py").write_text(CHECK)
     settings = ProofSettings(
-        dataset="rows.jsonl", base=base, out="proof", check="check.py:right", max_new_tokens=8, held_out_share=0.2,
+        dataset="rows.jsonl",
+        base=base,
+        out="proof",
+        check="check.py:right",
+        max_new_tokens=8,
+        held_out_share=0.2,
         training=Training(epochs=6, batch=8, learning_rate=3e-3),
-    )  # fmt: skip
+    )
     proof = prove(settings)
     measured = {told["measure"]: told for told in proof["measures"]}
     assert list(measured) == ["loss", "right", "refusals", "words"]

@@ -11,7 +11,9 @@ from tasks.verify.constraints.constraint import verify_constraints
 from tasks.verify.constraints.parts import sentences
 from tasks.verify.constraints.table import CONSTRAINTS
 
-CASES: list[tuple[str, str, dict[str, Any], str, str]] = [  # kind, language, parameters, one that passes, one that fails
+CASES: list[
+    tuple[str, str, dict[str, Any], str, str]
+] = [  # kind, language, parameters, one that passes, one that fails
     ("words_at_least", "en", {"count": 3}, "One two, three!", "One two."),
     ("words_at_least", "zh", {"count": 4}, "四个字了", "三个字。"),
     ("words_at_most", "ja", {"count": 4}, "四文字だ。", "これは五字"),
@@ -47,7 +49,13 @@ CASES: list[tuple[str, str, dict[str, Any], str, str]] = [  # kind, language, pa
     ("two_responses", "en", {}, "a\n******\nb", "a\n******\na"),
     ("placeholders", "en", {"count": 1}, "Dear [name],", "[ ] [a link](b)"),
     ("table", "en", {"columns": 2, "rows": 1}, "| a | b |\n|---|---|\n| 1 | 2 |", "| a | b |\n| 1 | 2 |"),
-    ("table", "en", {"columns": 2, "rows": 1}, "| a | b |\n|:-:|--:|\n| 1 | 2 |", "| a | b |\n|---|---|\n| 1 | 2 | 3 |"),
+    (
+        "table",
+        "en",
+        {"columns": 2, "rows": 1},
+        "| a | b |\n|:-:|--:|\n| 1 | 2 |",
+        "| a | b |\n|---|---|\n| 1 | 2 | 3 |",
+    ),
     ("headings", "en", {"count": 1}, "## A\nb", "# A\n## B"),
     ("acrostic", "en", {"word": "oak"}, "Old\nAnd\nKind", "Old\nAnd\nKind\nAlso"),
     ("acrostic", "zh", {"word": "山水"}, "山高\n水长", "水长\n山高"),
@@ -67,8 +75,14 @@ CASES: list[tuple[str, str, dict[str, Any], str, str]] = [  # kind, language, pa
     ("capital_words_at_least", "en", {"count": 2}, "A BIG dog", "A big dog"),
     ("capital_words_at_most", "en", {"count": 1}, "A big dog", "NOT A dog"),
     ("no_comma", "zh", {}, "来吧", "来、去"),
-    ("response_language", "en", {"code": "de"}, "Das ist ein ganz einfacher Satz über das Wetter.", "This is a plain sentence about the weather."),
-]  # fmt: skip
+    (
+        "response_language",
+        "en",
+        {"code": "de"},
+        "Das ist ein ganz einfacher Satz über das Wetter.",
+        "This is a plain sentence about the weather.",
+    ),
+]
 
 
 @pytest.mark.parametrize(

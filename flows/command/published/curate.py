@@ -13,9 +13,9 @@ from flows.command.options import (
     ColumnPairs,
     ConfigPath,
     TellWhatWouldGo,
-    judge_roles,
     name_value_pairs,
     nested_options,
+    role_models,
 )
 from flows.command.running import start_flow
 
@@ -52,8 +52,8 @@ def curate(
 
     def options() -> dict[str, Any]:
         columns = name_value_pairs(column or [], "--column") or None
-        told = {"source": dataset, "out": out, "columns": columns, "rows": rows, "roles": judge_roles(judge)}
-        return nested_options(told, [model] if model else [], set_ or [])
+        told = {"source": dataset, "out": out, "columns": columns, "rows": rows, "roles": role_models(judge=judge)}
+        return nested_options(told, model, set_)
 
     curate_datasets(options, config, json_, dry_run=dry_run)
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from flows.command.options import AsJson, DatasetPath
-from flows.command.running import telling_mistakes
+from tasks.errors import ConfigError
 
 MOST_FOUND = 20
 
@@ -23,36 +23,30 @@ def explain(
 ) -> None:
     """Show where a row came from: each prompt and raw answer behind it, what was refused, what it cost; or why it is none."""
 
-    def show() -> None:
-        from tasks.errors import ConfigError
+    if (row_id is None) == (find is None):
+        raise ConfigError("explain takes the id of a row, or a text to find", None, "give ROW_ID, or --find TEXT")
+    if find is not None:
+        _show_found(dataset, find, json_)
+        return
+    from flows.command.published.story import whole_story
 
-        if (row_id is None) == (find is None):
-            raise ConfigError("explain takes the id of a row, or a text to find", None, "give ROW_ID, or --find TEXT")
-        if find is not None:
-            _show_found(dataset, find, json_)
-            return
-        from flows.command.published.story import whole_story
+    story = whole_story(dataset, row_id or "")
+    if html is not None:
+        from tasks.publish.report.story_page import write_story
 
-        story = whole_story(dataset, row_id or "")
-        if html is not None:
-            from tasks.publish.report.story_page import write_story
-
-            write_story(story, html)
-        if html is not None and not json_:
-            typer.echo(html)
-        elif json_:
-            typer.echo(json.dumps(story, ensure_ascii=False))
-        else:
-            _show_story(story)
-
-    telling_mistakes(show)
+        write_story(story, html)
+    if html is not None and not json_:
+        typer.echo(html)
+    elif json_:
+        typer.echo(json.dumps(story, ensure_ascii=False))
+    else:
+        _show_story(story)
 
 
 def _show_found(dataset: Path, text: str, as_json: bool) -> None:
     """List what holds a text. Raises ConfigError where nothing does."""
     from itertools import islice
 
-    from tasks.errors import ConfigError
     from tasks.publish.origin import find_rows
 
     if not text.strip():

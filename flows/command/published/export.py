@@ -10,7 +10,8 @@ import typer
 
 from flows.command.options import AsLastLine, DatasetPath, format_option
 from flows.command.published.fit import TrainerOption
-from flows.command.running import say, telling_mistakes
+from flows.command.running import say
+from tasks.errors import ConfigError
 
 export_app = typer.Typer()
 
@@ -47,35 +48,30 @@ def export(
     json_: AsLastLine = False,
 ) -> None:
     """Write a dataset in another format, without a run: nothing is asked of a model."""
+    _check_reasoning(reasoning)
+    from tasks.publish.derive import Derived
+    from tasks.publish.export import export as write_export
+    from tasks.publish.export import exportable_at
 
-    def write() -> None:
-        _check_reasoning(reasoning)
-        from tasks.publish.derive import Derived
-        from tasks.publish.export import export as write_export
-        from tasks.publish.export import exportable_at
-
-        _, line = exportable_at(dataset)
-        target = _target(for_, model, format_)
-        formats = (_format_for(for_, line.kind),) if for_ else tuple(dict.fromkeys(format_ or ()))
-        derived = Derived(line.kind, formats, reasoning, reasoning_modes)  # type: ignore[arg-type]  # it is one of them
-        place = out or f"{str(dataset).rstrip('/')}-{for_ or '-'.join(formats)}"
-        made = write_export(dataset, derived, place, as_json=jsonl)
-        _tell_left_out(made)
-        if for_ and target is not None:
-            for name in _write_ready(dataset, made.out, line.kind, for_, target, max_length):
-                say(f"{made.out}/{name}")
-        if json_:
-            typer.echo(json.dumps({"out": made.out, "rows": made.rows, "left_out": made.left_out}))
-        else:
-            typer.echo(f"{made.out}: {', '.join(f'{count} rows as {name}' for name, count in made.rows.items())}")
-
-    telling_mistakes(write)
+    _, line = exportable_at(dataset)
+    target = _target(for_, model, format_)
+    formats = (_format_for(for_, line.kind),) if for_ else tuple(dict.fromkeys(format_ or ()))
+    derived = Derived(line.kind, formats, reasoning, reasoning_modes)  # type: ignore[arg-type]  # it is one of them
+    place = out or f"{str(dataset).rstrip('/')}-{for_ or '-'.join(formats)}"
+    made = write_export(dataset, derived, place, as_json=jsonl)
+    _tell_left_out(made)
+    if for_ and target is not None:
+        for name in _write_ready(dataset, made.out, line.kind, for_, target, max_length):
+            say(f"{made.out}/{name}")
+    if json_:
+        typer.echo(json.dumps({"out": made.out, "rows": made.rows, "left_out": made.left_out}))
+    else:
+        typer.echo(f"{made.out}: {', '.join(f'{count} rows as {name}' for name, count in made.rows.items())}")
 
 
 def _check_reasoning(reasoning: str) -> None:
     from typing import get_args
 
-    from tasks.errors import ConfigError
     from tasks.publish.format_names import ReasoningShape
 
     if reasoning not in (shapes := get_args(ReasoningShape)):
@@ -91,8 +87,6 @@ def _tell_left_out(made: Any) -> None:
 
 def _target(trainer: str | None, model: str | None, formats: list[str] | None) -> Any:
     """The model of `--for`, None without it. Raises ConfigError where the options do not go together."""
-    from tasks.errors import ConfigError
-
     if trainer is None:
         if not formats:
             raise ConfigError("nothing to export it as", None, "give --format, or --for a trainer")
@@ -107,7 +101,6 @@ def _target(trainer: str | None, model: str | None, formats: list[str] | None) -
 
 
 def _format_for(trainer: str, kind: str) -> str:
-    from tasks.errors import ConfigError
     from tasks.publish.trainers.ready.files import FORMATS_FOR
 
     if kind not in FORMATS_FOR[trainer]:
@@ -119,7 +112,6 @@ def _write_ready(dataset: Path, out: str, kind: Any, trainer: Any, target: Any, 
     """The names of the files that start a trainer, written beside the data."""
     from flows.command.published.fit import length_of
     from tasks.curate.fit import UNBOUNDED, FitDataset
-    from tasks.errors import ConfigError
     from tasks.publish.trainers.choose import Fit
     from tasks.publish.trainers.findings import WHOLE_SHARE, named_length
     from tasks.publish.trainers.ready.files import write_ready

@@ -9,6 +9,7 @@ import typer
 
 from flows.command.options import AsLastLine
 from flows.command.running import start_flow
+from tasks.errors import ConfigError
 
 TrainerOption = Literal["trl", "axolotl", "llamafactory", "unsloth"]
 LossOption = Literal["default", "assistant"]
@@ -42,7 +43,6 @@ def fit(
     """Tell what a trainer makes of each row: tokens, loss, what is cut, dropped or refused, and what mends it."""
 
     def run(open_server: Callable[[], None]) -> dict[str, Any]:
-        from tasks.errors import ConfigError
         from tasks.publish.trainers.choose import Fit
 
         length = length_of(max_length)  # the user's mistakes first
@@ -70,7 +70,6 @@ def check_drop(dataset: str, out: str | None, split: str | None, told: Any) -> N
     """Raise ConfigError where the rows that fit cannot be written. `told`: a `FitFor`."""
     from flows.revise import fitting_config
     from flows.runs.plan import plan_of
-    from tasks.errors import ConfigError
 
     if split is not None:
         raise ConfigError("--drop leaves rows out of the whole dataset", f"--split {split}", "leave --split out")
@@ -79,8 +78,6 @@ def check_drop(dataset: str, out: str | None, split: str | None, told: Any) -> N
 
 def length_of(told: str | None) -> Any:
     """Tokens, `auto`, or None for the trainer's own. Raises ConfigError."""
-    from tasks.errors import ConfigError
-
     if told is None or told == "auto":
         return told
     if not told.isdecimal() or int(told) < 1:

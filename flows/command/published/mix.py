@@ -39,7 +39,7 @@ def mix(
         parts = [part_of(told) for told in datasets]
         if proof is not None:
             parts = weighed(parts, proof)
-        return nested_options({"mixture": parts, "rows": rows, "out": out}, [], set_ or [])
+        return nested_options({"mixture": parts, "rows": rows, "out": out}, None, set_)
 
     curate_datasets(options, config, json_, dry_run=dry_run)
 

@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from flows.command.options import AsJson
-from flows.command.running import telling_mistakes
 
 
 def report(
@@ -22,14 +21,10 @@ def report(
     json_: AsJson = False,
 ) -> None:
     """Write a page about a dataset: rejects, lengths, scores, variety, and rows to read."""
+    from tasks.publish.report.page import write_report
 
-    def write() -> None:
-        from tasks.publish.report.page import write_report
-
-        written = str(write_report(dataset, out))
-        typer.echo(json.dumps({"report": written}) if json_ else written)
-
-    telling_mistakes(write)
+    written = str(write_report(dataset, out))
+    typer.echo(json.dumps({"report": written}) if json_ else written)
 
 
 def compare(
@@ -38,35 +33,31 @@ def compare(
     json_: AsJson = False,
 ) -> None:
     """Lay two datasets side by side: figures with intervals of 95 %, which rows changed, what students learnt from each."""
+    from tasks.train.compared import proof_in, proofs_compared
 
-    def show() -> None:
-        from tasks.train.compared import proof_in, proofs_compared
+    proofs = [proof_in(folder) for folder in (one, other)]
+    found = proofs_compared(proofs[0], proofs[1]) if proofs[0] and proofs[1] else []
+    if found and not all(is_dataset(folder) for folder in (one, other)):
+        typer.echo(json.dumps({"proofs": found}) if json_ else "\n".join(said["finding"] for said in found))
+        return
+    from tasks.publish.report.comparison import comparison_of
 
-        proofs = [proof_in(folder) for folder in (one, other)]
-        found = proofs_compared(proofs[0], proofs[1]) if proofs[0] and proofs[1] else []
-        if found and not all(is_dataset(folder) for folder in (one, other)):
-            typer.echo(json.dumps({"proofs": found}) if json_ else "\n".join(said["finding"] for said in found))
-            return
-        from tasks.publish.report.comparison import comparison_of
-
-        told = comparison_of(one, other)
-        if json_:
-            typer.echo(json.dumps(told | {"proofs": found}))
-            return
-        typer.echo(f"{'':<24}{one.absolute().name[-22:]:>24}{other.absolute().name[-22:]:>24}")
-        for name, (left, right) in told["figures"].items():
-            typer.echo(f"{name:<24}{left:>24}{right:>24}")
-        changes = ", ".join(f"{count} {what}" for what, count in told["changes"].items() if count) or "the same rows"
-        typer.echo(f"from the first to the second: {changes}")
-        for kind, rows in told["examples"].items():
-            for row in rows:
-                typer.echo(f"  {kind} {row['row_id']}: {json.dumps(row['question'], ensure_ascii=False)}")
-                for side in ("before", "after") if kind == "changed" else ():
-                    typer.echo(f"      {side}: {json.dumps(row[side], ensure_ascii=False)}")
-        for said in found:
-            typer.echo(said["finding"])
-
-    telling_mistakes(show)
+    told = comparison_of(one, other)
+    if json_:
+        typer.echo(json.dumps(told | {"proofs": found}))
+        return
+    typer.echo(f"{'':<24}{one.absolute().name[-22:]:>24}{other.absolute().name[-22:]:>24}")
+    for name, (left, right) in told["figures"].items():
+        typer.echo(f"{name:<24}{left:>24}{right:>24}")
+    changes = ", ".join(f"{count} {what}" for what, count in told["changes"].items() if count) or "the same rows"
+    typer.echo(f"from the first to the second: {changes}")
+    for kind, rows in told["examples"].items():
+        for row in rows:
+            typer.echo(f"  {kind} {row['row_id']}: {json.dumps(row['question'], ensure_ascii=False)}")
+            for side in ("before", "after") if kind == "changed" else ():
+                typer.echo(f"      {side}: {json.dumps(row[side], ensure_ascii=False)}")
+    for said in found:
+        typer.echo(said["finding"])
 
 
 def is_dataset(folder: Path) -> bool:

@@ -11,7 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from flows.command.options import AsLastLine, DatasetPath
-from flows.command.running import say, telling_mistakes
+from flows.command.running import say
+from tasks.errors import ConfigError
 
 review_app = typer.Typer()
 
@@ -51,31 +52,25 @@ def review(
     json_: AsLastLine = False,
 ) -> None:
     """Show what people have decided about a dataset and how far they agree; bring decisions, decide in bulk, or export."""
+    from tasks.reviews.desk import ReviewDesk
 
-    def act() -> None:
-        from tasks.errors import ConfigError
-        from tasks.reviews.desk import ReviewDesk
-
-        desk = ReviewDesk(dataset)
-        if sum(one is not None for one in (export, import_, decide)) > 1:
-            raise ConfigError("one thing at a time", None, "give one of --export, --import and --decide")
-        if import_ is not None:
-            told: dict[str, Any] = _bring(desk, import_)
-        elif export is not None:
-            told = _export(desk, export, for_)
-        elif decide is not None:
-            told = {"decided": len(_decide(desk, dataset, decide, where, reviewer))}
-        else:
-            told = desk.figures()._asdict()
-        desk.journal.fold()
-        typer.echo(json.dumps(told, ensure_ascii=False)) if json_ else _show(told)
-
-    telling_mistakes(act)
+    desk = ReviewDesk(dataset)
+    if sum(one is not None for one in (export, import_, decide)) > 1:
+        raise ConfigError("one thing at a time", None, "give one of --export, --import and --decide")
+    if import_ is not None:
+        told: dict[str, Any] = _bring(desk, import_)
+    elif export is not None:
+        told = _export(desk, export, for_)
+    elif decide is not None:
+        told = {"decided": len(_decide(desk, dataset, decide, where, reviewer))}
+    else:
+        told = desk.figures()._asdict()
+    desk.journal.fold()
+    typer.echo(json.dumps(told, ensure_ascii=False)) if json_ else _show(told)
 
 
 def _bring(desk: Any, file: Path) -> dict[str, Any]:
     """Add what a file holds. Raises ConfigError where it cannot be read, or is of no tool that is known."""
-    from tasks.errors import ConfigError
     from tasks.reviews.exchange.argilla import from_argilla
     from tasks.reviews.exchange.label_studio import from_label_studio
 
@@ -91,7 +86,6 @@ def _bring(desk: Any, file: Path) -> dict[str, Any]:
 
 
 def _export(desk: Any, file: Path, wanted: ReviewFormat | None) -> dict[str, Any]:
-    from tasks.errors import ConfigError
     from tasks.reviews import uses
     from tasks.reviews.exchange.argilla import argilla_records, argilla_settings
     from tasks.reviews.exchange.label_studio import label_studio_config, label_studio_tasks
@@ -119,7 +113,6 @@ def _export(desk: Any, file: Path, wanted: ReviewFormat | None) -> dict[str, Any
 
 def _decide(desk: Any, dataset: Path, decide: str, where: str, reviewer: str | None) -> list[int]:
     """Decide about all rows of a filter."""
-    from tasks.errors import ConfigError
     from tasks.publish.look.query import query_of
     from tasks.publish.look.view import open_view
 

@@ -31,11 +31,11 @@ def revise_reviewed(
     """Make a dataset again, without the rows that people threw out and with those that they edited. The ledger answers all else."""
 
     def again(open_server: Callable[[], None]) -> dict[str, Any]:
-        from flows.revise import revise_dataset, revision_of
+        from flows.revise import flow_of, revision_of
 
         told = {"rule": rule, "least_rating": least_rating}
         config = revision_of(dataset, rows, {name: value for name, value in told.items() if value is not None})
         open_server()
-        return revise_dataset(config)
+        return flow_of(config)(config)
 
     start_flow(again, json_)

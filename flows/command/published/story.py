@@ -16,9 +16,8 @@ from typing import Any
 
 import polars as pl
 
-from flows.config import InstructionSFT, PreferenceDPO, RunConfig
-from flows.curate_dataset import CURATED, CurateDataset
-from flows.preview import attempt_told, changed_columns, loss_told, plain_row
+from flows.curate_dataset import CONFIG_KINDS
+from flows.preview import Passage, passage_told
 from flows.runs.kept.rows import first_tables
 from flows.runs.manifests import manifest, manifest_path, run_folder
 from flows.runs.plan import RunPlan, plan_of
@@ -35,7 +34,6 @@ from tasks.storage.home import check_home, ledger_url
 from tasks.storage.tables import Table, sidecar
 
 RUN = "explain"
-CONFIGS: Mapping[str, type[RunConfig]] = {"sft": InstructionSFT, "dpo": PreferenceDPO, CURATED: CurateDataset}
 
 
 def whole_story(dataset: Path, row_id: str) -> dict[str, Any]:
@@ -122,11 +120,11 @@ class EarlierRun:
     @cached_property
     def plan(self) -> RunPlan:
         """What it was told. Raises ConfigError where that is not possible any more."""
-        return plan_of(CONFIGS[self.past["kind"]].model_validate(self.past["config"]))
+        return plan_of(CONFIG_KINDS[self.past["kind"]].model_validate(self.past["config"]))
 
     @cached_property
     def settings(self) -> Settings:
-        """How it ran; now it may pay for nothing."""
+        """The settings that the run had, with a budget of no request: nothing is paid for now."""
         told = {**self.past["settings"], "run": RUN, "ledger": ledger_url(), "budget": Budget(max_requests=0)}
         return Settings.model_validate(told)
 
@@ -156,17 +154,7 @@ class EarlierRun:
         )
         if made.pending:
             return "not shown, since not all of its answers are on record under what it would ask today"
-        before = row.row(0, named=True)
-        return {
-            "step": step.name,
-            "rows_in": 1,
-            "input": plain_row(before),
-            "asked": [attempt_told(one) for one in context.asked],
-            "made": [changed_columns(one, before) for one in made.rows.iter_rows(named=True)],
-            "rejects": [loss_told(one) for one in made.rejects.iter_rows(named=True)],
-            "losses": [loss_told(one) for one in made.losses.iter_rows(named=True)],
-            "pending": 0,
-        }
+        return {"step": step.name, **passage_told(Passage(row, made), context.asked)}
 
     def _row_into(self, technique: str, row_id: str) -> pl.DataFrame | None:
         """The row that went into a step: as the last step before it has left it."""

@@ -29,7 +29,7 @@ class OfTwo(DeitaQuality):
 
     @property
     def rows_of_each(self) -> int:
-        """Two."""
+        """An answer and its evolved variant each become a row: two."""
         return 2
 
 

@@ -67,7 +67,10 @@ class DatasetRows:
         refused = [part for one in rejects for part in (one[0], one[2], one[3])]
         types = [f"{name} {kind}" for name, kind in frame.schema.items()]
         place = f"{self._folder}/{digest(*ids, *batch.digests, *refused, *types)}.parquet"
-        beside = {"rejects": pl.DataFrame(rejects, schema=REJECTS, orient="row"), "provenance": _origins(rows)}
+        beside = {
+            "rejects": pl.DataFrame(rejects, schema=REJECTS, orient="row"),
+            "provenance": first_lines(rows.select("row_id"), RECORDS_STEP),
+        }
         return sidecar(place) or write_table(place, RECORDS_STEP, rows, beside, rows_in=batch.read)
 
     def _row_ids(self, batch: WholeBatch) -> list[str]:
@@ -103,7 +106,7 @@ def _speaks(turn: Mapping[str, Any]) -> bool:
     return turn["role"] == "assistant" and said
 
 
-def _origins(rows: pl.DataFrame) -> pl.DataFrame:
-    """A line of provenance for each row: it begins here."""
-    here = {"technique": pl.lit(RECORDS_STEP), "parents": pl.lit([], dtype=pl.List(pl.String))}
-    return with_all_of(rows.select("row_id").with_columns(**here), PROVENANCE)
+def first_lines(rows: pl.DataFrame, step: str) -> pl.DataFrame:
+    """A line of provenance for each row: it begins with this step. `rows`: `row_id`, and what else their lines say."""
+    here = {"technique": pl.lit(step), "parents": pl.lit([], dtype=pl.List(pl.String))}
+    return with_all_of(rows.with_columns(**here), PROVENANCE)

@@ -19,7 +19,7 @@ from tasks.engine.row import Loss
 from tasks.engine.sieve import without
 from tasks.models.config import EMBEDDER
 from tasks.notices import tell
-from tasks.publish.changes import IDS
+from tasks.publish.changes import id_column
 from tasks.storage.digest import canonical, digest
 from tasks.storage.tables import Table, sidecar, write_table
 
@@ -169,5 +169,5 @@ def _embedded(run: Run, frames: Iterable[pl.DataFrame], name: str) -> SelectionP
 
 def _names(frame: pl.DataFrame, first: int) -> list[str]:
     """What rows of other data are called: their ids, where they have none their numbers."""
-    column = next((name for name in IDS if name in frame.columns), None)
+    column = id_column(frame.columns)
     return frame[column].to_list() if column else [f"row {first + at + 1}" for at in range(frame.height)]

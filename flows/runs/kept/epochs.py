@@ -51,8 +51,8 @@ def epochs_after(past: Mapping[str, Any], folder: Path) -> Epochs:
     return _by_step(lines.with_columns(pl.col("epoch") + pl.col("failed").cast(pl.Int64)))
 
 
-def together(several: Sequence[Epochs]) -> Epochs:
-    """Of each row the highest epoch."""
+def highest_of(several: Sequence[Epochs]) -> Epochs:
+    """The highest epoch of each row, over all of these."""
     joined: Epochs = {}
     for epochs in several:
         for step, counts in epochs.items():
@@ -63,7 +63,7 @@ def together(several: Sequence[Epochs]) -> Epochs:
 
 
 def as_tables(epochs: Epochs, place: str) -> dict[str, Table]:
-    """The same as tables of `row_id` and `epoch`, a step each, for workers that do not share the home."""
+    """The epochs as tables of `row_id` and `epoch`, one for each step, for workers that do not share the home."""
     return {
         step: write_table(
             f"{place}/{step}.parquet",

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, Field, field_validator
 
 
-class RayWorkers(BaseModel):
+class RayWorkers(BaseModel, extra="forbid"):
     """The workers of runner `ray`. The cluster is that of RAY_ADDRESS, else one on this machine for the run alone."""
-
-    model_config = ConfigDict(extra="forbid")
 
     workers: int | None = Field(
         None, ge=1, description="workers to share the models' windows among; empty: as many as the cluster has room for"

@@ -67,7 +67,7 @@ class Outage:
         return self.left_s()
 
     def answered(self) -> None:
-        """The server is there."""
+        """Note that the server has answered: the outage, if there was one, is over."""
         with self._lock:
             self._began = None
 

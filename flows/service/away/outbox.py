@@ -78,7 +78,7 @@ class Outbox:
             self._is_urgent = False
 
     def close(self) -> None:
-        """Send nothing more."""
+        """Stop the sending thread and close the client. What is not sent by then is not sent."""
         self._is_over.set()
         with self._changed:
             self._changed.notify_all()

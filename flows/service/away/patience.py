@@ -1,6 +1,8 @@
 """A process that runs flows, and Prefect's server: patient while it is away, and left in bounded time.
 
-summary = run_patiently(run, say)
+with patience():      # what Prefect's engine asks its server waits for one that is away
+    flow(config)
+leave()               # in bounded time
 """
 
 from __future__ import annotations
@@ -9,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import atexit
 import math
-import re
 import sys
 import time
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ from prefect.logging.handlers import set_api_log_sink
 from flows.service.away.outage import SLOWEST_S, ServerAway, be_patient, late, outage
 from flows.service.away.outbox import Outbox
 from flows.service.away.untold import keep_untold
+from flows.service.server.reachable import without_password
 
 _outboxes: dict[str, Outbox] = {}
 """By the URL of the server."""
@@ -86,9 +88,7 @@ def leave(most_s: float = math.inf) -> str:
     parts = [*late.facts(), *_counted(lines, "line", " of the log"), *_counted(events, "event")]
     if not parts:
         return ""
-    return (
-        f"the Prefect server at {', '.join(map(_shown, _outboxes))} has gone away and was not told: {', '.join(parts)}"
-    )
+    return f"the Prefect server at {', '.join(map(without_password, _outboxes))} has gone away and was not told: {', '.join(parts)}"
 
 
 def _leave_at_exit() -> None:
@@ -103,11 +103,6 @@ def _leave_at_exit() -> None:
 
 def _counted(count: int, what: str, of: str = "") -> list[str]:
     return [f"{count:,} {what}{'' if count == 1 else 's'}{of}"] if count else []
-
-
-def _shown(url: str) -> str:
-    """Without a password that stands in it."""
-    return re.sub("//[^/@]*@", "//", url)
 
 
 async def _cancel_all() -> None:

@@ -18,13 +18,14 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.exceptions import ObjectNotFound
 from prefect.flows import load_flow_from_entrypoint
 
+from flows.curate_dataset import FLOW_NAMES
 from flows.service.deployments.left_runs import POOL
 from flows.service.deployments.put import HEARTBEATS, Json, deployed_code, server_detail, specified
+from flows.service.server.reachable import deployment_page
 from tasks.errors import ConfigError
 from tasks.storage.home import home, served_url
 
 TIME_OF_DAY = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
-FLOWS = {"sft": "instruction-sft", "dpo": "preference-dpo"}
 SLUG = "nightly"
 
 
@@ -38,7 +39,7 @@ class Nightly(NamedTuple):
 
     @property
     def line(self) -> str:
-        """In one line."""
+        """The deployment as one line of text: its name, when it runs, and its page."""
         return f"{self.name}: every night at {self.at} ({self.timezone}); {self.url}"
 
 
@@ -58,7 +59,7 @@ class OwnDeployment:
     @property
     def full_name(self) -> str:
         """Its name on the server."""
-        return f"{FLOWS[self.kind]}/{self.name}"
+        return f"{FLOW_NAMES[self.kind]}/{self.name}"
 
     def put(self, at: str) -> Nightly:
         """Make it, or make it anew, with its schedule on. Raises ConfigError where the server has no place for it."""
@@ -75,7 +76,12 @@ class OwnDeployment:
                 made = client.request("POST", "/deployments/", json=body).json()
             except httpx.HTTPStatusError as error:
                 raise ConfigError("the server refuses a deployment", self.name, server_detail(error)) from error
-        return Nightly(self.full_name, f"{int(found[1]):02}:{found[2]}", timezone, deployment_page(made["id"]))
+        return Nightly(
+            self.full_name,
+            f"{int(found[1]):02}:{found[2]}",
+            timezone,
+            deployment_page(os.environ["PREFECT_API_URL"], made["id"]),
+        )
 
     def remove(self) -> str:
         """Take it away again; its name. Raises ConfigError where there is none."""
@@ -87,7 +93,8 @@ class OwnDeployment:
         return self.full_name
 
     def _body(self, client: SyncPrefectClient, schedule: Json) -> Json:
-        entrypoint = next(one["entrypoint"] for one in specified() if one["entrypoint"].endswith(_function(self.kind)))
+        function = FLOW_NAMES[self.kind].replace("-", "_")
+        entrypoint = next(one["entrypoint"] for one in specified() if one["entrypoint"].endswith(f".{function}"))
         flow: Any = load_flow_from_entrypoint(entrypoint)
         return {
             "name": self.name,
@@ -111,15 +118,6 @@ def own_timezone() -> str:
         return ZoneInfo(named).key
     except (ValueError, OSError, KeyError):  # of a name that is none, KeyError is the base of what zoneinfo raises
         return "UTC"
-
-
-def deployment_page(deployment_id: str) -> str:
-    """A deployment's page in Prefect's UI."""
-    return f"{os.environ['PREFECT_API_URL'].rstrip('/').removesuffix('/api')}/deployments/deployment/{deployment_id}"
-
-
-def _function(kind: str) -> str:
-    return f".{FLOWS[kind].replace('-', '_')}"
 
 
 def _place() -> Json:

@@ -185,7 +185,7 @@ def _said(how: str, name: str, whats: list[str]) -> list[str]:
 
 
 def server_detail(error: httpx.HTTPStatusError) -> str:
-    """The server's own words."""
+    """What the server says about the error, in one line."""
     try:
         said = error.response.json().get("detail")
     except ValueError:

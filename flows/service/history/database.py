@@ -40,40 +40,32 @@ SHOWN = ("id", "task_run_id", "flow_run_id", "type", "data", "description", "met
 STALE = "latest_id NOT IN (SELECT id FROM artifact)"
 
 
-class DatabaseHistory:
-    """The history in a SQLite file. Implements `History`."""
+def remove_from_database(file: Path, before: datetime, flows: Sequence[str], dry: bool) -> dict[str, Any]:
+    """Remove the runs of these flows that ended before a time, with what belongs to them, and the events from before it.
 
-    def __init__(self, file: Path) -> None:
-        self._file = file
-
-    def remove(self, before: datetime, flows: Sequence[str], dry: bool) -> dict[str, Any]:
-        """Remove the runs of these flows that ended before a time, with what belongs to them, and the events from before it.
-
-        What was removed, by kind, and by how many bytes the files have shrunk; where `dry`, those of a copy.
-        """
-        if not dry:
-            return self._remove(before, flows)
-        with tempfile.TemporaryDirectory(prefix="clean-", dir=self._file.parent) as folder:
+    What was removed, by kind, and by how many bytes the files have shrunk; where `dry`, those of a copy.
+    """
+    if dry:
+        with tempfile.TemporaryDirectory(prefix="clean-", dir=file.parent) as folder:
             copy = Path(folder) / "prefect.db"
-            with _opened(self._file) as database, closing(sqlite3.connect(copy)) as other:
+            with _opened(file) as database, closing(sqlite3.connect(copy)) as other:
                 database.backup(other)
-            return DatabaseHistory(copy).remove(before, flows, dry=False)
+            return remove_from_database(copy, before, flows, dry=False)
+    until = before.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+    size, counts = _bytes(file), Counter[str]()
+    with _opened(file) as database:
+        counts["flow runs"] = _remove_runs(database, until, flows)
+        oldest = min(until, database.execute(FIRST_LIVE).fetchone()[0] or until)
+        for kind, (table, old) in OLD_ROWS.items():
+            counts[kind] = _remove_rows(database, table, old, oldest if table.startswith("event") else until)
+        _show_latest_artifacts(database)
+        _shrink(database)
+    return {"counts": dict(counts), "bytes": size - _bytes(file)}
 
-    def _remove(self, before: datetime, flows: Sequence[str]) -> dict[str, Any]:
-        until = before.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
-        size, counts = self._bytes(), Counter[str]()
-        with _opened(self._file) as database:
-            counts["flow runs"] = _remove_runs(database, until, flows)
-            oldest = min(until, database.execute(FIRST_LIVE).fetchone()[0] or until)
-            for kind, (table, old) in OLD_ROWS.items():
-                counts[kind] = _remove_rows(database, table, old, oldest if table.startswith("event") else until)
-            _show_latest_artifacts(database)
-            _shrink(database)
-        return {"counts": dict(counts), "bytes": size - self._bytes()}
 
-    def _bytes(self) -> int:
-        beside = (self._file, Path(f"{self._file}-wal"))
-        return sum(file.stat().st_size for file in beside if file.exists())
+def _bytes(file: Path) -> int:
+    """Of a database and its write-ahead log."""
+    return sum(one.stat().st_size for one in (file, Path(f"{file}-wal")) if one.exists())
 
 
 def own_database(connection_url: str, flow_run_id: str) -> Path | None:

@@ -11,21 +11,18 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Awaitable, Callable, MutableMapping
 from ipaddress import ip_address
-from typing import Any
+from typing import TYPE_CHECKING
 
-AsgiMessage = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[AsgiMessage]]
-Send = Callable[[AsgiMessage], Awaitable[None]]
-App = Callable[[AsgiMessage, Receive, Send], Awaitable[None]]
+if TYPE_CHECKING:  # the process that serves imports what is small
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 ALLOWED_HOSTS = "STILLROOM_ALLOWED_HOSTS"
 """Names under which the server is reached, with commas between them; `localhost` and addresses always are."""
 REFUSED_HTTP, REFUSED_WEBSOCKET = 421, 1008
 
 
-def create_app() -> App:
+def create_app() -> ASGIApp:
     """Prefect's app behind a look at the `Host` header."""
     from prefect.server.api.server import create_app as prefects_app
 
@@ -45,10 +42,10 @@ def allowed_hosts() -> list[str]:
 class OwnNames:
     """An ASGI app that passes on what is asked of this server, and refuses what names another (421)."""
 
-    def __init__(self, app: App, names: frozenset[str]) -> None:
+    def __init__(self, app: ASGIApp, names: frozenset[str]) -> None:
         self._app, self._names = app, names
 
-    async def __call__(self, scope: AsgiMessage, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or refuse."""
         if scope["type"] not in ("http", "websocket") or self.is_ours(_hosts(scope)):
             await self._app(scope, receive, send)
@@ -56,10 +53,10 @@ class OwnNames:
             await receive()
             await send({"type": "websocket.close", "code": REFUSED_WEBSOCKET})
         else:
-            text = f"this server does not answer under that name; {ALLOWED_HOSTS} says which it has\n".encode()
-            headers = [(b"content-type", b"text/plain"), (b"content-length", str(len(text)).encode())]
-            await send({"type": "http.response.start", "status": REFUSED_HTTP, "headers": headers})
-            await send({"type": "http.response.body", "body": text})
+            from starlette.responses import PlainTextResponse
+
+            text = f"this server does not answer under that name; {ALLOWED_HOSTS} says which it has\n"
+            await PlainTextResponse(text, REFUSED_HTTP)(scope, receive, send)
 
     def is_ours(self, hosts: list[str]) -> bool:
         """Whether there is one `Host`, and it is an address, localhost, or one of the names."""
@@ -69,7 +66,7 @@ class OwnNames:
         return name == "localhost" or name in self._names or _is_address(name)
 
 
-def _hosts(scope: AsgiMessage) -> list[str]:
+def _hosts(scope: Scope) -> list[str]:
     return [value.decode("latin-1") for name, value in scope["headers"] if name.lower() == b"host"]
 
 

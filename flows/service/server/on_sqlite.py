@@ -16,6 +16,7 @@ Two things of Prefect 3.8.8 with aiosqlite 0.22.1 and SQLAlchemy 2.0.58, measure
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import Engine, event
@@ -26,17 +27,15 @@ class TidyCursor(sqlite3.Cursor):
 
     def execute(self, *statement: Any) -> TidyCursor:
         """Run a statement. Raises what SQLite raises."""
-        try:
-            super().execute(*statement)
-        except BaseException:
-            self.close()
-            raise
-        return self
+        return self._run(super().execute, *statement)
 
     def executemany(self, *statement: Any) -> TidyCursor:
         """Run a statement for each of many values. Raises what SQLite raises."""
+        return self._run(super().executemany, *statement)
+
+    def _run(self, work: Callable[..., Any], *statement: Any) -> TidyCursor:
         try:
-            super().executemany(*statement)
+            work(*statement)
         except BaseException:
             self.close()
             raise
@@ -47,7 +46,7 @@ class TidyConnection(sqlite3.Connection):
     """A connection whose cursors are tidy."""
 
     def cursor(self, factory: Any = TidyCursor) -> Any:
-        """A new cursor."""
+        """Open a cursor that closes itself once one of its statements fails."""
         return super().cursor(factory)
 
 

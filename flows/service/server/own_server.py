@@ -20,7 +20,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from contextlib import suppress
-from types import TracebackType
 from typing import IO
 
 from flows.service.child_command import child_command
@@ -48,9 +47,7 @@ class OwnServer:
     def __enter__(self) -> OwnServer:
         return self
 
-    def __exit__(
-        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.end(0.0)
 
     def begin(self, timeout_s: float) -> None:

@@ -31,7 +31,7 @@ PARENT_POLL_S = 1.0
 
 
 class Life:
-    """How far the process may go. A thread reads it from standard input, whatever the others do."""
+    """Tells how far this process may go. A thread reads that from standard input, independent of all other threads."""
 
     def __init__(self) -> None:
         self._parent = os.getppid()

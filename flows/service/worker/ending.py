@@ -41,8 +41,7 @@ class WarningLog(Protocol):
     """What a line is told to."""
 
     def warning(self, text: object, /, *parts: object) -> None:
-        """Tell a line."""
-        ...
+        """Write a warning into the log."""
 
 
 @contextmanager

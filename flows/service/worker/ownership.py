@@ -66,7 +66,7 @@ class Ownership:
             raise Interrupted(self.lost)
 
     def end(self) -> None:
-        """Look no more."""
+        """Stop asking the server."""
         self._over.set()
         self._thread.join()
 

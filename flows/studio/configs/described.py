@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from flows.studio.configs.file import ConfigSettings
 from tasks.engine.loop import run_in_loop
@@ -25,10 +25,8 @@ FIRST_ROWS = 100
 SAMPLING = Sampling(temperature=0.7, top_p=0.95, max_new_tokens=2048)
 
 
-class DatasetPlan(BaseModel):
+class DatasetPlan(BaseModel, extra="ignore", str_strip_whitespace=True):
     """What a model makes of a description."""
-
-    model_config = ConfigDict(extra="ignore", str_strip_whitespace=True)
 
     name: str = Field(min_length=1, max_length=100)
     system: str = Field(min_length=20, max_length=8000)

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from flows.recipes.catalogue import find_recipe, outline_of
-from flows.recipes.recipe import Kind, recipe_names
+from flows.recipes.recipe import Kind, Outline, Recipe, recipe_names
 from flows.studio.configs.file import RECIPE_KINDS, ConfigSettings
 from tasks.errors import ConfigError
 
@@ -106,12 +106,18 @@ def _groups_of_steps(kind: Kind, settings: ConfigSettings) -> Iterator[FormGroup
 
 def steps_of(kind: Kind, settings: ConfigSettings) -> list[str]:
     """The steps of the recipe that a config names, in order; none where there is no such recipe."""
+    _, outline = outlined(kind, settings) or (None, None)
+    return list(dict.fromkeys(step.name for step, _ in outline.steps)) if outline else []
+
+
+def outlined(kind: Kind, settings: ConfigSettings) -> tuple[Recipe, Outline] | None:
+    """The recipe that a config names, and the steps that it takes; None where there is no such recipe."""
     told = settings.get("recipe", RECIPE_KINDS[kind].model_fields["recipe"].default)
     try:
         recipe = find_recipe(f"{kind}-{told}" if told in recipe_names(kind) else told)
-        return list(dict.fromkeys(step.name for step, _ in outline_of(recipe, settings).steps))
+        return recipe, outline_of(recipe, settings)
     except (ConfigError, TypeError, AttributeError):
-        return []
+        return None
 
 
 def _fields(

@@ -66,7 +66,7 @@ class ConfigFile:
         return Path(self.settings.get("out") or f"datasets/{self.settings.get('name') or self.name}").absolute()
 
     def but(self, settings: ConfigSettings) -> ConfigFile:
-        """The same file with other settings."""
+        """A copy with other settings; the file on disk stays as it is."""
         return ConfigFile(self.name, self.file, self.kind, settings)
 
     def checked(self, folders: Folders) -> RunConfig:

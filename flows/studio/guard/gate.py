@@ -13,20 +13,16 @@ Every answer brings along a content security policy under which nothing runs but
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Mapping
 from http.cookies import CookieError, SimpleCookie
-from typing import Any
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import parse_qs, quote, urlencode
 
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from flows.studio.guard.names import OwnNamesOf
-from flows.studio.guard.sessions import LASTS_S, Sessions
-
-AsgiEvent = MutableMapping[str, Any]
-Hear = Callable[[], Awaitable[AsgiEvent]]
-Say = Callable[[AsgiEvent], Awaitable[None]]
-AsgiApp = Callable[[AsgiEvent, Hear, Say], Awaitable[None]]
+from flows.studio.guard.sessions import Sessions
 
 ONLY_READS = ("GET", "HEAD")
 METHODS = (*ONLY_READS, "POST")
@@ -61,10 +57,10 @@ class NotPassedOn(Exception):
 class Gate:
     """Passes on what may be asked, with the session's cookie in `scope["studio_session"]`."""
 
-    def __init__(self, app: AsgiApp, *, sessions: Sessions, names: OwnNamesOf, cookie: str) -> None:
-        self._app, self._sessions, self._names, self._cookie = app, sessions, names, cookie
+    def __init__(self, app: ASGIApp, *, sessions: Sessions, hosts: frozenset[str], cookie: str) -> None:
+        self._app, self._sessions, self._hosts, self._cookie = app, sessions, hosts, cookie
 
-    async def __call__(self, scope: AsgiEvent, receive: Hear, send: Say) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or refuse."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
@@ -75,19 +71,20 @@ class Gate:
         say = _with_headers(send)
         try:
             headers = self._checked(scope)
-            if await self._lets_in(scope, say):
+            if (start := self._lets_in(scope)) is not None:
+                await start(scope, receive, say)
                 return
             self._check_session(scope, headers)
             most = MOST_UPLOAD_BYTES if _is_upload(headers) else MOST_FORM_BYTES
             await self._app(scope, _at_most(most, headers, receive), say)
         except NotPassedOn as refused:
-            await _answer(say, refused.status, {"content-type": "text/plain; charset=utf-8"}, refused.why)
+            await PlainTextResponse(refused.why, refused.status)(scope, receive, say)
 
-    def _checked(self, scope: AsgiEvent) -> dict[str, str]:
-        """The headers, by name. Raises NotPassedOn for what comes from elsewhere."""
-        pairs = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in scope["headers"]]
-        headers = dict(pairs)
-        if sum(name == "host" for name, _ in pairs) != 1 or not self._names.has(headers["host"]):
+    def _checked(self, scope: Scope) -> Headers:
+        """The headers. Raises NotPassedOn for what comes from elsewhere."""
+        headers = Headers(scope=scope)
+        hosts = headers.getlist("host")
+        if len(hosts) != 1 or hosts[0].lower() not in self._hosts:
             raise NotPassedOn(421, "the studio does not answer under that name\n")
         if scope["method"] not in METHODS:
             raise NotPassedOn(405, "the studio takes GET and POST\n")
@@ -98,30 +95,25 @@ class Gate:
             is_visit = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
             if site not in ("same-origin", "none") and not is_visit:
                 raise NotPassedOn(403, "another site may not read what is here\n")
-        elif site != "same-origin" or headers.get("origin") != f"{scope['scheme']}://{headers['host']}":
+        elif site != "same-origin" or headers.get("origin") != f"{scope['scheme']}://{hosts[0]}":
             raise NotPassedOn(403, "only the studio's own pages may send this\n")
         return headers
 
-    async def _lets_in(self, scope: AsgiEvent, say: Say) -> bool:
-        """Whether the start URL was asked for: it gives the cookie, and leads to the same page without the token."""
+    def _lets_in(self, scope: Scope) -> Response | None:
+        """The answer to the start URL, None where another is asked for: the cookie, and the same page without the token."""
         asked = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         token = asked.pop("token", None)
         if token is None or scope["method"] not in ONLY_READS:
-            return False
+            return None
         if self._sessions.password is not None or not self._sessions.opens(token[0]):
             raise NotPassedOn(401, NOT_OPENED)
         query = f"?{urlencode(asked, doseq=True)}" if asked else ""
         location = "/" + scope["path"].lstrip("/\\")  # // would lead to another host
-        headers = {"location": f"{_quoted(location)}{query}", "set-cookie": self.cookie_of(self._sessions.new(), scope)}
-        await _answer(say, 303, headers, "")
-        return True
+        answer = Response(status_code=303, headers={"location": f"{quote(location, safe='/:@')}{query}"})
+        self._sessions.begin(answer, self._cookie, scope["scheme"])
+        return answer
 
-    def cookie_of(self, session: str, scope: AsgiEvent) -> str:
-        """The header that has a browser keep a session."""
-        secure = "; Secure" if scope["scheme"] == "https" else ""
-        return f"{self._cookie}={session}; Path=/; Max-Age={LASTS_S}; HttpOnly; SameSite=Strict{secure}"
-
-    def _check_session(self, scope: AsgiEvent, headers: dict[str, str]) -> None:
+    def _check_session(self, scope: Scope, headers: Mapping[str, str]) -> None:
         session = _cookies(headers.get("cookie", "")).get(self._cookie, "")
         if self._sessions.holds(session):
             scope["studio_session"] = session
@@ -138,24 +130,18 @@ def _cookies(header: str) -> dict[str, str]:
         return {}
 
 
-def _quoted(path: str) -> str:
-    from urllib.parse import quote
-
-    return quote(path, safe="/:@")
-
-
-def _is_upload(headers: dict[str, str]) -> bool:
+def _is_upload(headers: Mapping[str, str]) -> bool:
     return headers.get("content-type", "").lower().startswith("multipart/form-data")
 
 
-def _at_most(most: int, headers: dict[str, str], receive: Hear) -> Hear:
+def _at_most(most: int, headers: Mapping[str, str], receive: Receive) -> Receive:
     """Take in no more than so many bytes. Raises NotPassedOn where the header says more, HTTPException where more comes."""
     said = headers.get("content-length", "0")
     if not said.isdigit() or int(said) > most:
         raise NotPassedOn(413, f"more than {most // 1_000_000} MB are not taken\n")
     taken = 0
 
-    async def hear() -> AsgiEvent:
+    async def hear() -> Message:
         nonlocal taken
         event = await receive()
         taken += len(event.get("body", b""))
@@ -166,20 +152,12 @@ def _at_most(most: int, headers: dict[str, str], receive: Hear) -> Hear:
     return hear
 
 
-def _with_headers(send: Say) -> Say:
-    async def say(event: AsgiEvent) -> None:
+def _with_headers(send: Send) -> Send:
+    async def say(event: Message) -> None:
         if event["type"] == "http.response.start":
-            there = {name.lower() for name, _ in event["headers"]}
-            more = [(name.encode(), value.encode()) for name, value in ALWAYS.items() if name.encode() not in there]
-            event = {**event, "headers": [*event["headers"], *more]}
+            headers = MutableHeaders(scope=event)
+            for name, value in ALWAYS.items():
+                headers.setdefault(name, value)
         await send(event)
 
     return say
-
-
-async def _answer(say: Say, status: int, headers: dict[str, str], text: str) -> None:
-    body = text.encode()
-    pairs = [(name.encode(), value.encode()) for name, value in headers.items()]
-    pairs.append((b"content-length", str(len(body)).encode()))
-    await say({"type": "http.response.start", "status": status, "headers": pairs})
-    await say({"type": "http.response.body", "body": body})

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
-from flows.service.serve import ANYWHERE, LOOPBACK
+from flows.service.serve import LOOPBACK, shown_host
 from flows.service.server.app import ALLOWED_HOSTS
 from tasks.errors import ConfigError
 
@@ -13,27 +12,14 @@ PASSWORD_VARIABLE = "STILLROOM_STUDIO_PASSWORD"
 SHORTEST_PASSWORD = 8
 
 
-@dataclass(frozen=True)
-class OwnNamesOf:
-    """The values of `Host` that are ours, in small letters."""
+def own_hosts(host: str, port: int, more: Iterable[str] = ()) -> frozenset[str]:
+    """The values of `Host` that are ours, in small letters, for a studio that listens on `host`.
 
-    hosts: frozenset[str]
-
-    @classmethod
-    def of(cls, host: str, port: int, more: Iterable[str] = ()) -> OwnNamesOf:
-        """Those of a studio that listens on `host`. `more`: names that a proxy gives it, with or without a port."""
-        listens = [] if host in ANYWHERE else [_bracketed(host)]
-        names = {f"{name}:{port}" for name in (*map(_bracketed, LOOPBACK), *listens)}
-        given = {name for one in more for name in (one, f"{one}:{port}")}
-        return cls(frozenset(name.lower() for name in names | given))
-
-    def has(self, host: str) -> bool:
-        """Whether a request is for us."""
-        return host.lower() in self.hosts
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
+    `more`: names that a proxy gives it, with or without a port.
+    """
+    names = {f"{shown_host(one)}:{port}" for one in (*LOOPBACK, host)}
+    given = {name for one in more for name in (one, f"{one}:{port}")}
+    return frozenset(name.lower() for name in names | given)
 
 
 def check_password(host: str, password: str | None) -> str | None:

@@ -12,8 +12,12 @@ import os
 import secrets
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tasks.storage.home import PRIVATE_FILE, home, make_private
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
 
 SECRET = "studio.secret"
 SECRET_BYTES = 32
@@ -39,6 +43,11 @@ class Sessions:
         """The cookie of a new session."""
         told = f"{secrets.token_hex(16)}.{int(time.time()) + LASTS_S}"
         return f"{told}.{self._signed('session', told)}"
+
+    def begin(self, answer: Response, cookie: str, scheme: str) -> None:
+        """Have a browser keep a new session, under the name of a cookie."""
+        secure = scheme == "https"
+        answer.set_cookie(cookie, self.new(), max_age=LASTS_S, httponly=True, samesite="strict", secure=secure)
 
     def holds(self, cookie: str) -> bool:
         """Whether a cookie is one of ours, and has not run out."""

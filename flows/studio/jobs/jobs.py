@@ -47,7 +47,7 @@ class Job:
 
     @property
     def folder(self) -> Path:
-        """Where its files are."""
+        """The folder with the job's files."""
         return _jobs() / str(self.number)
 
     @property
@@ -64,7 +64,7 @@ class Job:
 
     @property
     def ending(self) -> str:
-        """How it stands, in English words."""
+        """The job's state in English words: under way, done, stopped, failed, ..."""
         if self.code is None:
             return "under way"
         return "stopped" if self.code and self.was_stopped else ENDINGS.get(self.code, "failed")

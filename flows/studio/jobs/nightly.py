@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import urllib.request
@@ -10,12 +9,13 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from flows.curate_dataset import FLOW_NAMES
+from flows.service.server.reachable import deployment_page, server_request
 from tasks.storage.home import served_url
 
 USUAL_HOUR = "02:00"
 ANSWER_S = 2.0
 MOST_ANSWER_BYTES = 2_000_000
-FLOW_OF = {"sft": "instruction-sft", "dpo": "preference-dpo"}
 
 
 class NightlyState(NamedTuple):
@@ -36,11 +36,8 @@ def nightly_state(kind: str, name: str) -> NightlyState | None:
     api = prefect_api()
     if api is None:
         return None
-    request = urllib.request.Request(
-        f"{api.rstrip('/')}/deployments/name/{FLOW_OF[kind]}/{quote(name, safe='')}-nightly"
-    )
-    if auth := os.environ.get("PREFECT_API_AUTH_STRING") or os.environ.get("PREFECT_SERVER_API_AUTH_STRING"):
-        request.add_header("Authorization", f"Basic {base64.b64encode(auth.encode()).decode()}")
+    auth = os.environ.get("PREFECT_API_AUTH_STRING") or os.environ.get("PREFECT_SERVER_API_AUTH_STRING")
+    request = server_request(api, f"deployments/name/{FLOW_NAMES[kind]}/{quote(name, safe='')}-nightly", auth)
     with suppress(OSError, ValueError, KeyError, TypeError):
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(request, timeout=ANSWER_S) as answer:
@@ -50,7 +47,7 @@ def nightly_state(kind: str, name: str) -> NightlyState | None:
 
 
 def _state_in(told: dict[str, Any], api: str) -> NightlyState:
-    page = f"{api.rstrip('/').removesuffix('/api')}/deployments/deployment/{told['id']}"
+    page = deployment_page(api, told["id"])
     active = next((one["schedule"] for one in told["schedules"] if one["active"]), None)
     if active is None or told.get("paused"):
         return NightlyState("", "", page)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -76,11 +76,6 @@ def shown_row(row: dict[str, Any]) -> ShownRow:
     return shown(row, {}, {})
 
 
-def all_but_page(query: RowQuery) -> RowQuery:
-    """The filter and the order alone."""
-    return replace(query, page=1)
-
-
 def ids_left(looked: Looked) -> Sequence[str]:
     """The ids of all rows that the filter leaves, in order."""
-    return looked.view.ids_of(looked.view.places(all_but_page(looked.query), looked.among))
+    return looked.view.ids_of(looked.view.places(looked.query.on(1), looked.among))

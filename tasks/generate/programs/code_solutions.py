@@ -75,7 +75,7 @@ class CodeSolutions(Params):
 
     @property
     def needs_column(self) -> str:
-        """The tests."""
+        """The column that holds the tests."""
         return "reference"
 
 
@@ -89,7 +89,7 @@ class Passing(NamedTuple):
 
 
 class Killed(NamedTuple):
-    """Of so many mutants the tests fail these."""
+    """How many mutants of a solution there were, and how many of them its tests failed."""
 
     mutants: int
     killed: int

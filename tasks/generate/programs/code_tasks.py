@@ -53,7 +53,7 @@ class CodeTasks(Params):
 
     @property
     def reads_tests(self) -> bool:
-        """Those that seeds bring along; none is run here."""
+        """Whether tests that seeds bring along are read: they are. This step does not run them."""
         return True
 
     @property

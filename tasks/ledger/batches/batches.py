@@ -61,7 +61,7 @@ class Batches:
         await self._landing(line)
 
     async def wait_for(self, tag: bytes, key: bytes, api: BatchApi, request: Request) -> None:
-        """The same of a request that is in a batch already, whoever has submitted it."""
+        """Wait for the answer of a request that is already in a batch, whichever process has submitted it."""
         line = WaitingLine(key, request, asyncio.get_running_loop().create_future())
         self._waiting[tag][key] = line
         self._follow(tag, api)

@@ -42,7 +42,7 @@ class Gathered:
     _more: asyncio.Event = field(default_factory=asyncio.Event)
 
     def add(self, line: WaitingLine) -> None:
-        """One more."""
+        """Add a request to those that wait for a batch."""
         line.size = len(self.api.line(line.key.hex(), NO_TAG, line.request)) + 1 + MARKS_BYTES
         self.lines.append(line)
         self._size += line.size
@@ -64,7 +64,7 @@ class Gathered:
                 return
 
     def take(self) -> list[WaitingLine]:
-        """As many as a batch holds, the first ones first; a line that is too long by itself is taken alone."""
+        """Take as many requests as one batch holds, the oldest first. A line that is too long for any batch is taken alone."""
         taken: list[WaitingLine] = []
         size = count = 0
         for line in self.lines:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,7 +21,7 @@ from tasks.storage.home import ledger_wait_s
 
 
 class OpenBatches:
-    """Those of the ledger at a URL. Raises ConfigError where it cannot be opened."""
+    """The batches under way that the ledger at a URL knows of. Raises ConfigError where it cannot be opened."""
 
     def __init__(self, url: str) -> None:
         self._engine: sa.Engine = open_database(url, ledger_wait_s())
@@ -33,7 +35,7 @@ class OpenBatches:
     async def cancel(self, batch: str) -> None:
         """Have its provider end a batch. Raises ConfigError where there is none of this id."""
         record = self._found(batch)
-        async with _Asked(record) as api:
+        async with _api_of(record) as api:
             await api.cancel(record.batch)
 
     def forget(self, batch: str) -> None:
@@ -46,7 +48,7 @@ class OpenBatches:
         if not record.batch:
             return "not known to have been created"
         try:
-            async with _Asked(record) as api:
+            async with _api_of(record) as api:
                 state = await api.look(record.batch)
         except ConfigError as error:
             return str(error)
@@ -61,18 +63,15 @@ class OpenBatches:
         return found
 
 
-class _Asked:
+@asynccontextmanager
+async def _api_of(record: BatchRecord) -> AsyncIterator[BatchApi]:
     """The API that a batch is at, for as long as the block runs."""
-
-    def __init__(self, record: BatchRecord) -> None:
-        self._model = open_model(ModelConfig(**orjson.loads(record.address)))
-
-    async def __aenter__(self) -> BatchApi:
-        assert isinstance(self._model, TakesBatches)
-        return self._model.batches()
-
-    async def __aexit__(self, *error: object) -> None:
-        await self._model.close()
+    model = open_model(ModelConfig(**orjson.loads(record.address)))
+    try:
+        assert isinstance(model, TakesBatches)
+        yield model.batches()
+    finally:
+        await model.close()
 
 
 def _told(record: BatchRecord, left: int, status: str) -> dict[str, Any]:

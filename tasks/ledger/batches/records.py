@@ -140,7 +140,7 @@ def all_records(connection: sa.Connection, *which: sa.ColumnElement[bool]) -> li
 
 
 def requests_of_batch(connection: sa.Connection, tag: bytes, keys: Sequence[bytes]) -> dict[bytes, bytes]:
-    """Those of these requests that are in a batch and not answered yet."""
+    """The requests among these that this batch holds and that are not answered yet, each with its key."""
     found: dict[bytes, bytes] = {}
     for some in parts_of(keys):
         asked = sa.select(_lines.c.key, _lines.c.request).where(_lines.c.tag == tag, _lines.c.key.in_(some))

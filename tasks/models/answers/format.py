@@ -95,7 +95,7 @@ class AnswerFormat:
         return Parsed(answer, _joined(reasoning), marked or _has_begun(answer))
 
     def parse_served(self, text: str, request: Request | None = None, *, reasoned: bool = False) -> Parsed:
-        """The same of what a server sent for `request`, which may have taken the reasoning out, or left it in.
+        """As `parse`, for what a server sent for `request`: it may have taken the reasoning out of the text, or left it in.
 
         `reasoned`: it has sent reasoning beside the text.
         """

@@ -43,7 +43,7 @@ class HereEmbedder:
         return await self._gathering.ask(request)
 
     async def close(self) -> None:
-        """End what waits."""
+        """Cancel the calls under way and those that wait."""
         await self._gathering.close()
 
     async def _computed(self, requests: Sequence[Request]) -> list[Completion]:

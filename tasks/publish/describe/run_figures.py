@@ -8,20 +8,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from tasks.errors import ConfigError
 from tasks.publish.revisions import RUN_FILE
 from tasks.storage.files import write_atomically
 
 
-class StepFigures(BaseModel):
+class StepFigures(BaseModel, frozen=True):
     """One step. Rows in and out, and what was refused or lost, by reason; requests, tokens, cost; `seconds` as it ran.
 
     `cached`: shards that an earlier run had made. What was asked and how long it took is 0 where nobody counted.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     name: str
     rows_in: int
@@ -38,20 +36,16 @@ class StepFigures(BaseModel):
     seconds: float = 0.0
 
 
-class TextLengths(BaseModel):
+class TextLengths(BaseModel, frozen=True):
     """How long texts are, in words (characters, where a script puts no spaces): the mean with half its 95 % interval."""
-
-    model_config = ConfigDict(frozen=True)
 
     rows: int
     mean: float
     error: float
 
 
-class Evolution(BaseModel):
+class Evolution(BaseModel, frozen=True):
     """Instructions before and after a step that makes them harder. `operations`: how often each was done; `unchanged`: rows."""
-
-    model_config = ConfigDict(frozen=True)
 
     step: str
     before: TextLengths
@@ -60,7 +54,7 @@ class Evolution(BaseModel):
     unchanged: int
 
 
-class RunFigures(BaseModel):
+class RunFigures(BaseModel, frozen=True):
     """What a run came to. `cost` is None where no model has a price; `judges`, `selection` as in its manifest.
 
     `benchmarks`: what rows were compared with, to leave out what a benchmark asks. `cached_tokens`: of those of prompts, how many
@@ -68,8 +62,6 @@ class RunFigures(BaseModel):
     `name` and `identity`, where they were. `instructions`: what the rows said that those which the report shows were made of,
     by their ids.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     run: str
     seconds: float

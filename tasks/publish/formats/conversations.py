@@ -24,7 +24,7 @@ from tasks.storage.digest import digest
 
 
 def messages(rows: pl.DataFrame) -> pl.DataFrame:
-    """As they are."""
+    """Conversations in our own form: nothing is changed."""
     return rows
 
 

@@ -32,12 +32,12 @@ def with_reasoning(
 ) -> Iterator[pl.DataFrame]:
     """Conversations with what was thought before their answers. Memory is that of a frame."""
     for rows in frames:
-        thoughts = pl.Series("reasoning", thoughts_of(rows, provenance), dtype=pl.String)
-        made = _said(rows, thoughts, reasoning)
-        yield _in_both_modes(rows, made, thoughts) if modes else made
+        texts = pl.Series("reasoning", recorded_reasoning(rows, provenance), dtype=pl.String)
+        made = _said(rows, texts, reasoning)
+        yield _in_both_modes(rows, made, texts) if modes else made
 
 
-def thoughts_of(rows: pl.DataFrame, provenance: Path) -> list[str | None]:
+def recorded_reasoning(rows: pl.DataFrame, provenance: Path) -> list[str | None]:
     """What was thought before the answer of each row; None where nothing was, or its answer was given."""
     kept = _last_kept(rows)
     owner = {row_id: {row_id} for row_id in rows["row_id"]}
@@ -85,49 +85,48 @@ def _last_kept(rows: pl.DataFrame) -> dict[str, int]:
     }
 
 
-def _said(rows: pl.DataFrame, thoughts: pl.Series, reasoning: ReasoningShape) -> pl.DataFrame:
-    """The rows with their thoughts in the place that was asked for."""
+def _said(rows: pl.DataFrame, texts: pl.Series, reasoning: ReasoningShape) -> pl.DataFrame:
+    """The rows with their reasoning in the place that was asked for."""
     if reasoning == "column":
-        return rows.with_columns(thoughts)
+        return rows.with_columns(texts)
     if reasoning == "none":
         return rows
     talks = [
-        _last_turn_with(turns, thought, reasoning)
-        for turns, thought in zip(rows["messages"].to_list(), thoughts, strict=True)
+        _last_turn_with(turns, text, reasoning) for turns, text in zip(rows["messages"].to_list(), texts, strict=True)
     ]
     turn = dict(rows.schema["messages"].inner.to_schema())  # type: ignore[attr-defined]
     more = {"reasoning_content": pl.String} if reasoning == "reasoning_content" else {}
     return rows.with_columns(pl.Series("messages", talks, dtype=pl.List(pl.Struct(turn | more))))
 
 
-def _last_turn_with(turns: Any, thought: str | None, reasoning: ReasoningShape) -> list[Mapping[str, Any]]:
+def _last_turn_with(turns: Any, text: str | None, reasoning: ReasoningShape) -> list[Mapping[str, Any]]:
     *before, last = list(turns)
-    if thought is None:
+    if text is None:
         return [*before, last]
     if reasoning == "think":
-        return [*before, {**last, "content": f"<think>\n{thought}\n</think>\n\n{last['content']}"}]
-    return [*before, {**last, "reasoning_content": thought}]
+        return [*before, {**last, "content": f"<think>\n{text}\n</think>\n\n{last['content']}"}]
+    return [*before, {**last, "reasoning_content": text}]
 
 
-def _in_both_modes(rows: pl.DataFrame, made: pl.DataFrame, thoughts: pl.Series) -> pl.DataFrame:
-    """Each row with its thoughts, and behind it without them."""
-    thought = thoughts.is_not_null()
+def _in_both_modes(rows: pl.DataFrame, made: pl.DataFrame, texts: pl.Series) -> pl.DataFrame:
+    """Each row with its reasoning, and behind it without it."""
+    has_text = texts.is_not_null()
     plain = _like(rows, made).with_columns(
         row_id=pl.Series(
             [
                 digest(row_id, "no_reasoning") if it else row_id
-                for row_id, it in zip(rows["row_id"], thought, strict=True)
+                for row_id, it in zip(rows["row_id"], has_text, strict=True)
             ]
         )
     )
     kwargs = "chat_template_kwargs"
     with_it = made.with_columns(pl.struct(enable_thinking=pl.lit(True)).alias(kwargs), _at=pl.int_range(pl.len()))
     without = plain.with_columns(pl.struct(enable_thinking=pl.lit(False)).alias(kwargs), _at=pl.int_range(pl.len()))
-    return pl.concat([with_it.filter(thought), without]).sort("_at", maintain_order=True).drop("_at")
+    return pl.concat([with_it.filter(has_text), without]).sort("_at", maintain_order=True).drop("_at")
 
 
 def _like(rows: pl.DataFrame, made: pl.DataFrame) -> pl.DataFrame:
-    """The rows with the columns of those with thoughts, null where they have none."""
+    """The rows with the columns of those with reasoning, null where they have none."""
     if "reasoning" in made.columns and "reasoning" not in rows.columns:
         rows = rows.with_columns(reasoning=pl.lit(None, pl.String))
     turn = dict(made.schema["messages"].inner.to_schema())  # type: ignore[attr-defined]

@@ -32,6 +32,7 @@ from tasks.publish.revisions import (
     earlier_folder,
     every_data_file,
     history,
+    history_text,
     makers,
     newest,
 )
@@ -176,7 +177,7 @@ def _link_all(dataset: Path, lines: Sequence[Publication], links: Path, *, is_ne
         link_file(file, links / file.relative_to(folder))
     for name in BY_PEOPLE if is_newest else ():
         link_file(dataset / name, links / name)
-    write_atomically(links / HISTORY, "".join(f"{line.model_dump_json()}\n" for line in lines).encode())
+    write_atomically(links / HISTORY, history_text(lines))
 
 
 def _empty(folder: Path) -> None:

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tasks.errors import ConfigError
 from tasks.publish.hub.contents import DATASET_FILES, Contents, check_pushable, files_to_push
@@ -38,10 +37,6 @@ class Pushed:
     commit: str
     files: int
     tagged: tuple[str, ...]
-
-    def as_dict(self) -> dict[str, Any]:
-        """As plain JSON."""
-        return asdict(self)
 
 
 def push(

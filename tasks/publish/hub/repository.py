@@ -81,7 +81,7 @@ class Repository:
 
     @property
     def url(self) -> str:
-        """Where people find it."""
+        """The address of the repository's page on the Hub."""
         return f"{self._api.endpoint}/datasets/{self.name}"
 
     def make(self, *, public: bool) -> None:
@@ -159,7 +159,7 @@ class Repository:
         raise AssertionError("the last try returns or raises")
 
     def tag(self, name: str, commit: str) -> None:
-        """Name a commit."""
+        """Give a commit a tag."""
         with self.telling_faults(self.name):
             self._api.create_tag(self.name, tag=name, revision=commit, repo_type=DATASET, exist_ok=True)
 

@@ -50,15 +50,15 @@ class RowQuery:
         return bool(self.text or self.values or self.bounds or self.near or self.group is not None)
 
     def on(self, page: int) -> RowQuery:
-        """The same, another page."""
+        """The same filter and order, at another page."""
         return replace(self, page=page)
 
     def sorted_by(self, column: str, *, descending: bool) -> RowQuery:
-        """The same from the first page on, in another order."""
+        """The same filter from the first page on, in another order."""
         return replace(self, sort=column, descending=descending and bool(column), page=1)
 
     def toggled(self, column: str, value: str) -> RowQuery:
-        """The same with a value of a column wanted, or not any more where it was."""
+        """The same filter with a value of a column added, or taken out where it was in."""
         values = {name: set(some) for name, some in self.values}
         values[column] = values.get(column, set()) ^ {value}
         return replace(self, values=_values(values), page=1)
@@ -68,7 +68,7 @@ class RowQuery:
         return value in dict(self.values).get(column, ())
 
     def without(self, column: str) -> RowQuery:
-        """The same whatever the values of a column."""
+        """The same filter without any choice of values in this column."""
         return replace(self, values=tuple(one for one in self.values if one[0] != column), page=1)
 
     @property

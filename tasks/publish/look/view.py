@@ -22,7 +22,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tasks.errors import ConfigError, did_you_mean
-from tasks.publish.changes import IDS
+from tasks.publish.changes import id_column
 from tasks.publish.export import published_at
 from tasks.publish.look.derived import PLACE, SAID, with_derived, with_said
 from tasks.publish.look.query import RowQuery, TablePart
@@ -191,7 +191,7 @@ def look_folder(dataset: Path) -> Path:
 
 def _view(store: RowStore, fingerprint: str, derived: frozenset[str]) -> View:
     kinds = {name: kind for name, kind in store.columns.items() if name not in HIDDEN}
-    ids = next((name for name in IDS if name in kinds), None)
+    ids = id_column(kinds)
     numbers = [name for name, kind in kinds.items() if kind.is_numeric()]
     texts = [name for name, kind in kinds.items() if kind == pl.String and name != ids]
     counts = store.read([pl.col(name).approx_n_unique() for name in texts]).row(0) if texts else ()

@@ -30,7 +30,7 @@ NEAR = 3  # tokens between a turn and its end
 
 @dataclass(frozen=True)
 class Axolotl:
-    """It with this `sequence_len`, in tokens."""
+    """Axolotl with this `sequence_len`, in tokens."""
 
     target: Target
     max_length: int

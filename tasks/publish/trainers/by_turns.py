@@ -16,7 +16,7 @@ from tasks.publish.trainers.turns_shown import turns_shown
 
 @dataclass(frozen=True)
 class ByTurns:
-    """It with this length, in tokens."""
+    """A trainer that reads conversations turn by turn, with this length, in tokens."""
 
     target: Target
     max_length: int

@@ -43,11 +43,9 @@ class TrainerRule(Protocol):
 
     def check(self, shape: Shape) -> None:
         """Raise ConfigError where the trainer does not take this shape, or its settings."""
-        ...
 
     def see(self, examples: Sequence[Example]) -> Iterator[Seen]:
         """What becomes of each example, in order; of a pair both sides, the chosen one first."""
-        ...
 
 
 def rule_of(params: Fit, target: Target) -> TrainerRule:

@@ -37,12 +37,12 @@ class RowFacts:
 
     @property
     def tokens(self) -> int:
-        """Of the longest sequence, before any cut."""
+        """The tokens of the row's longest sequence, before any cut."""
         return max((sequence["tokens"] for sequence in self.sequences), default=0)
 
 
 def unreadable(row_id: str, why: str) -> RowFacts:
-    """Of a record that is no example."""
+    """The facts of a record that is no example for a trainer."""
     return RowFacts(row_id, "refused", why, ("unreadable",), ())
 
 

@@ -123,7 +123,7 @@ class FitTally:
     kept_tokens: int = 0
 
     def add(self, facts: RowFacts) -> None:
-        """One more row."""
+        """Count the facts of one more row."""
         self.rows += 1
         self.unfit += bool(UNFIT & set(facts.faults))
         self.counts.update(facts.faults)

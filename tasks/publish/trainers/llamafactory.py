@@ -45,7 +45,7 @@ class Around:
 
 @dataclass(frozen=True)
 class LlamaFactory:
-    """It with this `cutoff_len`, in tokens."""
+    """LLaMA-Factory with this `cutoff_len`, in tokens."""
 
     target: Target
     max_length: int

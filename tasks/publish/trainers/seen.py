@@ -16,7 +16,7 @@ Side = Literal["", "chosen", "rejected"]
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One sequence.
+    """One sequence of tokens as a trainer sees it.
 
     `said`: the turns or the text that it was made of; `tokens` before the cut; `loss`: which of them carry loss; `stop`:
     how many are left of them, but for those that are `gone` before it; `prompt`: how many the prompt has, where it is apart, and `prompt_is_prefix`: whether

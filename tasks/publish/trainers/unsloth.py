@@ -22,7 +22,7 @@ from tasks.publish.trainers.seen import Seen, common_prefix, cut_off, joined_par
 
 @dataclass(frozen=True)
 class Unsloth:
-    """It with this length, in tokens."""
+    """Unsloth with this length, in tokens."""
 
     target: Target
     max_length: int

@@ -7,16 +7,14 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from tasks.errors import ConfigError
 from tasks.seeds.there import HUB_PREFIX
 
 
-class MixturePart(BaseModel):
+class MixturePart(BaseModel, frozen=True, extra="forbid"):
     """One dataset of a mixture."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: str | list[Any] = Field(
         description="a folder of ours, a .jsonl or .parquet file, another folder, hf:NAME, or a list"

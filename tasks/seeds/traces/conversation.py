@@ -46,7 +46,7 @@ class Trace:
 
 
 def settled_trace(trace: Trace, reading: TraceReading) -> Trace | None:
-    """The same with calls and results together, and an end that can be learnt from; None where nothing of it is left."""
+    """The conversation with each result behind its call, ended where it can be learnt from; None where nothing of it is left."""
     turns, failed, left = _together(trace.turns, trace.failed)
     end = len(turns)
     while end and not _may_end(turns[end - 1], reading):

@@ -90,7 +90,7 @@ def _says_secret(name: str, value: str) -> bool:
 
 
 def redacted_value(value: Any, name: str = "") -> tuple[Any, int]:
-    """The same for all texts in a value of plain JSON; one under a name that says it is secret goes whole."""
+    """The value of plain JSON without the secrets in its texts. A text whose name says that it is secret is replaced whole."""
     if isinstance(value, str):
         if name and value and _says_secret(name, value) and not value.startswith("[REDACTED"):
             return "[REDACTED:named]", 1

@@ -15,7 +15,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from tasks.errors import ConfigError, first_fault
 from tasks.text.prompts import Prompts
@@ -23,20 +23,16 @@ from tasks.text.prompts import Prompts
 FACTS = "prompt.yaml"
 
 
-class PromptFacts(BaseModel):
+class PromptFacts(BaseModel, frozen=True, extra="forbid"):
     """One prompt. `variables`: each with its meaning; `output`: the form that it asks for, and what reads it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     purpose: str = Field(min_length=1)
     variables: dict[str, str]
     output: str = Field(min_length=1)
 
 
-class TechniqueFacts(BaseModel):
+class TechniqueFacts(BaseModel, frozen=True, extra="forbid"):
     """The prompts of one technique in one set and language. `version` rises whenever one of them changes."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     purpose: str = Field(min_length=1)
     source: str = Field(min_length=1)

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, Self, overload
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from tasks.errors import ConfigError, did_you_mean
 
@@ -23,10 +23,8 @@ ENDLESS = 2**40
 """Rows that can be drawn."""
 
 
-class Attribute(BaseModel):
+class Attribute(BaseModel, frozen=True, extra="forbid"):
     """An attribute of rows."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(min_length=1, max_length=60, description="what it is called, such as difficulty")
     values: dict[str, float] = Field(min_length=1, description="each value and its share; they need not sum to one")

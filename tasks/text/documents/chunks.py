@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from tasks.text.documents.blocks import DocumentBlock
 from tasks.text.words import is_spaceless
@@ -21,10 +21,8 @@ LEAST = 0.3  # of a chunk: a heading ends one that is at least so large
 PIECE = 20  # words or characters of a sentence that is too long for a chunk, cut off at a time
 
 
-class Chunking(BaseModel):
+class Chunking(BaseModel, frozen=True, extra="forbid"):
     """How documents are cut into chunks."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     words: int = Field(350, ge=20, description="words of a chunk, at most, in scripts with spaces between words")
     characters: int = Field(600, ge=40, description="characters of a chunk, at most, in scripts without spaces")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from tasks.text.leaks import runs_in
 from tasks.text.words import words
@@ -21,10 +21,8 @@ Refusal = tuple[str, str]
 """A reason in snake_case, and the figure that it was measured by, with its limit."""
 
 
-class CheckSettings(BaseModel):
+class CheckSettings(BaseModel, frozen=True, extra="forbid"):
     """What one check can be told."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 @dataclass(frozen=True, eq=False)

@@ -53,8 +53,12 @@ def unfinished(answer: CheckedAnswer, settings: Unfinished) -> Refusal | None:
     """Refuse an answer that breaks off (unfinished), and say where."""
     text = answer.text.rstrip()
     checks: tuple[Callable[[str, Unfinished], str | None], ...] = (
-        _open_fence, _open_json, _open_environment, _bare_mark, _open_sentence,
-    )  # fmt: skip
+        _open_fence,
+        _open_json,
+        _open_environment,
+        _bare_mark,
+        _open_sentence,
+    )
     found = next((where for check in checks if (where := check(text, settings))), None)
     return ("unfinished", found) if found else None
 

@@ -56,7 +56,7 @@ def whole_number(highest: int) -> dict[str, Any]:
 
 
 def whole_number_or_none(highest: int) -> dict[str, Any]:
-    """The same with "N/A"."""
+    """The schema of a rating of 1 to `highest`, or of "N/A"."""
     return {"type": ["integer", "string"], "enum": [*range(1, highest + 1), "N/A"]}
 
 

@@ -50,7 +50,7 @@ def method_of(kind: type, method: str):  # type: ignore[no-untyped-def]
 
 
 def main() -> None:
-    """Load, test, tell."""
+    """Load the program, run its tests, and write down what came of them."""
     told = json.loads(sys.stdin.buffer.read())
     verdict, own = os.dup(1), os.getpid()
     nothing = os.open(os.devnull, os.O_RDWR)

@@ -42,7 +42,7 @@ def call_has_worked(result: int, what: str) -> None:
 
 
 def mount(source: str, target: str, kind: str, flags: int, data: str = "") -> None:
-    """mount(2)."""
+    """Call mount(2) of the C library. Raises OSError."""
     told = (source.encode(), target.encode(), kind.encode() or None, ctypes.c_ulong(flags), data.encode() or None)
     call_has_worked(libc.mount(*told), f"mount {target}")
 
@@ -189,7 +189,7 @@ def end_left_over(uid: int) -> None:
 
 
 def main() -> None:
-    """Start, wait, end."""
+    """Start the program in the sandbox, wait for it, and end all that it has started."""
     told, command = json.loads(sys.argv[1]), sys.argv[2:]
     die_with(told["parent"])
     if told["kind"] == "namespaces":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +21,6 @@ class SandboxLimits:
     folder_mb: int = 64
     open_files: int = 64
     output_kb: int = 256
-
-    def plain(self) -> dict[str, float]:
-        """As plain JSON."""
-        return asdict(self)
 
 
 USUAL_LIMITS = SandboxLimits()

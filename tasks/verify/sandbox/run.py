@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from threading import BoundedSemaphore
@@ -86,7 +86,7 @@ def run_program(program: str, given: str, kind: SandboxKind, limits: SandboxLimi
 def _command(program: str, kind: SandboxKind, limits: SandboxLimits, folder: str) -> list[str]:
     """What is started: the launcher (or bubblewrap within it), and in it Python with the limits and the program."""
     uid = _own_user() if os.geteuid() == 0 else 0
-    told = limits.plain() | {"uid": uid}
+    told = asdict(limits) | {"uid": uid}
     if kind == "limits" and not uid:
         told["processes"] += _tasks_of_user()  # that limit counts all of the user's
     python = [str(_base_python()), "-s", "-S", "-P", "-B"]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from flows.recipes.drawing import drawing_of
 from flows.recipes.recipe import Kind, recipe_names
 from flows.studio.configs.described import plan_in
 from flows.studio.configs.examples import CONFIG_EXAMPLES
@@ -19,10 +20,10 @@ from flows.studio.configs.fields import (
     MODEL_FIELDS,
     MORE_FIELDS,
     form_of,
+    outlined,
     with_form,
 )
 from flows.studio.configs.file import RECIPE_KINDS, ConfigFile, new_config
-from flows.studio.configs.graph import graph_of
 from flows.studio.folders import Folders
 from flows.studio.messages import FOLDER, LANGUAGES, table_of
 from tasks.errors import ConfigError, Unusable
@@ -53,10 +54,11 @@ def test_every_recipe_has_a_form_and_a_picture(kind: Kind) -> None:
         groups = form_of(kind, {"recipe": name})
         keys = [field.key for group in groups for field in group.fields]
         assert len(keys) == len(set(keys)), name
-        graph = graph_of(kind, {"recipe": name}, "")
-        assert graph is not None
-        assert len(graph.nodes) >= 3
-        assert len(graph.edges) >= len(graph.nodes) - 1
+        found = outlined(kind, {"recipe": name})
+        assert found is not None
+        drawing = drawing_of(found[0], {"recipe": name})
+        assert len(drawing.nodes) >= 3
+        assert len(drawing.edges) >= len(drawing.nodes) - 1
 
 
 def test_fields_are_those_of_the_pydantic_models() -> None:

@@ -131,7 +131,7 @@ def test_the_start_url_leaves_a_cookie_that_no_script_and_no_other_site_gets(hom
     studio = open_studio(tmp_path / "datasets", signed_in=False)
     answer = studio.get(f"/new?token={TOKEN}&x=1")
     assert (answer.status_code, answer.headers["location"]) == (303, "/new?x=1")
-    assert {"HttpOnly", "SameSite=Strict", "Path=/"} <= set(answer.headers["set-cookie"].split("; "))
+    assert {"HttpOnly", "SameSite=strict", "Path=/"} <= set(answer.headers["set-cookie"].split("; "))
     assert studio.get(f"{ORIGIN}//evil.example/?token={TOKEN}").headers["location"] == "/evil.example/"
 
 

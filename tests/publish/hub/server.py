@@ -138,8 +138,13 @@ def info(hub: FakeHub, at: re.Match[str], body: bytes) -> tuple[int, Any]:
     sha = next(oid for oid, there, _ in reversed(repo.commits) if there is files)
     siblings = [{"rfilename": name} for name in files]
     return 200, {
-        "_id": "1", "id": at["repo"], "sha": sha, "private": repo.private, "siblings": siblings, "tags": [],
-    }  # fmt: skip
+        "_id": "1",
+        "id": at["repo"],
+        "sha": sha,
+        "private": repo.private,
+        "siblings": siblings,
+        "tags": [],
+    }
 
 
 @route("GET", rf"/api/datasets/{REPO}/tree/(?P<revision>[^/]+)(/(?P<below>.*))?")

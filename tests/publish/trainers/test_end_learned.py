@@ -49,9 +49,18 @@ def trained(folder: Path, template: str) -> Path:
     ends = {"eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id, "bos_token_id": None}
     model = LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), tie_word_embeddings=True, **shape, **ends))
     config = SFTConfig(
-        output_dir=str(folder), max_steps=STEPS, per_device_train_batch_size=BATCH, learning_rate=3e-3, report_to=[],
-        use_cpu=True, bf16=False, disable_tqdm=True, save_strategy="no", seed=0, logging_strategy="no",
-    )  # fmt: skip
+        output_dir=str(folder),
+        max_steps=STEPS,
+        per_device_train_batch_size=BATCH,
+        learning_rate=3e-3,
+        report_to=[],
+        use_cpu=True,
+        bf16=False,
+        disable_tqdm=True,
+        save_strategy="no",
+        seed=0,
+        logging_strategy="no",
+    )
     rows = Dataset.from_list([row(at) for at in range(0, 648, 2)])  # those in between are held out
     made = SFTTrainer(model=model, args=config, train_dataset=rows, processing_class=tokenizer)
     with one_thread():

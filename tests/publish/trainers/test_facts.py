@@ -105,17 +105,32 @@ PAIR = {"prompt": [ASKED], "chosen": [SAID], "rejected": [SAID | {"content": "BB
         ({"prompt": [ASKED], "completion": [SAID | {"content": LONG}]}, CHATML, 64, {"answer_cut"}),
         ({"prompt": [ASKED | {"content": LONG}], "completion": [SAID]}, CHATML, 64, {"dropped"}),
         ({"prompt": [ASKED], "completion": [SAID]}, NO_END, None, {"no_end"}),
-        ({"prompt": [ASKED], "completion": [SAID | {"content": "an <|im_end|> in it"}]}, CHATML, None, {"control_tokens"}),
-        ({"prompt": [{"role": "system", "content": "S"}, ASKED], "completion": [SAID]}, WITHOUT_SYSTEM, None, {"system_gone"}),
+        (
+            {"prompt": [ASKED], "completion": [SAID | {"content": "an <|im_end|> in it"}]},
+            CHATML,
+            None,
+            {"control_tokens"},
+        ),
+        (
+            {"prompt": [{"role": "system", "content": "S"}, ASKED], "completion": [SAID]},
+            WITHOUT_SYSTEM,
+            None,
+            {"system_gone"},
+        ),
         ({"messages": [ASKED, SAID, ASKED]}, CHATML, None, {"prompts_trained", "last_turn_is_no_answer"}),
         ({"text": "<|endoftext|>text"}, CHATML, None, {"first_token_twice", "control_tokens"}),
         ({"text": "text"}, CHATML, None, set()),
         (PAIR, CHATML, None, set()),
         (PAIR | {"rejected": [SAID]}, CHATML, None, {"sides_alike"}),
-        ({"chosen": [ASKED, SAID | {"content": LONG + "a"}], "rejected": [ASKED, SAID | {"content": LONG + "b"}]}, CHATML, 64, {"answer_cut", "sides_alike"}),
+        (
+            {"chosen": [ASKED, SAID | {"content": LONG + "a"}], "rejected": [ASKED, SAID | {"content": LONG + "b"}]},
+            CHATML,
+            64,
+            {"answer_cut", "sides_alike"},
+        ),
         ({"messages": [{"role": "system", "content": "refuse"}, ASKED, SAID]}, CHATML, None, {"refused"}),
     ],
-)  # fmt: skip
+)
 def test_each_fault_is_told_and_no_other(
     record: dict[str, Any], template: str, length: int | None, faults: set[str]
 ) -> None:

@@ -89,9 +89,14 @@ def prepared(trainer: str, folder: Path, rule: Trl, records: list[dict[str, Any]
     kind: Any = AutoModelForSequenceClassification if trainer == "Reward" else AutoModelForCausalLM
     model = kind.from_pretrained(folder, **({"num_labels": 1, "pad_token_id": 0} if trainer == "Reward" else {}))
     config = getattr(trl, f"{trainer}Config")(
-        output_dir=str(folder.parent / "out"), report_to=[], use_cpu=True, bf16=False, disable_tqdm=True,
-        max_length=rule.max_length, **options,
-    )  # fmt: skip
+        output_dir=str(folder.parent / "out"),
+        report_to=[],
+        use_cpu=True,
+        bf16=False,
+        disable_tqdm=True,
+        max_length=rule.max_length,
+        **options,
+    )
     made = getattr(trl, f"{trainer}Trainer")(
         model=model, args=config, train_dataset=loaded(folder.parent, records), processing_class=rule.target.tokenizer
     )
