@@ -154,7 +154,8 @@ def plan_proof(settings: ProofSettings) -> Plan:
     questions, seen = _questions(settings, items.of(left), texts)
     choices, seen_too = _choices(settings, texts)
     size = size_of_base(base)
-    trainings = {kind: settings.training.for_size(size, kind) for kind in ("sft", "dpo")}
+    first = settings.training if taught.kind == "sft" else settings.training_before or settings.training.before_pairs()
+    trainings = {"sft": first.for_size(size, "sft"), "dpo": settings.training.for_size(size, "dpo")}
     contaminated = len(items.taught) - len(left) + seen + seen_too
     found = Items(items.of(left), questions, choices, _texts(settings), contaminated)
     return Plan(settings, base, trainings, arms, found)

@@ -43,6 +43,10 @@ class Training(BaseModel, frozen=True, extra="forbid"):
         batch = self.batch or (16 if parameters < LARGE else 8)
         return self.model_copy(update={"lora": lora, "learning_rate": rate, "batch": batch})
 
+    def before_pairs(self) -> Training:
+        """Of the answers that come before pairs: what fits into memory is the same; how far they are taught is not meant."""
+        return Training(batch=self.batch, lora=self.lora, max_length=self.max_length)
+
 
 class ProofSettings(BaseModel, frozen=True, extra="forbid"):
     """What a proof can be told."""
@@ -85,4 +89,8 @@ class ProofSettings(BaseModel, frozen=True, extra="forbid"):
     max_students: int = Field(60, ge=3, description="more students than this are refused before any is trained")
     seeds: int = Field(1, ge=1, description="students of each kind, each with a seed of its own")
     training: Training = Field(Training(), description="how students are trained")
+    training_before: Training | None = Field(
+        None,
+        description="how the answers of `after` are taught; default: the batch, lora and max_length of `training`, else as a dataset of answers is by default",
+    )
     out: str | None = Field(None, description="the folder for proof.json; default: that of the dataset")

@@ -140,18 +140,20 @@ def test_a_proof_says_how_its_students_were_trained(base: str, tmp_path: Path, m
     file_of(tmp_path, echoes(280), "answers.jsonl")
     pairs = [{"prompt": f"{n} {WORDS[n % 5]}", "chosen": "jars", "rejected": "copper"} for n in range(300)]
     file_of(tmp_path, pairs)
+    told_training = Training(steps=7, learning_rate=3e-5, batch=8)
     told = _told(
         plan_proof(
             ProofSettings(
-                dataset="rows.jsonl", base=base, out=".", after="answers.jsonl", seeds=2, training=Training(steps=7)
+                dataset="rows.jsonl", base=base, out=".", after="answers.jsonl", seeds=2, training=told_training
             )
         ),
         [],
     )
     assert told["notes"][0].startswith("sft is taught 2") and told["notes"][0].endswith("answers")
     assert told["notes"][1].endswith("pairs")
-    assert "answers are taught for 7 steps, 16 at once, learning rate 0.001, rows" in told["notes"][3]
-    assert "learning rate 0.0001, beta 0.1" in told["notes"][4]
+    # what is said of the pairs is not meant for the answers before them, but for what has to fit into memory
+    assert "answers are taught 3 times, 8 at once, learning rate 0.001, rows" in told["notes"][3]
+    assert "pairs are taught for 7 steps, 8 at once, learning rate 3e-05, beta 0.1" in told["notes"][4]
     assert told["notes"][5].startswith("students of each kind: 2")
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from flows.runs.manifests import manifest_path
 from flows.runs.removal.freed import Freed
 from flows.runs.removal.superseded import Manifests
-from tasks.train.student import TOLD, IN_TRAINING
+from tasks.train.student import IN_TRAINING, TOLD
 
 
 def remove_students(before: float, folder: Path, past: Manifests, freed: Freed) -> None:
