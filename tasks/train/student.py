@@ -31,7 +31,7 @@ from tasks.train.settings import Training
 if TYPE_CHECKING:
     from datasets import Dataset
 
-TOLD = "student.json"
+STUDENT_FILE = "student.json"
 """Written into the folder once the student is trained: how, and how the loss fell."""
 IN_TRAINING = ".training"
 """The end of the name of a folder in which a student is being trained; beside it is the lock of who trains."""
@@ -58,14 +58,14 @@ class Student:
 
     def told(self, folder: Path) -> dict[str, Any] | None:
         """What was written down of it: steps, losses, tokens, seconds. None where it is not trained yet."""
-        path = folder / self.key / TOLD
+        path = folder / self.key / STUDENT_FILE
         return json.loads(path.read_text()) if path.is_file() else None
 
     def train(self, folder: Path) -> Path:
         """The folder with its weights, as transformers loads them. Raises ConfigError where the memory is too small."""
         place = folder / self.key
         if self.told(folder) is not None:
-            os.utime(place / TOLD)  # the time of its last use: a clean-up keeps what was used of late
+            os.utime(place / STUDENT_FILE)  # the time of its last use: a clean-up keeps what was used of late
             return place
         begins = str(self.after.train(folder)) if self.after else self.base
         work = folder / f"{self.key}{IN_TRAINING}"
@@ -75,7 +75,7 @@ class Student:
             if self.told(folder) is None:
                 work.mkdir(exist_ok=True)
                 told = self._trained(work, begins)
-                (work / "weights" / TOLD).write_text(json.dumps(told, indent=1))
+                (work / "weights" / STUDENT_FILE).write_text(json.dumps(told, indent=1))
                 (work / "weights").rename(place)
             shutil.rmtree(work, ignore_errors=True)
         return place

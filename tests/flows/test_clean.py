@@ -18,7 +18,7 @@ import pytest
 from tasks.errors import ConfigError
 from tasks.models.base import Request
 from tasks.storage.digest import digest
-from tasks.train.student import TOLD
+from tasks.train.student import STUDENT_FILE
 from tests.flows.runs.test_lineage import QUESTIONS, asked, failing, night, retry, text_of
 from tests.flows.test_instruction_sft import Scripted, rule, sft, task_states
 
@@ -142,8 +142,8 @@ def a_student(home: Path, name: str, *, used: float) -> Path:
     folder = home / "students" / name
     folder.mkdir(parents=True)
     (folder / "model.safetensors").write_bytes(b"0" * 1000)
-    (folder / TOLD).write_text("{}")
-    os.utime(folder / TOLD, (used, used))
+    (folder / STUDENT_FILE).write_text("{}")
+    os.utime(folder / STUDENT_FILE, (used, used))
     return folder
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from flows.runs.manifests import manifest_path
 from flows.runs.removal.freed import Freed
 from flows.runs.removal.superseded import Manifests
-from tasks.train.student import IN_TRAINING, TOLD
+from tasks.train.student import IN_TRAINING, STUDENT_FILE
 
 
 def remove_students(before: float, folder: Path, past: Manifests, freed: Freed) -> None:
@@ -22,7 +22,7 @@ def remove_students(before: float, folder: Path, past: Manifests, freed: Freed) 
     A student that a run of `past`, newer than that, names as a model stays, and so does one that is in training.
     """
     recent = [json.dumps(loaded) for run, loaded in past.items() if manifest_path(run).stat().st_mtime >= before]
-    for student in sorted(folder.glob(f"*/{TOLD}")):
+    for student in sorted(folder.glob(f"*/{STUDENT_FILE}")):
         if _is_old(student, before) and not any(student.parent.name in manifest for manifest in recent):
             freed.remove_folder("students", student.parent)
     for work in sorted(folder.glob(f"*{IN_TRAINING}")):
