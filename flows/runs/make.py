@@ -9,6 +9,7 @@ from typing import Any
 
 from flows.recipes.recipe import SEEDS
 from flows.runs.candidates import Candidates, candidates_of
+from flows.runs.curation.distinct import without_duplicates
 from flows.runs.curation.selection import select
 from flows.runs.run import Run, flow_result
 from tasks.curate.by_review import edit_by_review, has_edits
@@ -41,6 +42,8 @@ def all_rows(run: Run) -> tuple[int, list[Table]]:
                 sieve.hold(frame)
         source = AcceptedRows(run, candidates, sieves)
         made = source.until(plan.pool)
+        if (duplicates := plan.curate.among_all(plan.outline())) is not None and source.taken:
+            made = without_duplicates(run, duplicates, made, lambda count: source.until(source.accepted + count))
         if plan.curate.diversify is not None and source.taken:
             made = select(run, plan.curate.diversify, made, source.until)
         return source.taken, made

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.storage.arrays import GrowingArray, SortedRuns
+from tasks.storage.arrays import GrowingArray, GrowingTexts, SortedRuns
 from tasks.text.near.hashed import Numbers, Positions, batches_of, distinct, mixed, numbers_of
 from tasks.text.near.jaccard import jaccard
 from tasks.text.near.minhash import band_keys, bands_for
@@ -72,11 +72,9 @@ class NearIndex:
             (folder / part).mkdir()
         self._keys, self._names = SortedRuns(folder / "keys"), SortedRuns(folder / "names")
         self._exact, self._marks = GrowingArray(folder / "exact", np.uint64), GrowingArray(folder / "marks", np.uint32)
-        self._starts, self._ids = GrowingArray(folder / "starts", np.int64), GrowingArray(folder / "ids", np.uint8)
-        self._id_ends = GrowingArray(folder / "id_ends", np.int64)
+        self._starts, self._ids = GrowingArray(folder / "starts", np.int64), GrowingTexts(folder, "ids")
         self._earlier = 0  # how many are held in any case: the first
         self._starts.append(np.zeros(1, np.int64))
-        self._id_ends.append(np.zeros(1, np.int64))
 
     def __len__(self) -> int:
         return len(self._exact)
@@ -120,7 +118,7 @@ class NearIndex:
         known = self._among_held(batch, fresh)
         for new, held, alike, exact in zip(known.new, known.held, known.jaccard, known.exact, strict=True):
             matches[new] = matches[new] or NearMatch(
-                self._id(held), float(alike), bool(exact), int(held) if held < self._earlier else None
+                self._ids.at(held), float(alike), bool(exact), int(held) if held < self._earlier else None
             )
         left = fresh[[matches[at] is None for at in fresh]]
         own = self._among_themselves(batch, left)
@@ -172,13 +170,7 @@ class NearIndex:
         self._marks.append(sets.marks)
         self._exact.append(batch.exact[places])
         self._names.add(_digests([ids[at] for at in places]), rows)
-        names = [ids[at].encode() for at in places]
-        self._id_ends.append(np.cumsum(list(map(len, names)), dtype=np.int64) + len(self._ids))
-        self._ids.append(np.frombuffer(b"".join(names), np.uint8))
-
-    def _id(self, row: int) -> str:
-        start, end = self._id_ends.read()[row : row + 2]
-        return self._ids.read()[start:end].tobytes().decode()
+        self._ids.append([ids[at] for at in places])
 
 
 def _digests(texts: Sequence[str]) -> Numbers:

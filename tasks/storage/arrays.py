@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,29 @@ class GrowingArray:
         if self._size != len(self._mapped):
             self._mapped = np.memmap(self._path, self._dtype, "r", shape=(self._size,))
         return self._mapped
+
+
+class GrowingTexts:
+    """Texts in files, which grow at their end and are looked up by their places. There is none to begin with."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._letters = GrowingArray(folder / name, np.uint8)
+        self._ends = GrowingArray(folder / f"{name}_ends", np.int64)
+        self._ends.append(np.zeros(1, np.int64))
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    def append(self, texts: Sequence[str]) -> None:
+        """Write texts behind those that are there."""
+        written = [text.encode(errors="surrogatepass") for text in texts]
+        self._ends.append(np.cumsum(list(map(len, written)), dtype=np.int64) + len(self._letters))
+        self._letters.append(np.frombuffer(b"".join(written), np.uint8))
+
+    def at(self, place: int) -> str:
+        """The text in a place."""
+        start, end = self._ends.read()[place : place + 2]
+        return self._letters.read()[start:end].tobytes().decode(errors="surrogatepass")
 
 
 @dataclass(frozen=True, slots=True)
