@@ -53,6 +53,10 @@ class Deduplicate(SieveParams):
     same_figures: bool = Field(
         True, description="prompts with other numbers or mathematical signs in them are no duplicates"
     )
+    contained: bool = Field(
+        False,
+        description="a prompt of eight words or more that stands within another one, and that one, are duplicates",
+    )
     together: bool = Field(
         False,
         description="rows of one prompt that lie side by side, as several answers to it do, stay or go together; so do "
@@ -136,7 +140,9 @@ class Deduplicator:
         from tasks.curate.near_index import NearIndex
 
         self._folder = folder
-        self._index = NearIndex(folder, params.threshold or WRITTEN, same_figures=params.same_figures)
+        self._index = NearIndex(
+            folder, params.threshold or WRITTEN, same_figures=params.same_figures, contained=params.contained
+        )
         self._together, self._longest, self._others = params.together, params.longest, 0
 
     def hold_other(self, spec: str) -> None:
@@ -185,6 +191,8 @@ class Deduplicator:
         }
 
     def _loss(self, match: NearMatch) -> Loss:
+        if match.contained is not None:
+            return Loss("filtered", "contained", f"{match.row_id}, share {match.contained:.2f}")
         if not match.exact:
             return Loss("filtered", "near_duplicate", f"{match.row_id}, Jaccard {match.jaccard:.2f}")
         is_of_dataset = match.place is not None and match.place >= self._others

@@ -19,6 +19,8 @@ from tasks.columns import RECORD
 from tasks.curate.deduplicate import Deduplicate, PromptUnit
 from tasks.engine.row import Loss
 from tasks.storage.arrays import GrowingTexts
+from tasks.text.near.shingles import figures
+from tasks.text.responses import normalised
 
 if TYPE_CHECKING:
     import polars as pl
@@ -30,13 +32,14 @@ class RankedPrompts:
     """What is left of rows once those that ask the same are taken out.
 
     `gone`: why each other row goes. `ranks`: of what is left by the id that it is called by, 0 for the best; `members`: the
-    rows that stay or go with each.
+    rows that stay or go with each; `figures`: what has to be the same in two prompts that are compared any further.
     """
 
     def __init__(self) -> None:
         self.gone: dict[str, Loss] = {}
         self.ranks: dict[str, int] = {}
         self.members: dict[str, Sequence[str]] = {}
+        self.figures: dict[str, str] = {}
 
     def drop(self, gone: Mapping[str, Loss]) -> None:
         """Take out those of these names, each with all its rows."""
@@ -70,6 +73,9 @@ def ranked_prompts(
             ordered = (PromptUnit(*units[at], prompts.at(at)) for at in order.tolist())
             while some := list(islice(ordered, UNITS_AT_ONCE)):
                 found.gone |= sieve.match(some)
+                found.figures |= dict(
+                    zip((unit.name for unit in some), compared_by(params, (unit.prompt for unit in some)), strict=True)
+                )
         for name, row_ids in (units[at] for at in order.tolist()):
             if name not in found.gone:
                 found.ranks[name] = len(found.ranks)
@@ -77,6 +83,11 @@ def ranked_prompts(
     finally:
         sieve.close()
     return found
+
+
+def compared_by(params: Deduplicate, prompts: Iterable[str]) -> list[str]:
+    """What has to be the same in two prompts for them to be compared: their figures, or nothing."""
+    return [figures(normalised(prompt)) if params.same_figures else "" for prompt in prompts]
 
 
 def column_scores(frame: pl.DataFrame, column: str) -> NDArray[np.float64]:

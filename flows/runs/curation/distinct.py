@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from flows.runs.curation.selection import embedded, similarity_threshold, waiting
+from flows.runs.curation.selection import embedded, names_of, similarity_threshold, waiting
 from flows.runs.run import Run
 from tasks.curate.deduplicate import CALIBRATED, Deduplicate, Deduplicator
 from tasks.curate.embed_prompt import embed_prompt
+from tasks.curate.row_texts import asked_in
 from tasks.engine.sieve import without
 from tasks.models.config import EMBEDDER
 from tasks.storage.tables import Table
@@ -77,8 +78,8 @@ def _drop_similar(
     import numpy as np
 
     from tasks.curate.diversify import pool_of
-    from tasks.curate.selection.diverse import diverse
     from tasks.curate.selection.pool import SelectionPool
+    from tasks.curate.selection.too_similar import too_similar
 
     compared = {name for name in found.ranks if others.staying.isdisjoint(found.members[name])}
     frames = (table.read(["row_id", "embedding"]) for table in tables)
@@ -89,10 +90,10 @@ def _drop_similar(
     given = None if params.similarity == CALIBRATED else params.similarity
     assert given is None or isinstance(given, float)
     threshold, about = similarity_threshold(run, STEP, given, pool)
-    chosen = diverse(threshold, others.pool)(pool, len(pool.ids))
-    found.drop(chosen.gone)
+    gone = too_similar(pool, threshold, [found.figures[name] for name in pool.ids], others.pool, others.figures)
+    found.drop(gone)
     embedder = run.plan.models[EMBEDDER][0].name
-    run.compared = {"embedder": embedder, "candidates": len(pool.ids), **about, "rows": len(chosen.chosen)}
+    run.compared = {"embedder": embedder, "candidates": len(pool.ids), **about, "rows": len(pool.ids) - len(gone)}
 
 
 class OtherRows:
@@ -105,6 +106,19 @@ class OtherRows:
     def pool(self) -> SelectionPool | None:
         """Their embeddings, None where there are none."""
         return embedded(self._run, self._frames(), HELD, embed_prompt)
+
+    @cached_property
+    def figures(self) -> list[str]:
+        """What has to be the same in them and in a prompt that is compared with them."""
+        from tasks.curate.ranked_prompts import compared_by
+
+        if self.pool is None:
+            return []
+        found: dict[str, str] = {}
+        for frame in self._frames():
+            names = names_of(frame, len(found))
+            found |= dict(zip(names, compared_by(self._params, asked_in(frame)), strict=True))
+        return [found[name] for name in self.pool.ids]
 
     @cached_property
     def staying(self) -> frozenset[str]:

@@ -153,7 +153,7 @@ class HeldRows:
         """The ids of rows in these tables that were chosen before: the run heals one whose dataset others have added to."""
         if not (self._run.lineage.adds and self._run.lineage.retried):
             return set()
-        ids = {row_id for frame in self._run.lineage.rows_that_stay() for row_id in _names(frame, 0)}
+        ids = {row_id for frame in self._run.lineage.rows_that_stay() for row_id in names_of(frame, 0)}
         return ids & {row_id for table in tables for row_id in table.read(["row_id"])["row_id"]}
 
 
@@ -166,7 +166,7 @@ def embedded(run: Run, frames: Iterable[pl.DataFrame], name: str, step: Techniqu
     names: dict[str, str] = {}
     for frame in frames:
         ids = [digest(name, len(names) + at) for at in range(frame.height)]
-        own = _names(frame, len(names))
+        own = names_of(frame, len(names))
         names |= dict(zip(ids, own, strict=True))
         place = f"{run.settings.tables}/{name}/{digest(*ids, canonical(frame.to_dicts()))}.parquet"
         rows = frame.with_columns(pl.Series("row_id", ids, dtype=pl.String))
@@ -179,7 +179,7 @@ def embedded(run: Run, frames: Iterable[pl.DataFrame], name: str, step: Techniqu
     return pool.named(names)
 
 
-def _names(frame: pl.DataFrame, first: int) -> list[str]:
+def names_of(frame: pl.DataFrame, first: int) -> list[str]:
     """What rows of other data are called: their ids, where they have none their numbers."""
     column = next((name for name in IDS if name in frame.columns), None)
     return frame[column].to_list() if column else [f"row {first + at + 1}" for at in range(frame.height)]
