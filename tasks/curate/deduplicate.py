@@ -31,6 +31,7 @@ from tasks.seeds.there import HUB_PREFIX
 if TYPE_CHECKING:
     import polars as pl
 
+    from tasks.curate.held_texts import Buckets
     from tasks.curate.near_index import NearMatch
 
 READ_AT_ONCE = 1000
@@ -106,13 +107,13 @@ class Deduplicate(SieveParams):
             if not spec.startswith(HUB_PREFIX):
                 open_source(spec)
 
-    def open(self, home: Path) -> Deduplicator:
-        """The sieve, which has read the other data. Raises ConfigError."""
+    def open(self, home: Path, buckets: Buckets | None = None) -> Deduplicator:
+        """The sieve, which has read the other data. `buckets`: where it holds prompts, if not below `home`. Raises ConfigError."""
         try:
             folder = Path(tempfile.mkdtemp(prefix="near-", dir=home))
         except OSError as error:
             raise ConfigError("cannot write what duplicates are found by", f"{home}: {error.strerror}") from error
-        made = Deduplicator(self, folder)
+        made = Deduplicator(self, folder, buckets)
         try:
             for spec in self.against:
                 made.hold_other(spec)
@@ -132,16 +133,21 @@ class PromptUnit:
 
 
 class Deduplicator:
-    """The prompts that have stayed so far, in `folder`, which is deleted in the end."""
+    """The prompts that have stayed so far, in `folder`, which is deleted in the end, or in buckets, which are closed."""
 
     name = "deduplicate"
 
-    def __init__(self, params: Deduplicate, folder: Path) -> None:
+    def __init__(self, params: Deduplicate, folder: Path, buckets: Buckets | None = None) -> None:
+        from tasks.curate.held_texts import TextsInBuckets
         from tasks.curate.near_index import NearIndex
 
-        self._folder = folder
+        self._folder, self._buckets = folder, buckets
         self._index = NearIndex(
-            folder, params.threshold or WRITTEN, same_figures=params.same_figures, contained=params.contained
+            folder,
+            params.threshold or WRITTEN,
+            same_figures=params.same_figures,
+            contained=params.contained,
+            held=None if buckets is None else TextsInBuckets(buckets),
         )
         self._together, self._longest, self._others = params.together, params.longest, 0
 
@@ -201,6 +207,8 @@ class Deduplicator:
     def close(self) -> None:
         """Forget everything."""
         shutil.rmtree(self._folder)
+        if self._buckets is not None:
+            self._buckets.close()
 
 
 def _shorter(ids: list[str], groups: list[range], lengths: list[int]) -> Iterator[tuple[str, Loss]]:

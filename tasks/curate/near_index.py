@@ -11,22 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tasks.storage.arrays import GrowingArray, GrowingTexts, SortedRuns
-from tasks.text.near.fingerprints import fingerprints
-from tasks.text.near.hashed import Numbers, Positions, batches_of, distinct, hashed, mixed, numbers_of
-from tasks.text.near.jaccard import jaccard, shared_sizes
-from tasks.text.near.minhash import band_keys, bands_for
-from tasks.text.near.shingles import ShingleSets, figures, shingle_sets_of
-from tasks.text.responses import normalised
+from tasks.curate.held_texts import By, Entries, HeldTexts, TextsHere
+from tasks.curate.prepared_texts import Alike, Likeness, PreparedTexts, text_digests
+from tasks.storage.arrays import GrowingTexts
+from tasks.text.near.hashed import Numbers, Positions, batches_of, distinct
 
 AT_ONCE, MOST_CHARS = 2048, 1 << 22  # of a batch
-CONTAINED = 0.95  # of the shingles of the smaller set, from which on its text stands within the other
 MOST_ALIKE = 64  # texts that a text is compared with for one band: thousands that share a phrase share a band
 
 
@@ -43,59 +37,30 @@ class NearMatch:
     contained: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    """Texts ready to be compared: `exact`, a number each; `keys`, texts x (bands and the exact one); and their
-    fingerprints: `prints`, and the text that each is of, `owners`, ascending."""
-
-    exact: Numbers
-    keys: Numbers
-    sets: ShingleSets
-    owners: Positions
-    prints: Numbers
-
-
-@dataclass(frozen=True, slots=True)
-class _Pairs:
-    """Pairs that are alike: `new`, a position in the batch; `held`, a row of the index or an earlier position. `share`: their
-    Jaccard, or where one is `contained` in the other, how much of it is."""
-
-    new: Positions
-    held: Positions
-    share: NDArray[np.float64]
-    exact: NDArray[np.bool_]
-    contained: NDArray[np.bool_]
-
-    def of(self, at: int, row_id: str, place: int | None = None) -> NearMatch:
-        """The match that a pair is. `row_id`: of the one held."""
-        share = float(self.share[at])
-        if self.contained[at]:
-            return NearMatch(row_id, 0.0, exact=False, place=place, contained=share)
-        return NearMatch(row_id, share, bool(self.exact[at]), place)
-
-
 class NearIndex:
     """Texts by what they are like.
 
     `threshold`: the Jaccard of two shingle sets from which on texts are alike, above 0 to 1. `same_figures`: texts with
     other numbers in them are never alike. `contained`: texts of eight words and more are alike where one stands within the
-    other. `folder` has to be there, is filled, and is not cleared.
+    other. `folder` has to be there, is filled, and is not cleared. `held`: where what is held of texts lies, if not there;
+    their ids do in any case.
     """
 
-    def __init__(self, folder: Path, threshold: float, *, same_figures: bool = True, contained: bool = False) -> None:
-        self._threshold, self._bands, self._same_figures = threshold, bands_for(threshold), same_figures
-        self._contained = contained
-        for part in ("keys", "names", "prints"):
-            (folder / part).mkdir()
-        self._prints = SortedRuns(folder / "prints")
-        self._keys, self._names = SortedRuns(folder / "keys"), SortedRuns(folder / "names")
-        self._exact, self._marks = GrowingArray(folder / "exact", np.uint64), GrowingArray(folder / "marks", np.uint32)
-        self._starts, self._ids = GrowingArray(folder / "starts", np.int64), GrowingTexts(folder, "ids")
+    def __init__(
+        self,
+        folder: Path,
+        threshold: float,
+        *,
+        same_figures: bool = True,
+        contained: bool = False,
+        held: HeldTexts | None = None,
+    ) -> None:
+        self._likeness = Likeness(threshold, same_figures, contained)
+        self._ids, self._texts = GrowingTexts(folder, "ids"), held or TextsHere(folder)
         self._earlier = 0  # how many are held in any case: the first
-        self._starts.append(np.zeros(1, np.int64))
 
     def __len__(self) -> int:
-        return len(self._exact)
+        return len(self._ids)
 
     def add(self, texts: Iterable[tuple[str, str]]) -> list[NearMatch | None]:
         """Hold each text (id, text) that is like none before it; for each the match, None where it is held.
@@ -116,107 +81,67 @@ class NearIndex:
 
     def _new(self, ids: Sequence[str]) -> Positions:
         """The positions of ids that are not held."""
-        known, _ = self._names.find(_digests(ids), 1)
+        known, _ = self._texts.find("names", text_digests(ids), 1)
         return np.setdiff1d(np.arange(len(ids)), known)
 
-    def _ready(self, texts: Sequence[str]) -> _Batch:
-        said = hashed(texts)
-        sets = shingle_sets_of(said)
-        plain = [normalised(text) for text in texts]
-        exact = _digests(plain)
-        keys = band_keys(sets, self._bands)
-        owners, prints = fingerprints(said) if self._contained else (np.zeros(0, np.int64), np.zeros(0, np.uint64))
-        if self._same_figures:
-            of_figures = _digests([figures(text) for text in plain])
-            keys = mixed(keys ^ of_figures[:, None])
-            prints = mixed(prints ^ of_figures[owners])
-        wordless = sets.sizes == 0  # such a text is like its equals alone
-        keys[wordless] = exact[wordless, None] + numbers_of(self._bands.count, 6)
-        return _Batch(exact, np.column_stack([exact, keys]), sets, owners, prints)
+    def _ready(self, texts: Sequence[str]) -> PreparedTexts:
+        return self._texts.prepare(texts, self._likeness)
 
-    def _add(self, ids: Sequence[str], batch: _Batch) -> list[NearMatch | None]:
+    def _add(self, ids: Sequence[str], batch: PreparedTexts) -> list[NearMatch | None]:
         matches: list[NearMatch | None] = [None] * len(ids)
         fresh = self._new(ids)
         known = self._among_held(batch, fresh)
         for at, (new, held) in enumerate(zip(known.new, known.held, strict=True)):
             place = int(held) if held < self._earlier else None
-            matches[new] = matches[new] or known.of(at, self._ids.at(held), place)
+            matches[new] = matches[new] or _match(known, at, self._ids.at(held), place)
         left = fresh[[matches[at] is None for at in fresh]]
         own = self._among_themselves(batch, left)
         for at, (new, held) in enumerate(zip(own.new, own.held, strict=True)):
             if matches[new] is None and matches[held] is None:
-                matches[new] = own.of(at, ids[held])
+                matches[new] = _match(own, at, ids[held])
         self._hold(left[[matches[at] is None for at in left]], ids, batch)
         return matches
 
-    def _among_held(self, batch: _Batch, fresh: Positions) -> _Pairs:
+    def _among_held(self, batch: PreparedTexts, fresh: Positions) -> Alike:
         """The pairs of a new text, of those `fresh`, and one held that are alike."""
-        positions, held = self._keys.find(batch.keys[fresh].ravel(), MOST_ALIKE)
-        pairs = _once(fresh[positions // batch.keys.shape[1]], held)
-        mine = np.isin(batch.owners, fresh)
-        positions, held = self._prints.find(batch.prints[mine], MOST_ALIKE)
-        sharing = _once(batch.owners[mine][positions], held)
-        sets = ShingleSets(self._marks.read(), self._starts.read())
-        return self._verified(batch, sets, self._exact.read(), pairs, sharing)
+        positions, held = self._texts.find("keys", batch.keys[fresh].ravel(), MOST_ALIKE)
+        found = [self._texts.alike(batch.texts, _once(fresh[positions // batch.keys.shape[1]], held))]
+        if self._likeness.contained:
+            mine = np.isin(batch.owners, fresh)
+            positions, held = self._texts.find("prints", batch.prints[mine], MOST_ALIKE)
+            found.append(self._texts.contained(batch.texts, _once(batch.owners[mine][positions], held)))
+        return Alike.of(found)
 
-    def _among_themselves(self, batch: _Batch, left: Positions) -> _Pairs:
+    def _among_themselves(self, batch: PreparedTexts, left: Positions) -> Alike:
         """The pairs of new texts, of those `left`, that are alike: each with those before it."""
-        pairs = _sharing(np.repeat(left, batch.keys.shape[1]), batch.keys[left].ravel())
-        mine = np.isin(batch.owners, left)
-        sharing = _sharing(batch.owners[mine], batch.prints[mine])
-        return self._verified(batch, batch.sets, batch.exact, pairs, sharing)
+        pairs, texts = _sharing(np.repeat(left, batch.keys.shape[1]), batch.keys[left].ravel()), batch.texts
+        found = [texts.alike(texts.sets, texts.exact, *pairs)]
+        if self._likeness.contained:
+            mine = np.isin(batch.owners, left)
+            found.append(texts.contained(texts.sets, *_sharing(batch.owners[mine], batch.prints[mine])))
+        return Alike.of(found)
 
-    def _verified(
-        self,
-        batch: _Batch,
-        sets: ShingleSets,
-        exact: Numbers,
-        pairs: tuple[Positions, Positions],
-        sharing: tuple[Positions, Positions],
-    ) -> _Pairs:
-        """Of these pairs those that are alike, and of those `sharing` a fingerprint those of which one is contained.
-
-        The likest of each text come first.
-        """
-        new, held = pairs
-        ours, theirs = batch.sets.sizes[new], sets.starts[held + 1] - sets.starts[held]
-        same = batch.exact[new] == exact[held]
-        # two sets of very different sizes cannot be alike
-        near = same | (np.minimum(ours, theirs) >= self._threshold * np.maximum(ours, theirs))
-        new, held, same = new[near], held[near], same[near]
-        alike = jaccard(batch.sets, sets, new, held)
-        alike[same] = 1.0
-        good = alike >= self._threshold
-        found = [(new[good], held[good], alike[good], same[good], np.zeros(good.sum(), np.bool_))]
-        if self._contained:
-            new, held = sharing
-            both = shared_sizes(batch.sets, sets, new, held)
-            share = both / np.minimum(batch.sets.sizes[new], sets.starts[held + 1] - sets.starts[held])
-            good = share >= CONTAINED
-            found.append((new[good], held[good], share[good], np.zeros(good.sum(), np.bool_), good[good]))
-        new, held, share, same, inside = (np.concatenate(parts) for parts in zip(*found, strict=True))
-        order = np.lexsort([held, -share, inside, ~same, new])
-        return _Pairs(new[order], held[order], share[order], same[order], inside[order])
-
-    def _hold(self, places: Positions, ids: Sequence[str], batch: _Batch) -> None:
+    def _hold(self, places: Positions, ids: Sequence[str], batch: PreparedTexts) -> None:
         rows = np.arange(len(self), len(self) + len(places))
-        self._keys.add(batch.keys[places].ravel(), np.repeat(rows, batch.keys.shape[1]))
         row_of = np.full(len(ids), -1)
         row_of[places] = rows
         mine = row_of[batch.owners] >= 0
-        self._prints.add(batch.prints[mine], row_of[batch.owners[mine]])
-        sets = batch.sets.at(places)
-        self._starts.append(sets.starts[1:] + len(self._marks))
-        self._marks.append(sets.marks)
-        self._exact.append(batch.exact[places])
-        self._names.add(_digests([ids[at] for at in places]), rows)
-        self._ids.append([ids[at] for at in places])
+        keys, names = batch.keys[places].ravel(), [ids[at] for at in places]
+        entries: dict[By, Entries] = {
+            "keys": Entries(keys, np.repeat(rows, batch.keys.shape[1]), len(keys)),
+            "names": Entries(text_digests(names), rows, len(rows)),
+            "prints": Entries(batch.prints[mine], row_of[batch.owners[mine]], int(mine.sum())),
+        }
+        self._texts.add(entries, batch.texts.at(places))
+        self._ids.append(names)
 
 
-def _digests(texts: Sequence[str]) -> Numbers:
-    """A number for each text, the same for equal ones."""
-    digests = (blake2b(text.encode(errors="surrogatepass"), digest_size=8).digest() for text in texts)
-    return np.frombuffer(b"".join(digests), np.uint64).copy()
+def _match(found: Alike, at: int, row_id: str, place: int | None = None) -> NearMatch:
+    """The match that a pair is. `row_id`: of the one held."""
+    share = float(found.share[at])
+    if found.contained[at]:
+        return NearMatch(row_id, 0.0, exact=False, place=place, contained=share)
+    return NearMatch(row_id, share, bool(found.exact[at]), place)
 
 
 def _once(left: Positions, right: Positions) -> tuple[Positions, Positions]:

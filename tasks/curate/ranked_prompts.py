@@ -25,6 +25,8 @@ from tasks.text.responses import normalised
 if TYPE_CHECKING:
     import polars as pl
 
+    from tasks.curate.held_texts import Buckets
+
 UNITS_AT_ONCE = 4096
 
 
@@ -47,14 +49,18 @@ class RankedPrompts:
 
 
 def ranked_prompts(
-    params: Deduplicate, frames: Iterable[pl.DataFrame], held: Iterable[pl.DataFrame], home: Path
+    params: Deduplicate,
+    frames: Iterable[pl.DataFrame],
+    held: Iterable[pl.DataFrame],
+    home: Path,
+    buckets: Buckets | None = None,
 ) -> RankedPrompts:
     """The rows of tables without those that ask what a better one asks, word for word or nearly so.
 
     `held`: rows that stay in any case, before all others; those of them that come again stay, too. What is needed on disk
-    lies below `home`, and goes. Raises ConfigError as opening the sieve does.
+    lies below `home`, and goes; what is held of prompts lies in the `buckets`, where there are any. Raises ConfigError as opening the sieve does.
     """
-    found, sieve = RankedPrompts(), params.open(home)
+    found, sieve = RankedPrompts(), params.open(home, buckets)
     try:
         for frame in held:
             sieve.hold(frame)

@@ -59,7 +59,8 @@ def _left(run: Run, params: Deduplicate, tables: Sequence[Table], others: OtherR
     from tasks.curate.ranked_prompts import ranked_prompts
 
     frames = (table.read() for table in tables)
-    found = ranked_prompts(params, frames, run.lineage.rows_that_stay(), run.settings.home)
+    held, buckets = run.lineage.rows_that_stay(), run.workers.open_buckets()
+    found = ranked_prompts(params, frames, held, run.settings.home, buckets)
     if params.embeds:
         _drop_similar(run, params, tables, others, found)
     made = []
