@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from tasks.curate.prepared_texts import Alike, Compared, Likeness, PreparedTexts, prepare
+from tasks.curate.prepared_texts import Alike, Compared, Likeness, PreparedTexts, prepare_texts
 from tasks.storage.arrays import GrowingArray, SortedRuns
 from tasks.text.near.hashed import Numbers, Positions
 from tasks.text.near.shingles import ShingleSets
@@ -71,7 +71,7 @@ class TextsHere:
 
     def prepare(self, texts: Sequence[str], likeness: Likeness) -> PreparedTexts:
         """Texts made ready to be looked up."""
-        return prepare(texts, likeness)
+        return prepare_texts(texts, likeness)
 
     def find(self, by: By, numbers: Numbers, most: int) -> tuple[Positions, Positions]:
         """The rows that have one of these numbers."""

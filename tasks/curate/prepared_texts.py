@@ -111,7 +111,7 @@ class PreparedTexts:
         )
 
 
-def prepare(texts: Sequence[str], likeness: Likeness) -> PreparedTexts:
+def prepare_texts(texts: Sequence[str], likeness: Likeness) -> PreparedTexts:
     """The shingles, bands and fingerprints of texts."""
     said, bands = hashed(texts), bands_for(likeness.threshold)
     sets = shingle_sets_of(said)

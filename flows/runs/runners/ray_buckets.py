@@ -19,7 +19,7 @@ from tasks.errors import PermanentError
 from tasks.storage.home import home
 
 
-class Bucket(TextsHere):
+class IndexBucket(TextsHere):
     """One bucket, in a process of its own."""
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class RayBuckets:
     def __init__(self, count: int) -> None:
         import ray
 
-        actor: Any = ray.remote(Bucket)
+        actor: Any = ray.remote(IndexBucket)
         self.count = count
         self._actors = [actor.options(num_cpus=0, scheduling_strategy="SPREAD").remote() for _ in range(count)]
 
