@@ -56,10 +56,10 @@ def test_a_run_with_buckets_makes_the_same_dataset(
 
 
 def test_a_dataset_that_grows_finds_its_rows_in_buckets(prefect_server: str, home: Path, ray_here: Path) -> None:
-    options = {"recipe": "respond", "model": f"scripted:{RULES}:answer", "runner": "ray", "incremental": True}
-    options["ray"] = {"workers": 2, "buckets": 2}
+    options = {"recipe": "respond", "model": f"scripted:{RULES}:answer", "incremental": True}
     assert sft(**options, seeds=SEEDS[:6])["rows"] == 6
-    grown = sft(**options, seeds=[*SEEDS[:6], SEEDS[0].upper(), SEEDS[7]])
+    more = [*SEEDS[:6], SEEDS[0].upper(), SEEDS[7]]
+    grown = sft(**options, seeds=more, runner="ray", ray={"workers": 2, "buckets": 2})
     assert (grown["rows"], grown["changes"]["added"]) == (7, 1)
     assert pl.read_parquet("out/rejects.parquet")["reason"].to_list() == ["duplicate_of_earlier"]
     assert answered(ray_here)[0]
