@@ -19,7 +19,7 @@ from flows.recipes.recipe import Kind, Outline, Recipe, Step, Steps, Tables
 from tasks.curate.by_review import ByReview, ReviewSieve
 from tasks.curate.decontaminate import Decontaminate, Decontaminator
 from tasks.curate.deduplicate import Deduplicate, Deduplicator
-from tasks.curate.diversify import DIVERSIFY, Diversify
+from tasks.curate.diversify import DIVERSIFY, Diversify, default_embedder
 from tasks.curate.filters import Filters, check_needs, filters
 from tasks.curate.fit_filter import FitFor, check_fit, fit
 from tasks.curate.pass_rate import PassRate, check_pass_rate, pass_rate
@@ -122,6 +122,8 @@ class Curate(BaseModel, extra="forbid", frozen=True):
             check_pass_rate(self.pass_rate, prompts)
         for sieve in self.sieves():
             sieve.check()
+        if self.deduplicate and self.deduplicate.needs_all:
+            self.deduplicate.check()
         if self.diversify:
             self.diversify.check()
 
@@ -152,11 +154,20 @@ class Curate(BaseModel, extra="forbid", frozen=True):
 
     def sieves(self, steps: Sequence[tuple[Step, Params]] = ()) -> list[SieveParams]:
         """The sieves that are on, in order, for rows that come of these steps."""
+        duplicates = self._duplicates(steps)
+        one_by_one = None if duplicates and duplicates.needs_all else duplicates
+        return [sieve for sieve in (self.decontaminate, one_by_one, self.by_review) if sieve]
+
+    def among_all(self, steps: Sequence[tuple[Step, Params]]) -> Deduplicate | None:
+        """What duplicates are, where they are told among all rows that come of these steps; else None."""
+        duplicates = self._duplicates(steps)
+        return duplicates if duplicates and duplicates.needs_all else None
+
+    def _duplicates(self, steps: Sequence[tuple[Step, Params]]) -> Deduplicate | None:
         several = any(isinstance(params, SEVERAL_ANSWERS) and params.rows_of_each > 1 for _, params in steps)
         written = any(_name_of(step.writes).endswith("Instructions") for step, _ in steps)
         given = not written or any(params.shares_texts for _, params in steps)
-        duplicates = self.deduplicate and self.deduplicate.for_rows(given=given, several=several)
-        return [sieve for sieve in (self.decontaminate, duplicates, self.by_review) if sieve]
+        return self.deduplicate and self.deduplicate.for_rows(given=given, several=several)
 
 
 def _name_of(schema: Schema) -> str:
@@ -233,8 +244,13 @@ def with_steps(recipe: Recipe, steps: Sequence[tuple[Technique[Any], Params | No
     return replace(recipe, function=longer)
 
 
-def with_embedder(models: Roles, diversify: Diversify | None) -> Roles:
-    """The models with one that embeds, where rows are chosen by embeddings and the user names none."""
-    if diversify is None or not diversify.embeds or EMBEDDER in models:
+def with_embedder(models: Roles, curate: Curate, rows: int | None) -> Roles:
+    """The models with one that embeds, where rows are compared by embeddings and the user names none."""
+    diversify, duplicates = curate.diversify, curate.deduplicate
+    if EMBEDDER in models:
         return models
-    return {**models, EMBEDDER: (ModelConfig(name=diversify.default_embedder()),)}
+    if diversify is not None and diversify.embeds:
+        return {**models, EMBEDDER: (ModelConfig(name=diversify.default_embedder()),)}
+    if duplicates is not None and duplicates.embeds:
+        return {**models, EMBEDDER: (ModelConfig(name=default_embedder(rows)),)}
+    return models

@@ -126,7 +126,11 @@ ONLY_IN = {
     "fastapi": ("flows/studio/",),
     "py3langid": ("tasks/text/language_id.py",),
     "math_verify": ("tasks/text/final_answers/symbolic_process.py",),
-    "ray": ("flows/runs/runners/ray_cluster.py", "flows/runs/runners/ray_budget.py"),
+    "ray": (
+        "flows/runs/runners/ray_cluster.py",
+        "flows/runs/runners/ray_budget.py",
+        "flows/runs/runners/ray_buckets.py",
+    ),
     "prefect_ray": ("flows/runs/runners/ray_cluster.py",),
 }
 

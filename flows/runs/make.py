@@ -9,10 +9,12 @@ from typing import Any
 
 from flows.recipes.recipe import SEEDS
 from flows.runs.candidates import Candidates, candidates_of
+from flows.runs.curation.distinct import without_duplicates
 from flows.runs.curation.selection import select
 from flows.runs.run import Run, flow_result
 from tasks.curate.by_review import edit_by_review, has_edits
-from tasks.engine.sieve import Sieve
+from tasks.curate.deduplicate import Deduplicate
+from tasks.engine.sieve import Sieve, SieveParams
 from tasks.notices import tell
 from tasks.storage.tables import Table
 
@@ -35,15 +37,23 @@ def all_rows(run: Run) -> tuple[int, list[Table]]:
     plan = run.plan
     with ExitStack() as opened:
         candidates = opened.enter_context(closing(candidates_of(plan, run.settings, run.lineage)))
-        sieves = [opened.enter_context(closing(told.open(run.settings.home))) for told in plan.sieves()]
+        sieves = [opened.enter_context(closing(_opened(run, told))) for told in plan.sieves()]
         for frame in run.lineage.rows_that_stay() if sieves else ():
             for sieve in sieves:
                 sieve.hold(frame)
         source = AcceptedRows(run, candidates, sieves)
         made = source.until(plan.pool)
+        if (duplicates := plan.curate.among_all(plan.outline())) is not None and source.taken:
+            made = without_duplicates(run, duplicates, made, lambda count: source.until(source.accepted + count))
         if plan.curate.diversify is not None and source.taken:
             made = select(run, plan.curate.diversify, made, source.until)
         return source.taken, made
+
+
+def _opened(run: Run, told: SieveParams) -> Sieve:
+    """A sieve. What it holds of duplicates lies where the run's workers have room for it."""
+    home = run.settings.home
+    return told.open(home, run.workers.open_buckets()) if isinstance(told, Deduplicate) else told.open(home)
 
 
 @dataclass

@@ -17,6 +17,7 @@ import polars as pl
 from flows.config import RunConfig
 from flows.curation import CURATION, NO_CURATION, Curate, as_told, with_embedder, with_filters, with_scores
 from flows.recipes.composition import check_composition, quotas
+from flows.recipes.duplicates import check_among_all
 from flows.recipes.judges import check_calibration, check_judges
 from flows.recipes.known_answers import answers_read, check_known_answers, found_by, look_at_seeds
 from flows.recipes.needs import check_columns, check_languages, check_sandbox, says_language
@@ -247,6 +248,8 @@ class RunPlan:
         if self.calibrate is not None:
             check_calibration(self.calibrate, outline)
         check_composition(outline, self.prompts, chosen=self.curate.diversify is not None)
+        numbers = self.records.number_columns if self.kind == "curate" else frozenset[str]()
+        check_among_all(self.curate, outline, self.rows, numbers, mixed=isinstance(self.seeds, tuple))
         if self.check_language:
             check_identifier()
         check_languages(outline, self.prompts)
@@ -333,7 +336,7 @@ def plan_of(config: RunConfig) -> RunPlan:
         models = {role: asked for role, asked in models.items() if role == EMBEDDER}  # nobody else is asked
     folder, url = _place_of(config)
     words = set_of(config.prompt_set, folder, config.retry, models), config.language, config.prompts
-    models, prompts = with_embedder(models, curate.diversify), Prompts.of(*words).resolved()
+    models, prompts = with_embedder(models, curate, config.rows), Prompts.of(*words).resolved()
     check_own(prompts)
     sections = {name: getattr(config, name) for name in type(config).model_fields}
     params = {name: section for name, section in sections.items() if isinstance(section, Params)}

@@ -13,6 +13,7 @@ from prefect.runtime import flow_run
 from prefect.states import Completed
 
 from flows.recipes.composition import composition_told
+from flows.recipes.duplicates import similar_told
 from flows.runs.hub import send_to
 from flows.runs.judges import calibrate, judges_told
 from flows.runs.kept.epochs import keep_epochs
@@ -50,7 +51,8 @@ class Run:
     """A run under way. `steps`: the finished tables by step, in the order of their shards; `progress`: of those under way too.
 
     `under_way`: a lock, held until it is closed. `summary`: once it is published.
-    `selection`: how rows were chosen, where they were, for the manifest. `calibration`: how far each judge agrees with
+    `selection`: how rows were chosen, where they were, for the manifest; `compared`: likewise, how prompts were by their
+    embeddings. `calibration`: how far each judge agrees with
     people, where that was measured. `reused`: how many of the finished tables an earlier run has made.
     """
 
@@ -65,6 +67,7 @@ class Run:
     progress: Progress = field(default_factory=Progress)
     summary: dict[str, Any] | None = None
     selection: dict[str, Any] | None = None
+    compared: dict[str, Any] | None = None
     reused: int = 0
     calibration: list[dict[str, Any]] | None = None
     _under_way: list[tuple[str, list[Any]]] = field(default_factory=list)
@@ -212,7 +215,8 @@ class Run:
         diversify = self.plan.curate.diversify
         if diversify is not None and self.selection:
             return diversify.told(self.selection)
-        return composition_told(self.plan.outline(), tables, self.plan.rows)
+        about = [composition_told(self.plan.outline(), tables, self.plan.rows), similar_told(self.compared)]
+        return "\n\n".join(filter(None, about))
 
     def _as_served(self, name: str) -> str:
         """A model's name, with what its server called it where that was another."""
@@ -271,7 +275,9 @@ class Run:
             "tally": self.context.accounting.tally.as_dict(),
             "judges": judges,
             "summary": summary,
-        } | ({"selection": self.selection} if self.selection else {})
+            **({"selection": self.selection} if self.selection else {}),
+            **({"deduplicate": self.compared} if self.compared else {}),
+        }
         write_atomically(manifest_path(self.settings.run), json.dumps(manifest, indent=1).encode())
 
     def calibrate(self) -> None:

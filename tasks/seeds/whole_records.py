@@ -68,6 +68,12 @@ class WholeRecords:
         """Whether a record that holds no answer is a fault; of a list of prompts it is none."""
         return self.is_paired or any(ours in self.source.columns for ours in ANSWERED)
 
+    @property
+    def number_columns(self) -> frozenset[str]:
+        """The columns of its records that hold numbers."""
+        kinds = self.types.items()
+        return frozenset(name for name, kind in kinds if pa.types.is_integer(kind) or pa.types.is_floating(kind))
+
     def read(self, size: int | Iterator[int], *, start: int = 0, limit: int | None = None) -> Iterator[WholeBatch]:
         """Batches of at most `size` records (or of one size after the other), in order. Raises ConfigError as seeds do."""
         for batch in self.source.read(size, start=start, limit=limit):

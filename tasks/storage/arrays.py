@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,11 +39,35 @@ class GrowingArray:
         return self._mapped
 
 
+class GrowingTexts:
+    """Texts in files, which grow at their end and are looked up by their places. There is none to begin with."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._letters = GrowingArray(folder / name, np.uint8)
+        self._ends = GrowingArray(folder / f"{name}_ends", np.int64)
+        self._ends.append(np.zeros(1, np.int64))
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    def append(self, texts: Sequence[str]) -> None:
+        """Write texts behind those that are there."""
+        written = [text.encode(errors="surrogatepass") for text in texts]
+        self._ends.append(np.cumsum(list(map(len, written)), dtype=np.int64) + len(self._letters))
+        self._letters.append(np.frombuffer(b"".join(written), np.uint8))
+
+    def at(self, place: int) -> str:
+        """The text in a place."""
+        start, end = self._ends.read()[place : place + 2]
+        return self._letters.read()[start:end].tobytes().decode(errors="surrogatepass")
+
+
 @dataclass(frozen=True, slots=True)
 class _Run:
     number: int
     keys: Keys
     rows: RowNumbers
+    size: int
 
 
 class SortedRuns:
@@ -51,14 +76,19 @@ class SortedRuns:
     def __init__(self, folder: Path) -> None:
         self._folder, self._runs, self._written = folder, list[_Run](), 0
 
-    def add(self, keys: Keys, rows: RowNumbers) -> None:
-        """Add a row for each key. RowNumbers added later come later under a key."""
-        if not len(keys):
+    def add(self, keys: Keys, rows: RowNumbers, size: int | None = None) -> None:
+        """Add a row for each key. RowNumbers added later come later under a key.
+
+        `size`: how many are added in all, where these are a part of them and the rest lies elsewhere: runs are merged by
+        that, so that what is found of a key does not depend on where it lies.
+        """
+        if not (size := len(keys) if size is None else size):
             return
-        run = self._write(keys, rows)
-        while self._runs and len(self._runs[-1].keys) <= min(2 * len(run.keys), MOST_MERGED):
+        run = self._write(keys, rows, size)
+        while self._runs and self._runs[-1].size <= min(2 * run.size, MOST_MERGED):
             last = self._runs.pop()
-            merged = self._write(np.concatenate([last.keys, run.keys]), np.concatenate([last.rows, run.rows]))
+            both = np.concatenate([last.keys, run.keys]), np.concatenate([last.rows, run.rows])
+            merged = self._write(*both, last.size + run.size)
             for old in (last, run):
                 for part in ("keys", "rows"):
                     self._path(old.number, part).unlink()
@@ -81,12 +111,14 @@ class SortedRuns:
             rows.append(run.rows[np.repeat(first[has], counts) + within])
         return np.concatenate(positions), np.concatenate(rows)
 
-    def _write(self, keys: Keys, rows: RowNumbers) -> _Run:
+    def _write(self, keys: Keys, rows: RowNumbers, size: int) -> _Run:
         order = np.argsort(keys, kind="stable")
         self._written += 1
-        np.save(self._path(self._written, "keys"), keys[order])
-        np.save(self._path(self._written, "rows"), rows[order])
-        return _Run(self._written, *(np.load(self._path(self._written, part), "r") for part in ("keys", "rows")))
+        parts = {"keys": keys[order], "rows": rows[order]}
+        for part, values in parts.items():
+            np.save(self._path(self._written, part), values)
+        there = {part: np.load(self._path(self._written, part), "r" if len(keys) else None) for part in parts}
+        return _Run(self._written, there["keys"], there["rows"], size)
 
     def _path(self, number: int, part: str) -> Path:
         return self._folder / f"{number}.{part}.npy"

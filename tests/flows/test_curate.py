@@ -118,6 +118,20 @@ def test_a_dry_run_tells_what_would_go_and_writes_nothing(prefect_server: str, h
     assert curate(file)["rows"] == 2
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_a_dry_run_of_a_parquet_file_shows_what_is_asked_before_the_answer(form: str, connected: Path) -> None:
+    from tests.flows.command.in_process import run_command
+
+    pl.DataFrame([FORMS[form](*one) for one in ASKED]).write_parquet("data.parquet")
+    ran = run_command("curate", "data.parquet", "--dry-run", "--json")
+    assert ran.returncode == 0, ran.stderr
+    told = json.loads(ran.stdout.splitlines()[-1])
+    assert (told["rows_in"], told["rows"]) == (5, 2)
+    [duplicate] = [one["examples"][0]["text"] for one in told["gone"] if one["reason"] == "duplicate"]
+    assert duplicate.index(TOWN.upper()) < duplicate.index("Cadiz.")
+    assert not Path("datasets").exists()
+
+
 def test_what_is_switched_off_takes_nothing_and_a_copy_of_a_record_is_one_row(prefect_server: str, home: Path) -> None:
     records = [FORMS["messages"](*one) for one in ASKED]
     summary = curate(lines("data.jsonl", [*records, records[1]]), curate=None)

@@ -21,6 +21,8 @@ from tasks.columns import RECORD
 from tasks.storage.tables import Table
 
 EXAMPLES = 3
+ASKED_FIRST = ("system", "instruction", "input", "prompt", "messages", "conversations")
+"""Columns of a record that its other texts answer."""
 
 
 def what_would_go(plan: RunPlan) -> dict[str, Any]:
@@ -78,8 +80,10 @@ def _example(reject: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _said(record: Mapping[str, Any]) -> str:
-    """The texts of a record, in its order."""
-    return " / ".join(text for value in record.values() for text in _texts(value))
+    """The texts of a record, what is asked first."""
+    asked = [name for name in ASKED_FIRST if name in record]
+    order = [*asked, *(name for name in record if name not in asked)]
+    return " / ".join(text for name in order for text in _texts(record[name]))
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -17,6 +17,7 @@ from tasks.curate.diversify import DIVERSIFY, OF_THE_PAPER, WITHOUT_CALIBRATION,
 from tasks.curate.embed import embed
 from tasks.engine.row import Loss
 from tasks.engine.sieve import without
+from tasks.engine.technique import Technique
 from tasks.models.config import EMBEDDER
 from tasks.notices import tell
 from tasks.publish.changes import id_column
@@ -46,7 +47,7 @@ def select(run: Run, params: Diversify, tables: Sequence[Table], until: Callable
             tables = run.settled()
         pool_tables += tables
         if run.context.accounting.is_cut:
-            return _waiting(run, pool_tables)
+            return waiting(run, STEP, pool_tables)
         made, missing = _chosen(run, params, pool_tables, held)
         more = [] if wanted is None or not missing else until(wanted := wanted + max(missing, wanted // GROWS_BY))
         if not more:
@@ -85,35 +86,46 @@ def _of(table: Table, gone: Mapping[str, Loss]) -> dict[str, Loss]:
     return {row_id: gone[row_id] for row_id in table.read(["row_id"])["row_id"] if row_id in gone}
 
 
-def _waiting(run: Run, tables: Sequence[Table]) -> list[Table]:
-    """The tables without a row: they are pending until the budget lets the pool become full."""
+def waiting(run: Run, step: str, tables: Sequence[Table]) -> list[Table]:
+    """The tables without a row, as a step leaves them: they are pending until the budget lets the pool become full."""
     left: list[Table] = []
     for table in tables:
-        place = f"{run.settings.tables}/{STEP}/{digest(table.fingerprint, 'waiting', run.settings.run)}.parquet"
+        place = f"{run.settings.tables}/{step}/{digest(table.fingerprint, 'waiting', run.settings.run)}.parquet"
         frame = table.read().drop(NOT_COMPARED, strict=False)
-        left.append(write_table(place, STEP, frame.clear(), {}, rows_in=frame.height, pending=frame.height))
-    run.select(STEP, left)
+        left.append(write_table(place, step, frame.clear(), {}, rows_in=frame.height, pending=frame.height))
+    run.select(step, left)
     return left
 
 
 def _threshold(run: Run, params: Diversify, pool: SelectionPool) -> float:
     """The similarity above which rows go: the user's, else calibrated on the pool, else the embedder's own. It is told."""
+    assert run.selection is not None, "the selection is told of"
+    threshold, about = similarity_threshold(run, STEP, params.threshold, pool)
+    run.selection |= about
+    return threshold
+
+
+def similarity_threshold(
+    run: Run, step: str, given: float | None, pool: SelectionPool
+) -> tuple[float, dict[str, float]]:
+    """The similarity above which rows go: what is given, else calibrated on the pool, else the embedder's own; its figures.
+
+    It is told.
+    """
     from tasks.curate.selection.calibration import FEWEST, calibrated
 
-    assert run.selection is not None, "the selection is told of"
-    embedder = run.selection["embedder"]
-    if params.threshold is not None:
-        threshold, why = params.threshold, "as given"
+    embedder, about = run.plan.models[EMBEDDER][0].name, dict[str, float]()
+    if given is not None:
+        threshold, why = given, "as given"
     elif found := calibrated(pool, run.plan.seed):
         threshold = found.threshold
         why = f"calibrated: of {found.pairs:,} shuffled pairs half are below {found.median:.3f}, 99 % below {found.high:.3f}"
-        run.selection |= {"median": found.median, "high": found.high, "pairs": found.pairs}
+        about |= {"median": found.median, "high": found.high, "pairs": found.pairs}
     else:
         threshold = WITHOUT_CALIBRATION.get(embedder, OF_THE_PAPER)
         why = f"fewer than {FEWEST} rows, which is too few to calibrate it on"
-    run.selection["threshold"] = threshold
-    tell(f"curate.diversify: embedder {embedder}, rows above a similarity of {threshold:g} go ({why})")
-    return threshold
+    tell(f"curate.{step}: embedder {embedder}, rows above a similarity of {threshold:g} go ({why})")
+    return threshold, {**about, "threshold": threshold}
 
 
 class HeldRows:
@@ -127,7 +139,7 @@ class HeldRows:
         """The rows that the dataset keeps, None where the run makes all of it."""
         if not self._params.compares or not self._run.lineage.adds:
             return None
-        return _embedded(self._run, self._run.lineage.rows_that_stay(), HELD)
+        return embedded(self._run, self._run.lineage.rows_that_stay(), HELD, embed)
 
     @cached_property
     def target(self) -> SelectionPool | None:
@@ -135,18 +147,18 @@ class HeldRows:
         from tasks.seeds.sources import open_source
 
         frames = (frame for spec in self._params.target for frame in open_source(spec).batches(READ_AT_ONCE))
-        return _embedded(self._run, frames, TARGET)
+        return embedded(self._run, frames, TARGET, embed)
 
     def among(self, tables: Sequence[Table]) -> set[str]:
         """The ids of rows in these tables that were chosen before: the run heals one whose dataset others have added to."""
         if not (self._run.lineage.adds and self._run.lineage.retried):
             return set()
-        ids = {row_id for frame in self._run.lineage.rows_that_stay() for row_id in _names(frame, 0)}
+        ids = {row_id for frame in self._run.lineage.rows_that_stay() for row_id in names_of(frame, 0)}
         return ids & {row_id for table in tables for row_id in table.read(["row_id"])["row_id"]}
 
 
-def _embedded(run: Run, frames: Iterable[pl.DataFrame], name: str) -> SelectionPool | None:
-    """The embeddings of rows that are none of the run's own, None where there are none.
+def embedded(run: Run, frames: Iterable[pl.DataFrame], name: str, step: Technique[Any]) -> SelectionPool | None:
+    """The embeddings of rows that are none of the run's own, None where there are none. `step`: the one that makes them.
 
     They go through the step under ids that no row of the run has, and come out under their own.
     """
@@ -154,20 +166,20 @@ def _embedded(run: Run, frames: Iterable[pl.DataFrame], name: str) -> SelectionP
     names: dict[str, str] = {}
     for frame in frames:
         ids = [digest(name, len(names) + at) for at in range(frame.height)]
-        own = _names(frame, len(names))
+        own = names_of(frame, len(names))
         names |= dict(zip(ids, own, strict=True))
         place = f"{run.settings.tables}/{name}/{digest(*ids, canonical(frame.to_dicts()))}.parquet"
         rows = frame.with_columns(pl.Series("row_id", ids, dtype=pl.String))
         tables.append(sidecar(place) or write_table(place, name, rows, {}, rows_in=rows.height))
     if not tables:
         return None
-    run.through(embed, tables)
+    run.through(step, tables)
     done = run.settled(beside=True)
     pool = pool_of((table.read() for table in done), embeds=True, scores=False)
     return pool.named(names)
 
 
-def _names(frame: pl.DataFrame, first: int) -> list[str]:
+def names_of(frame: pl.DataFrame, first: int) -> list[str]:
     """What rows of other data are called: their ids, where they have none their numbers."""
     column = id_column(frame.columns)
     return frame[column].to_list() if column else [f"row {first + at + 1}" for at in range(frame.height)]

@@ -14,6 +14,12 @@ class RayWorkers(BaseModel, extra="forbid"):
     num_cpus: float = Field(
         1, gt=0, description="CPUs of one shard; 0.25 lets four shards share a CPU, since they mostly wait"
     )
+    buckets: int | None = Field(
+        None,
+        ge=1,
+        description="parts that the index of `curate.deduplicate` lies in, each with a process and the disk of one of the "
+        "machines; empty: it lies on the machine that starts the run",
+    )
     num_gpus: float = Field(0, ge=0, description="GPUs of one shard, for local models")
 
     @field_validator("num_cpus", "num_gpus")

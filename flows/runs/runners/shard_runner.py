@@ -23,6 +23,7 @@ from prefect.states import Pending
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows.runs.plan import RunPlan
+from flows.runs.runners.ray_buckets import RayBuckets
 from flows.runs.runners.ray_budget import RayBudget
 from flows.runs.runners.ray_cluster import address, check_reach, nodes, ray_runner, resources, room_for, shared_out
 from flows.service.away.patience import settle, start_outbox
@@ -96,10 +97,13 @@ class ShardRunner(TaskRunner[PrefectFuture[Any]]):
 
 
 class Workers:
-    """What the workers of a run under way are given: models and settings. Where they report, their counts are followed."""
+    """What the workers of a run under way are given: models and settings. Where they report, their counts are followed.
 
-    def __init__(self, models: Roles, settings: Settings, context: Context) -> None:
-        self.models, self.settings, self._context = models, settings, context
+    `buckets`: in how many of them what duplicates are told by lies; None: in this process.
+    """
+
+    def __init__(self, models: Roles, settings: Settings, context: Context, buckets: int | None = None) -> None:
+        self.models, self.settings, self._context, self._buckets = models, settings, context, buckets
         self._one_at_a_time, self._done = threading.Lock(), threading.Event()
         self._thread = threading.Thread(target=self._follow, name="stillroom-gather", daemon=True)
 
@@ -110,6 +114,10 @@ class Workers:
                 gather(self.settings.reports, self._context)
                 if isinstance(spending := self._context.accounting.spending, RayBudget):
                     spending.look()
+
+    def open_buckets(self) -> RayBuckets | None:
+        """New buckets for what duplicates are told by; None where it lies in this process."""
+        return None if self._buckets is None else RayBuckets(self._buckets)
 
     @contextmanager
     def asking_here(self) -> Iterator[Context]:
@@ -156,7 +164,7 @@ def start_runner(plan: RunPlan, settings: Settings, context: Context) -> Workers
     told: dict[str, Any] = {"reports": reports}
     if str(settings.budget):
         told["spending"] = context.accounting.spending = RayBudget(settings.budget)
-    workers = Workers(shared_out(plan.models, count), settings.model_copy(update=told), context)
+    workers = Workers(shared_out(plan.models, count), settings.model_copy(update=told), context, plan.ray.buckets)
     workers.follow()
     flow_run.task_runner.on_exit(workers.leave)
     return workers

@@ -14,14 +14,20 @@ AT_ONCE = 1 << 21  # shingles compared in one sort: 16 MB
 def jaccard(ours: ShingleSets, theirs: ShingleSets, left: Positions, right: Positions) -> NDArray[np.float64]:
     """For each pair of rows the shingles that both sets have, of those that either has; 0 for two empty sets."""
     sizes = ours.sizes[left] + theirs.sizes[right]
-    found = np.zeros(len(left))
-    ends = np.cumsum(sizes)
+    both = shared_sizes(ours, theirs, left, right)
+    similarities: NDArray[np.float64] = both / np.maximum(sizes - both, 1)
+    return similarities
+
+
+def shared_sizes(ours: ShingleSets, theirs: ShingleSets, left: Positions, right: Positions) -> Positions:
+    """For each pair of rows how many shingles both sets have."""
+    ends = np.cumsum(ours.sizes[left] + theirs.sizes[right])
+    found = np.zeros(len(left), np.int64)
     start = 0
     while start < len(left):
         done = ends[start - 1] if start else 0
         end = max(start + 1, int(np.searchsorted(ends, done + AT_ONCE, "right")))
-        both = _shared(ours.at(left[start:end]), theirs.at(right[start:end]))
-        found[start:end] = both / np.maximum(sizes[start:end] - both, 1)
+        found[start:end] = _shared(ours.at(left[start:end]), theirs.at(right[start:end]))
         start = end
     return found
 
