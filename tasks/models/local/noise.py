@@ -49,7 +49,8 @@ class Draw(Protocol):
 def choose(logits: Tensor, draws: Sequence[Draw]) -> Tensor:
     """The next token of each row: int64 [rows], from float32 logits [rows, vocabulary]. Writes into `logits`."""
     _penalise(logits, draws)
-    chosen = logits.argmax(-1)
+    greedy = any(draw.sampling.temperature == 0 for draw in draws)
+    chosen = logits.argmax(-1) if greedy else logits.new_empty(len(draws), dtype=torch.long)
     alike: dict[Narrowing, list[int]] = {}
     for row, draw in enumerate(draws):
         if draw.sampling.temperature > 0:
@@ -68,11 +69,11 @@ def _narrowing(sampling: Sampling, vocabulary: int) -> Narrowing:
 
 
 def _sample(logits: Tensor, draws: Sequence[Draw], narrowing: Narrowing) -> Tensor:
-    """One sampled token a row: int64 [rows], from logits [rows, vocabulary]."""
+    """One sampled token a row: int64 [rows], from logits [rows, vocabulary]. Writes into `logits`."""
     device = logits.device
     temperature = torch.tensor([[draw.sampling.temperature] for draw in draws], device=device)
     keys = torch.tensor([_key(draw.seed, len(draw.written)) for draw in draws], dtype=torch.int32, device=device)
-    scores = logits / temperature
+    scores = logits.div_(temperature)  # in place: pages of a new tensor would be touched first, each step
     if narrowing != "none":
         top_p = torch.tensor([[draw.sampling.top_p] for draw in draws], device=device)
         if narrowing == "nucleus":
@@ -92,7 +93,7 @@ def gumbel_max(scores: Tensor, keys: Tensor, tokens: Tensor) -> Tensor:
     block = len(scores) if scores.device.type != "cpu" else max(1, CPU_CHUNK // scores.shape[-1])
     blocks = [slice(start, start + block) for start in range(0, len(scores), block)]
     ids = tokens.expand(len(scores), -1)
-    return torch.cat([(scores[rows] - _log_exponential(keys[rows], ids[rows])).argmax(-1) for rows in blocks])
+    return torch.cat([_log_exponential(keys[rows], ids[rows]).neg_().add_(scores[rows]).argmax(-1) for rows in blocks])
 
 
 def _log_exponential(keys: Tensor, tokens: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 LEAST = 64  # tokens: to read fewer again costs less than a forward pass more
+LEAST_LARGE = 16  # of a large model on the CPU, where many prompts pay for the pass together (a system prompt, say)
 NEIGHBOURS = 8  # prompts of the same head that a newcomer is compared with
 
 
@@ -82,12 +83,17 @@ class Prefixes:
         return True
 
     def gain(self, tokens: Sequence[int], others: Sequence[Sequence[int]], known: int) -> tuple[int, int] | None:
-        """Which of `others` begins as `tokens` does for `least` tokens more than the `known` ones: (index, length)."""
-        head = tokens[: self.least]
-        alike = (index for index in reversed(range(len(others))) if others[index][: self.least] == head)
-        lengths = ((shared_length(others[index], tokens), index) for index in islice(alike, NEIGHBOURS))
-        length, index = max(lengths, default=(0, -1))
-        return (index, length) if length >= known + self.least else None
+        """Which of `others` begins as `tokens` does for some tokens more than the `known` ones: (index, length).
+
+        Some: `least`, and `LEAST` where there is a shorter prefix already.
+        """
+        for size in dict.fromkeys((LEAST, self.least)):
+            alike = (index for index in reversed(range(len(others))) if others[index][:size] == tokens[:size])
+            lengths = ((shared_length(others[index], tokens), index) for index in islice(alike, NEIGHBOURS))
+            length, index = max(lengths, default=(0, -1))
+            if length >= known + (LEAST if known else self.least):
+                return index, length
+        return None
 
 
 def shared_length(one: Sequence[int], other: Sequence[int]) -> int:
