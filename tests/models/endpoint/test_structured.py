@@ -184,7 +184,10 @@ def test_a_schema_goes_out_as_json_object_where_no_json_schema_is_taken_and_unde
     with serving(takes("json_object", "json_object + schema")) as server, heard(told.append):
         verdict, row = ask(opened(server.name))
         assert formats(server.bodies) == ["json_schema", "json_object + schema"]
-        assert server.bodies[1]["response_format"]["schema"] == server.bodies[0]["response_format"]["json_schema"]["schema"]
+        assert (
+            server.bodies[1]["response_format"]["schema"]
+            == server.bodies[0]["response_format"]["json_schema"]["schema"]
+        )
     assert verdict.score == 4
     assert row.calls[0].prompt_digest == ask(ScriptedModel([GOOD]))[1].calls[0].prompt_digest
     assert ["takes a JSON schema as `json_object` alone" in line for line in told] == [True]
