@@ -203,7 +203,9 @@ def context_overflow(place: Place) -> str:
     made = run(place, "sft", "--recipe", "respond", "--seeds", seeds(place, 3, LONG), "--out", "long")
     rejects = pl.read_parquet(place.folder / "long" / "rejects.parquet")
     reasons = rejects["reason"].to_list()
-    assert "context_too_long" in reasons or "prompt_cut" in reasons, f"it is read and answered like any other; {reasons=}"
+    assert "context_too_long" in reasons or "prompt_cut" in reasons, (
+        f"it is read and answered like any other; {reasons=}"
+    )
     assert made["rows"] >= 1, made
     return made_of(place, made)
 

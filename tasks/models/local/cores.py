@@ -15,7 +15,7 @@ SMALL_PARAMETERS = 20_000_000
 
 def is_small(model: Any) -> bool:
     """Whether so little is computed for a token that other things take longer."""
-    return sum(one.numel() for one in model.parameters()) <= SMALL_PARAMETERS
+    return bool(sum(one.numel() for one in model.parameters()) <= SMALL_PARAMETERS)
 
 
 def choose_cores(model: Any) -> None:
