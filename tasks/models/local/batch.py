@@ -21,7 +21,7 @@ from tasks.models.local.checkpoint import free_memory, out_of_memory
 from tasks.models.local.cores import is_small
 from tasks.models.local.draft import Draft, Likely
 from tasks.models.local.noise import choose
-from tasks.models.local.prefixes import LEAST, LEAST_LARGE, Match, Prefix, Prefixes, States
+from tasks.models.local.prefixes import PREFIX_LEAST, PREFIX_LEAST_LARGE, Match, Prefix, Prefixes, States
 
 CAPACITY_STEP = 64  # positions: the cache grows in these
 PREFILL_TOKENS = {"cpu": 2048, "mps": 4096, "cuda": 16384}  # in one forward pass, padding counted
@@ -124,7 +124,7 @@ class Batch:
         may_keep = "logits_to_keep" in inspect.signature(model.forward).parameters
         self._only_last = {"logits_to_keep": 1} if may_keep else {}
         self._window, self._mixed = attention_window(model.config.get_text_config())
-        self._least = LEAST if is_small(model) or self._device.type != "cpu" else LEAST_LARGE
+        self._least = PREFIX_LEAST if is_small(model) or self._device.type != "cpu" else PREFIX_LEAST_LARGE
         self._clear()
 
     def has_room(self, others: Sequence[Draft], draft: Draft) -> bool:

@@ -15,7 +15,7 @@ from transformers import AutoModelForCausalLM, Gemma3TextConfig, MistralConfig
 from tasks.models.base import Request, Sampling
 from tasks.models.local.batch import Batch
 from tasks.models.local.draft import Draft
-from tasks.models.local.prefixes import LEAST, Prefix, Prefixes, States, shared_length
+from tasks.models.local.prefixes import PREFIX_LEAST, Prefix, Prefixes, States, shared_length
 from tests.models.tiny import one_thread, tiny_llama
 
 WORDS = 400
@@ -142,7 +142,7 @@ def test_two_short_beginnings_are_not_worth_a_pass_of_their_own(large: Any) -> N
 
 def test_prompts_that_share_little_wait_for_no_one() -> None:
     model = AutoModelForCausalLM.from_config(CONFIGS["llama"], dtype=torch.float32).eval()
-    drafts = [draft(words(0, LEAST - 1) + words(age + 1, 30), age) for age in range(6)]
+    drafts = [draft(words(0, PREFIX_LEAST - 1) + words(age + 1, 30), age) for age in range(6)]
     passes: list[Any] = []
     hook = model.register_forward_pre_hook(lambda *_: passes.append(None))
     Batch(model, 6).admit(drafts)
