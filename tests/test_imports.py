@@ -81,6 +81,7 @@ ONLY_IN = {
         "tasks/models/local/noise.py",
         "tasks/models/local/checkpoint.py",
         "tasks/models/local/cores.py",
+        "tasks/models/local/packed.py",
         "tasks/models/local/draft.py",
         "tasks/models/local/reward.py",
         "tasks/models/local/encoder.py",

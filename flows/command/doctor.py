@@ -19,6 +19,7 @@ from typing import Literal
 from tasks.errors import ConfigError, PermanentError, RequestRefused, Unusable
 from tasks.models.base import Completion, Message, Model, Request, Reshaped, Sampling
 from tasks.models.config import ModelConfig
+from tasks.models.endpoint.learnt import schema_without
 from tasks.models.open import open_model
 from tasks.text.pre_query import pre_query, stop_strings
 
@@ -166,7 +167,7 @@ class Doctor:
             try:
                 return await self._model.complete(Request(sampling, seed, messages, prompt, schema=schema))
             except Reshaped:  # the server has turned out not to take something; it is left out from now on
-                schema = None
+                schema = schema and schema_without(schema, self._model.left_out)
 
 
 QUESTIONS: tuple[tuple[str, Callable[[Doctor], Awaitable[Finding]]], ...] = (

@@ -120,7 +120,7 @@ def test_all_cases_are_played() -> None:
     assert set(RIGHT) | ELSEWHERE == set(CASES)
 
 
-def test_a_schema_that_a_server_takes_for_its_own_fault_is_not_sent_again(tmp_path: Path) -> None:
+def test_a_schema_that_a_server_takes_for_its_own_fault_goes_out_in_the_form_that_it_takes(tmp_path: Path) -> None:
     schema = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
 
     @technique(reads=Instructions, writes=Responses)
@@ -134,12 +134,13 @@ def test_a_schema_that_a_server_takes_for_its_own_fault_is_not_sent_again(tmp_pa
         run = run_served(
             server.name, tmp_path, [QUESTION, "Another."], max_in_flight=1, technique=structured, params=Params()
         )
-        assert ["response_format" in sent for sent in server.bodies] == [True, False, False]
+        formats = [sent.get("response_format", {}).get("type") for sent in server.bodies]
+        assert formats == ["json_schema", "json_object", "json_object"]
         again = run_served(server.name, tmp_path, [QUESTION, "Another."], technique=structured, params=Params())
         assert len(server.bodies) == 3
     assert (run.reasons, again.reasons) == ([], [])
     assert run.responses == again.responses == ["1", "1"]
-    assert ["does not hold answers to a JSON schema" in line for line in run.told] == [True]
+    assert ["takes a JSON schema as `json_object` alone" in line for line in run.told] == [True]
 
 
 def test_a_key_that_is_spent_ends_the_run_and_the_same_command_goes_on(tmp_path: Path) -> None:

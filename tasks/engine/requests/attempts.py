@@ -13,7 +13,7 @@ from functools import lru_cache
 import orjson
 
 from tasks.models.base import Message, Request, Sampling
-from tasks.models.endpoint.learnt import RESPONSE_FORMAT
+from tasks.models.endpoint.learnt import schema_without
 from tasks.models.endpoint.providers.openai import parameters_of
 from tasks.storage.digest import digest, number
 
@@ -38,9 +38,11 @@ class Ask:
     tools: str | None = None
     prefill: str | None = None
 
-    def without(self, left_out: Set[str]) -> Ask:
+    def without(self, left_out: frozenset[str]) -> Ask:
         """The same, for a model that does not take some of it."""
-        return replace(self, schema=None) if RESPONSE_FORMAT in left_out and self.schema is not None else self
+        if self.schema is None or (left := schema_without(self.schema, left_out)) == self.schema:
+            return self
+        return replace(self, schema=left)
 
     @property
     def digest(self) -> str:

@@ -33,7 +33,7 @@ from tasks.models.endpoint.batches.exchanges import Exchanges
 from tasks.models.endpoint.beginnings import Beginnings
 from tasks.models.endpoint.connection import Connection
 from tasks.models.endpoint.faults import Busy, Fault, Patience, Server, error_message, raw_text
-from tasks.models.endpoint.learnt import LEAVABLE, LEFT_OUT_AS, LOGPROBS, Learnt, Reworded
+from tasks.models.endpoint.learnt import LEAVABLE, LEFT_OUT_AS, LOGPROBS, RESPONSE_FORMAT, Learnt, Reworded
 from tasks.models.endpoint.limits import rest_s
 from tasks.models.endpoint.provider import FEATURES, BadAnswer, Embedder, ErrorInAnswer, Served
 from tasks.models.endpoint.providers.named import Named, provider_of
@@ -110,6 +110,7 @@ class EndpointModel:
         try:
             return self._judged(status, {}, content, sent)
         except (Reworded, Reshaped) as learnt:
+            self._learnt.tell_the_rest()
             return learnt
 
     @property
@@ -276,6 +277,7 @@ class EndpointModel:
         except ErrorInAnswer as error:
             raise self._judged(error.status, headers, content, body) from None
         self._refusals.answer()
+        self._learnt.tell_the_rest()
         if wait_s := rest_s(headers):
             self.window.rest(wait_s)
         return completions
@@ -285,7 +287,8 @@ class EndpointModel:
         content = self._server.without_key(content)
         said = self._provider.fault(status, headers, content)
         error = self._server.judge(said, headers, answered=self.window.answered)
-        self._learnt.learn_of_the_schema(error, sent)
+        if RESPONSE_FORMAT not in self._served.extra:  # else the user has it sent, whatever is learnt
+            self._learnt.learn_of_the_schema(error, sent)
         if isinstance(error, RequestRefused):
             self._learnt.learn(error, raw_text(content), sent)
         return error

@@ -10,6 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+import orjson
 
 from tasks.errors import RequestRefused
 from tasks.models.answers.thinking import Switch
@@ -20,11 +24,14 @@ from tasks.notices import tell
 MAY_BE_LEFT_OUT = ("temperature", "top_p", "presence_penalty", "seed", "top_k", "min_p", "repetition_penalty")
 RESPONSE_FORMAT = "response_format"
 LOGPROBS = "logprobs"
-LEAVABLE = (*MAY_BE_LEFT_OUT, RESPONSE_FORMAT, LOGPROBS)
+JSON_SCHEMA = "json_schema"  # left out, an answer is held to being a JSON object, whatever is in it
+LEAVABLE = (*MAY_BE_LEFT_OUT, JSON_SCHEMA, RESPONSE_FORMAT, LOGPROBS)
+ANY_OBJECT = '{"type":"object"}'
 LEFT_OUT_AS = {"schema": RESPONSE_FORMAT}  # what a provider may not offer, as the request key calls it
 STOP_FIELDS = (b'"stop":', b'"stop_sequences":')
 SCHEMA_FIELDS = (RESPONSE_FORMAT.encode(), b"output_config")
 OUTCOMES = {
+    JSON_SCHEMA: "takes no JSON schema, so its answers are held to `json_object` alone, and checked",
     RESPONSE_FORMAT: "does not hold answers to a JSON schema, so they are only checked",
     LOGPROBS: "reports no log-probabilities, so scores are what is written",
 }
@@ -36,6 +43,7 @@ REFUSED = re.compile(
 TOO_MANY = re.compile(r"(?:at most|\bmax\w*|up to|no more than|\blimit\w*)\D{0,40}(\d{1,3})(?!\d)", re.IGNORECASE)
 NEAR = 120  # characters between a parameter's name and the word that refuses it
 NO_FORMAT = re.compile(r"response_format|json_schema|output_config\.format|output_format", re.IGNORECASE)
+NO_FIELD = re.compile(r"(?:unexpected|unknown|unrecogni[sz]ed|extra)\W.{0,60}response_format", re.IGNORECASE)
 NO_SCHEMA = re.compile(NO_FORMAT.pattern + r"|structured|guided|grammar", re.IGNORECASE)
 
 
@@ -49,7 +57,8 @@ class Learnt:
 
     `limit`: its field for the number of new tokens; `left_out`: what it is not sent; `stops`: how many stop texts it
     takes, None for any number; `takes_stop_ids`: whether the tokens of the others may be sent; `thinks_by`: whether
-    thinking is set through the chat template's variables or as `reasoning_effort`.
+    thinking is set through the chat template's variables or as `reasoning_effort`; `schema_as`: the type of response
+    format that a JSON schema goes out in; `untold`: what has been tried in place of something, and no answer has come to yet.
     """
 
     server: str = ""
@@ -59,25 +68,46 @@ class Learnt:
     stops: int | None = None
     takes_stop_ids: bool = True
     thinks_by: Switch = "template"
+    schema_as: Literal["json_schema", "json_object"] = "json_schema"
+    untold: str = ""
 
     def leave_out(self, name: str, words: str = "") -> None:
         """Send this parameter no more, and say so, once."""
         if name not in self.left_out:
             self.left_out |= {name}
             what = OUTCOMES.get(name, f"does not take `{name}`, so it is left out, and the request key says so")
-            tell(f"{self.server} {what}" + (f": {words}" if words else ""))
+            self.untold = f"{self.server} {what}" + (f": {words}" if words else "")
+            if name != JSON_SCHEMA:  # that one has a last step, and is told once it turns out not to need it
+                self.tell_the_rest()
+
+    def tell_the_rest(self) -> None:
+        """An answer has come to what was tried last: say what it is."""
+        if self.untold:
+            tell(self.untold)
+            self.untold = ""
 
     def learn_of_the_schema(self, error: Exception, sent: bytes) -> None:
-        """Raises Reshaped where a request is refused for its JSON schema; none is sent from now on.
+        """Raises Reworded or Reshaped where a request is refused for its JSON schema.
 
-        Some servers answer so with a fault of their own (llama-cpp-python: 500).
+        The schema is tried as `json_object` then (llama-cpp-python), then that alone (DeepSeek), then nothing is sent.
+        Some servers refuse with a fault of their own (llama-cpp-python: 500).
         """
         if not any(field in sent for field in SCHEMA_FIELDS) or not isinstance(error, (RequestRefused, Fault)):
             return
         words, pattern = (error.detail, NO_SCHEMA) if isinstance(error, RequestRefused) else (str(error), NO_FORMAT)
-        if pattern.search(words):
+        if not pattern.search(words):
+            return
+        asked = orjson.loads(sent).get(RESPONSE_FORMAT) or {}
+        if asked.get("type") == JSON_SCHEMA and not NO_FIELD.search(words):
+            if self.schema_as == JSON_SCHEMA:
+                self.schema_as = "json_object"
+                self.untold = f"{self.server} takes a JSON schema as `json_object` alone, and is sent it so: {words}"
+            raise Reworded
+        if asked.get("schema", {}).get("type") == "object":
+            self.leave_out(JSON_SCHEMA, words)
+        else:
             self.leave_out(RESPONSE_FORMAT, words)
-            raise Reshaped
+        raise Reshaped
 
     def learn(self, refusal: RequestRefused, raw: str, sent: bytes) -> None:
         """Raises Reworded or Reshaped where there is another way to say what the server refuses; it is used from now on.
@@ -110,6 +140,16 @@ class Learnt:
         if name := _refused(sent_too, raw.replace("top_logprobs", LOGPROBS)):
             self.leave_out(name, words)
             raise Reshaped
+
+
+@lru_cache(maxsize=64)
+def schema_without(schema: str, left_out: frozenset[str]) -> str | None:
+    """What is left of a JSON schema to be asked for: of one for an object, that it is one."""
+    if RESPONSE_FORMAT in left_out:
+        return None
+    if JSON_SCHEMA in left_out:
+        return ANY_OBJECT if orjson.loads(schema).get("type") == "object" else None
+    return schema
 
 
 def _stops_taken(raw: str) -> int | None:

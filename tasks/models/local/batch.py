@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from typing import Any
 
 import torch
@@ -17,13 +18,15 @@ from transformers.cache_utils import Cache
 from tasks.errors import PermanentError
 from tasks.models.base import Request, Sampling
 from tasks.models.local.checkpoint import free_memory, out_of_memory
+from tasks.models.local.cores import is_small
 from tasks.models.local.draft import Draft, Likely
 from tasks.models.local.noise import choose
-from tasks.models.local.prefixes import Match, Prefix, Prefixes, States
+from tasks.models.local.prefixes import PREFIX_LEAST, PREFIX_LEAST_LARGE, Match, Prefix, Prefixes, States
 
 CAPACITY_STEP = 64  # positions: the cache grows in these
 PREFILL_TOKENS = {"cpu": 2048, "mps": 4096, "cuda": 16384}  # in one forward pass, padding counted
 SPARE_PADDING = 64  # tokens of padding that cost less than one more forward pass
+SPARE_PASS = 64  # tokens that are read again rather than in a pass more
 SPARE_SHARED = 32  # tokens that are read again, so that prompts with somewhat longer prefixes are read in one pass
 PREFIX_SHARE = 1 / 8  # of the memory, for prefixes
 TOLERANCE = {torch.float32: 0.01, torch.bfloat16: 0.2}  # of the spread of the logits
@@ -76,11 +79,11 @@ class SlotCache(Cache):
             for layer in self.keys
         }
 
-    def paste(self, slot: int, layers: dict[int, States], length: int) -> None:
-        """Put the first `length` positions of such a copy into a slot."""
+    def paste(self, slots: slice, layers: dict[int, States], length: int) -> None:
+        """Put the first `length` positions of such a copy into slots."""
         for layer, states in layers.items():
-            self.keys[layer][slot, :, :length] = states.keys[:, :length]
-            self.values[layer][slot, :, :length] = states.values[:, :length]
+            self.keys[layer][slots, :, :length] = states.keys[:, :length]
+            self.values[layer][slots, :, :length] = states.values[:, :length]
 
     def resize(self, count: int, capacity: int, live: int, length: int) -> None:
         """Take a new shape, keeping `length` positions of the first `live` slots. One layer at a time is held twice."""
@@ -121,6 +124,7 @@ class Batch:
         may_keep = "logits_to_keep" in inspect.signature(model.forward).parameters
         self._only_last = {"logits_to_keep": 1} if may_keep else {}
         self._window, self._mixed = attention_window(model.config.get_text_config())
+        self._least = PREFIX_LEAST if is_small(model) or self._device.type != "cpu" else PREFIX_LEAST_LARGE
         self._clear()
 
     def has_room(self, others: Sequence[Draft], draft: Draft) -> bool:
@@ -210,7 +214,7 @@ class Batch:
         if not error_share < TOLERANCE.get(self.model.dtype, 0.2):
             raise self._unsuitable(f"its logits are off by {error_share:.0%} in a batch")
         self.drop(list(self.drafts))
-        self._prefixes = Prefixes(int(self._memory * PREFIX_SHARE))
+        self._prefixes = Prefixes(int(self._memory * PREFIX_SHARE), self._least)
 
     def _unsuitable(self, why: str) -> PermanentError:
         fix = "serve it, with vLLM say, and name it model@http://host:port/v1"
@@ -218,7 +222,7 @@ class Batch:
 
     def _clear(self) -> None:
         self.drafts, self._cache = [], SlotCache()
-        self._prefixes = Prefixes(int(self._memory * PREFIX_SHARE))
+        self._prefixes = Prefixes(int(self._memory * PREFIX_SHARE), self._least)
 
     def _fits(self, count: int, length: int) -> bool:
         return count * capacity_for(length) * self._cache.bytes_per_token <= self._memory - self._prefixes.bytes
@@ -236,18 +240,21 @@ class Batch:
     def _next_to_read(self, waiting: Sequence[Draft]) -> tuple[list[PrefixRead], list[Draft]]:
         """Whose prompts to read now, each with the prefix that is there for it, and who waits for what they begin with."""
         now: list[PrefixRead] = []
-        later: list[Draft] = []
+        later: dict[Draft, tuple[Match, int]] = {}
         live = [draft.prompt[: draft.position] for draft in self.drafts]
         reading: list[list[int]] = []
         for draft in waiting:
             tokens = draft.tokens[:-1]
             match = self._match(tokens, live)
-            if self._prefixes.gain(tokens, reading, match.length):
-                later.append(draft)
+            if gained := self._prefixes.gain(tokens, reading, match.length):
+                later[draft] = match, gained[1] - match.length
             else:
                 now.append((draft, match))
                 reading.append(tokens)
-        return now, later
+        if sum(spared for _, spared in later.values()) < SPARE_PASS:
+            now += [(draft, match) for draft, (match, _) in later.items()]
+            later = {}
+        return now, list(later)
 
     def _match(self, tokens: Sequence[int], live: Sequence[Sequence[int]]) -> Match:
         """The prefix to begin a prompt with; one that only a draft in the batch has is held from now on."""
@@ -267,9 +274,10 @@ class Batch:
         cache.first, cache.start, cache.positions = len(self.drafts), start, None
         self.drafts += [draft for draft, _ in readings]
         if start:
-            for slot, (_, match) in enumerate(readings, cache.first):
-                assert match.prefix is not None
-                cache.paste(slot, match.prefix.layers, start)
+            for prefix, alike in groupby(enumerate(readings, cache.first), key=lambda numbered: numbered[1][1].prefix):
+                assert prefix is not None
+                slots = [slot for slot, _ in alike]
+                cache.paste(slice(slots[0], slots[-1] + 1), prefix.layers, start)
         width = max(map(len, tokens))
         if width:
             positions = torch.arange(start, start + width, device=self._device)

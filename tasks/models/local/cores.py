@@ -13,12 +13,16 @@ from typing import Any
 SMALL_PARAMETERS = 20_000_000
 
 
+def is_small(model: Any) -> bool:
+    """Whether so little is computed for a token that other things take longer."""
+    return bool(sum(one.numel() for one in model.parameters()) <= SMALL_PARAMETERS)
+
+
 def choose_cores(model: Any) -> None:
     """Have the calling thread compute on one core where `model` is small and on the CPU; other threads stay as they are."""
     import torch
 
-    weights = list(model.parameters())
-    if any(one.device.type != "cpu" for one in weights) or sum(one.numel() for one in weights) > SMALL_PARAMETERS:
+    if any(one.device.type != "cpu" for one in model.parameters()) or not is_small(model):
         return
     others = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -139,11 +139,13 @@ class Worker:
 
     def _load(self) -> tuple[Codec, Batch]:
         from tasks.models.local.batch import Batch
+        from tasks.models.local.packed import pack_weights
 
         tokenizer = self._tokenizer.load()
         model = load_weights(self._tokenizer.checkpoint, self._config.device, self._config.dtype)
         choose_cores(model)
         batch = Batch(model, self._config.max_in_flight)
+        pack_weights(model, self._config.max_in_flight)
         batch.check()
         context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
         ends = model.generation_config.eos_token_id

@@ -20,6 +20,7 @@ from tasks.models.base import Sampling
 CANDIDATES = 256  # the nucleus is looked for among this many tokens first,
 MORE = 16  # then among so many times more: sorting a whole vocabulary costs twenty times as much
 CPU_CHUNK = 1 << 18  # elements: a dozen passes over a block that stays in the processor's cache
+PIECE = 256  # elements
 Narrowing = Literal["none", "nucleus", "few", "sorted"]
 GOLDEN = 0x9E3779B97F4A7C15
 MASK64 = (1 << 64) - 1
@@ -49,7 +50,8 @@ class Draw(Protocol):
 def choose(logits: Tensor, draws: Sequence[Draw]) -> Tensor:
     """The next token of each row: int64 [rows], from float32 logits [rows, vocabulary]. Writes into `logits`."""
     _penalise(logits, draws)
-    chosen = logits.argmax(-1)
+    greedy = any(draw.sampling.temperature == 0 for draw in draws)
+    chosen = likeliest(logits) if greedy else logits.new_empty(len(draws), dtype=torch.long)
     alike: dict[Narrowing, list[int]] = {}
     for row, draw in enumerate(draws):
         if draw.sampling.temperature > 0:
@@ -68,11 +70,11 @@ def _narrowing(sampling: Sampling, vocabulary: int) -> Narrowing:
 
 
 def _sample(logits: Tensor, draws: Sequence[Draw], narrowing: Narrowing) -> Tensor:
-    """One sampled token a row: int64 [rows], from logits [rows, vocabulary]."""
+    """One sampled token a row: int64 [rows], from logits [rows, vocabulary]. Writes into `logits`."""
     device = logits.device
     temperature = torch.tensor([[draw.sampling.temperature] for draw in draws], device=device)
     keys = torch.tensor([_key(draw.seed, len(draw.written)) for draw in draws], dtype=torch.int32, device=device)
-    scores = logits / temperature
+    scores = logits.div_(temperature)  # in place: pages of a new tensor would be touched first, each step
     if narrowing != "none":
         top_p = torch.tensor([[draw.sampling.top_p] for draw in draws], device=device)
         if narrowing == "nucleus":
@@ -92,7 +94,17 @@ def gumbel_max(scores: Tensor, keys: Tensor, tokens: Tensor) -> Tensor:
     block = len(scores) if scores.device.type != "cpu" else max(1, CPU_CHUNK // scores.shape[-1])
     blocks = [slice(start, start + block) for start in range(0, len(scores), block)]
     ids = tokens.expand(len(scores), -1)
-    return torch.cat([(scores[rows] - _log_exponential(keys[rows], ids[rows])).argmax(-1) for rows in blocks])
+    return torch.cat([likeliest(_log_exponential(keys[rows], ids[rows]).neg_().add_(scores[rows])) for rows in blocks])
+
+
+def likeliest(values: Tensor) -> Tensor:
+    """`values.argmax(-1)` of [rows, n]. On the CPU that takes fifteen times as long as `amax`, which finds the piece to look in."""
+    rows, n = values.shape
+    if values.device.type != "cpu" or n % PIECE or n <= PIECE * 8:
+        return values.argmax(-1)
+    pieces = values.view(rows, -1, PIECE)
+    piece = pieces.amax(-1).argmax(-1)
+    return piece * PIECE + pieces[torch.arange(rows), piece].argmax(-1)
 
 
 def _log_exponential(keys: Tensor, tokens: Tensor) -> Tensor:

@@ -13,7 +13,10 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-LEAST = 64  # tokens: to read fewer again costs less than a forward pass more
+PREFIX_LEAST = 64  # tokens: to read fewer again costs less than a forward pass more
+PREFIX_LEAST_LARGE = (
+    16  # of a large model on the CPU, where many prompts pay for the pass together (a system prompt, say)
+)
 NEIGHBOURS = 8  # prompts of the same head that a newcomer is compared with
 
 
@@ -52,7 +55,7 @@ class Match(NamedTuple):
 class Prefixes:
     """The prefixes that are held, within `memory` bytes. Shorter ones than `least` tokens are not worth it."""
 
-    def __init__(self, memory: int, least: int = LEAST) -> None:
+    def __init__(self, memory: int, least: int = PREFIX_LEAST) -> None:
         self.least, self.bytes = least, 0
         self._memory = memory
         self._held: dict[Prefix, None] = {}  # the one used last is the last
@@ -82,12 +85,17 @@ class Prefixes:
         return True
 
     def gain(self, tokens: Sequence[int], others: Sequence[Sequence[int]], known: int) -> tuple[int, int] | None:
-        """Which of `others` begins as `tokens` does for `least` tokens more than the `known` ones: (index, length)."""
-        head = tokens[: self.least]
-        alike = (index for index in reversed(range(len(others))) if others[index][: self.least] == head)
-        lengths = ((shared_length(others[index], tokens), index) for index in islice(alike, NEIGHBOURS))
-        length, index = max(lengths, default=(0, -1))
-        return (index, length) if length >= known + self.least else None
+        """Which of `others` begins as `tokens` does for some tokens more than the `known` ones: (index, length).
+
+        Some: `least`, and `PREFIX_LEAST` where there is a shorter prefix already.
+        """
+        for size in dict.fromkeys((PREFIX_LEAST, self.least)):
+            alike = (index for index in reversed(range(len(others))) if others[index][:size] == tokens[:size])
+            lengths = ((shared_length(others[index], tokens), index) for index in islice(alike, NEIGHBOURS))
+            length, index = max(lengths, default=(0, -1))
+            if length >= known + (PREFIX_LEAST if known else self.least):
+                return index, length
+        return None
 
 
 def shared_length(one: Sequence[int], other: Sequence[int]) -> int:

@@ -6,6 +6,7 @@ import json
 from typing import Any, Literal
 
 import pytest
+from aiohttp import web
 from pydantic import BaseModel, Field
 
 from tasks.engine.ask import Models
@@ -143,18 +144,79 @@ NOT_THERE: dict[str, Behaviour] = {
 }
 
 
-@pytest.mark.parametrize("refusal", NOT_THERE.values(), ids=NOT_THERE.keys())
-def test_a_server_that_cannot_hold_answers_to_a_schema_is_asked_without_and_its_answers_are_checked(
-    refusal: Behaviour,
-) -> None:
+NO_FORMAT_AT_ALL = {"a field unknown"}
+
+
+def formats(bodies: list[dict[str, Any]]) -> list[str | None]:
+    """How each request has its answer held: the type, "+ schema" where `json_object` comes with one."""
+    sent = [body.get("response_format", {}) for body in bodies]
+    return [f"{one['type']} + schema" if "schema" in one else one.get("type") for one in sent]
+
+
+@pytest.mark.parametrize("name", NOT_THERE)
+def test_a_server_that_cannot_hold_answers_to_a_schema_is_asked_without_and_its_answers_are_checked(name: str) -> None:
     told: list[str] = []
-    with serving(refusal, chat('{"score": 9}'), chat(GOOD)) as server, heard(told.append):
+    tried = ["json_schema"] if name in NO_FORMAT_AT_ALL else ["json_schema", "json_object + schema", "json_object"]
+    refusals = [NOT_THERE[name]] * len(tried)
+    with serving(*refusals, chat('{"score": 9}'), chat(GOOD)) as server, heard(told.append):
         verdict, row = ask(opened(server.name))
-        assert ["response_format" in sent for sent in server.bodies] == [True, False, False]
+        assert formats(server.bodies) == [*tried, None, None]
     assert verdict.score == 4
     assert row.calls[0].attempts == 2
     assert row.calls[0].prompt_digest == ask(ScriptedModel([GOOD]), structured="parse")[1].calls[0].prompt_digest
     assert ["does not hold answers to a JSON schema" in line for line in told] == [True]
+
+
+def takes(*types: str) -> Behaviour:
+    """A server that takes these forms alone, as `formats` names them; each behaviour answers every request."""
+
+    async def behave(request: web.Request) -> web.StreamResponse:
+        (asked,) = formats([await request.json()])
+        if asked in (*types, None):
+            return await chat(GOOD)(request)
+        return await status(400, "This response_format type is unavailable now")(request)
+
+    return behave
+
+
+def test_a_schema_goes_out_as_json_object_where_no_json_schema_is_taken_and_under_the_same_key() -> None:
+    told: list[str] = []
+    with serving(takes("json_object", "json_object + schema")) as server, heard(told.append):
+        verdict, row = ask(opened(server.name))
+        assert formats(server.bodies) == ["json_schema", "json_object + schema"]
+        assert (
+            server.bodies[1]["response_format"]["schema"]
+            == server.bodies[0]["response_format"]["json_schema"]["schema"]
+        )
+    assert verdict.score == 4
+    assert row.calls[0].prompt_digest == ask(ScriptedModel([GOOD]))[1].calls[0].prompt_digest
+    assert ["takes a JSON schema as `json_object` alone" in line for line in told] == [True]
+
+
+def test_an_answer_is_held_to_json_where_no_schema_is_taken_and_the_key_says_so() -> None:
+    told: list[str] = []
+    with serving(takes("json_object")) as server, heard(told.append):
+        verdict, row = ask(opened(server.name))
+        assert formats(server.bodies) == ["json_schema", "json_object + schema", "json_object"]
+    assert verdict.score == 4
+    others = [ask(ScriptedModel([GOOD]), structured=how)[1].calls[0].prompt_digest for how in ("schema", "parse")]
+    assert len({row.calls[0].prompt_digest, *others}) == 3
+    assert ["are held to `json_object` alone" in line for line in told] == [True]
+
+
+def test_what_may_be_no_object_is_not_held_to_being_one() -> None:
+    numbers = {"type": "array", "items": {"type": "integer"}}
+    with serving(takes("json_object")) as server, heard([].append):
+        server.behaviours = [takes("json_object"), takes("json_object"), chat("[1, 2]")]
+        value, _ = ask(opened(server.name), numbers)
+        assert formats(server.bodies) == ["json_schema", "json_object + schema", None]
+    assert value == [1, 2]
+
+
+def test_a_response_format_of_the_users_own_is_sent_on_and_its_refusal_ends_the_row() -> None:
+    own = '{"response_format": {"type": "json_schema", "json_schema": {"name": "mine", "schema": {}}}}'
+    with serving(takes("json_object")) as server, pytest.raises(RequestRefused, match="unavailable now"):
+        ask(opened(server.name, extra_body=own))
 
 
 def test_a_400_about_something_else_is_the_rows_own() -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from tasks.models.base import Sampling
-from tasks.models.local.noise import CANDIDATES, choose
+from tasks.models.local.noise import CANDIDATES, choose, likeliest
 
 DRAWS = 20_000
 LOGITS = torch.tensor([2.0, 1.0, 0.5, 0.0, -1.0, -2.5, 1.5, -0.5, 0.2, -6.0])
@@ -179,3 +179,14 @@ def test_the_repetition_penalty_divides_what_speaks_for_tokens_of_prompt_and_tex
 
 def shares_of(logits: Tensor) -> Tensor:
     return logits.softmax(-1)
+
+
+@pytest.mark.parametrize("vocabulary", [300, 4096, 4100, 49152])
+def test_the_likeliest_is_the_first_of_the_greatest(vocabulary: int) -> None:
+    torch.manual_seed(0)
+    values = torch.randn(6, vocabulary)
+    values[1] = values[1].round()  # many are alike
+    values[2] = 0
+    values[3] = -torch.inf
+    values[4, vocabulary // 2] = torch.nan
+    assert torch.equal(likeliest(values), values.argmax(-1))

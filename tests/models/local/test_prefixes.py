@@ -15,7 +15,7 @@ from transformers import AutoModelForCausalLM, Gemma3TextConfig, MistralConfig
 from tasks.models.base import Request, Sampling
 from tasks.models.local.batch import Batch
 from tasks.models.local.draft import Draft
-from tasks.models.local.prefixes import LEAST, Prefix, Prefixes, States, shared_length
+from tasks.models.local.prefixes import PREFIX_LEAST, Prefix, Prefixes, States, shared_length
 from tests.models.tiny import one_thread, tiny_llama
 
 WORDS = 400
@@ -112,9 +112,37 @@ def test_what_prompts_share_is_read_once() -> None:
     assert read_by(model, batch, drafts[:1]) == 219  # nothing is left of what was held
 
 
+@pytest.fixture
+def large(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A model that counts as large, so that short beginnings are shared too."""
+    monkeypatch.setattr("tasks.models.local.cores.SMALL_PARAMETERS", 1)
+    return AutoModelForCausalLM.from_config(CONFIGS["llama"], dtype=torch.float32).eval()
+
+
+def test_a_large_model_reads_a_short_beginning_once_and_writes_the_same(large: Any) -> None:
+    prompts = [words(0, 29) + words(index + 1, 13) for index in range(12)]
+    alone = []
+    for prompt in prompts:
+        single = Batch(large, 1)
+        single.admit([one := draft(prompt)])
+        write(single, 6)
+        alone.append(one.written)
+    batch, drafts = Batch(large, 12), [draft(prompt, age) for age, prompt in enumerate(prompts)]
+    assert read_by(large, batch, drafts[:5]) == 41 + 4 * 12
+    write(batch, 2)
+    assert read_by(large, batch, drafts[5:]) == 7 * 12
+    write(batch, 4)
+    assert [d.written for d in drafts] == [whole[: len(d.written)] for whole, d in zip(alone, drafts, strict=True)]
+
+
+def test_two_short_beginnings_are_not_worth_a_pass_of_their_own(large: Any) -> None:
+    drafts = [draft(words(0, 29) + words(index + 1, 13), index) for index in range(3)]
+    assert read_by(large, Batch(large, 3), drafts) == 3 * 41
+
+
 def test_prompts_that_share_little_wait_for_no_one() -> None:
     model = AutoModelForCausalLM.from_config(CONFIGS["llama"], dtype=torch.float32).eval()
-    drafts = [draft(words(0, LEAST - 1) + words(age + 1, 30), age) for age in range(6)]
+    drafts = [draft(words(0, PREFIX_LEAST - 1) + words(age + 1, 30), age) for age in range(6)]
     passes: list[Any] = []
     hook = model.register_forward_pre_hook(lambda *_: passes.append(None))
     Batch(model, 6).admit(drafts)

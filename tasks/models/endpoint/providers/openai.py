@@ -15,7 +15,7 @@ import orjson
 from tasks.models.answers.thinking import served_as, variables_of
 from tasks.models.base import Completion, Request, Sampling, Thinking
 from tasks.models.endpoint.faults import ServerError, server_error
-from tasks.models.endpoint.learnt import LOGPROBS, Learnt
+from tasks.models.endpoint.learnt import JSON_SCHEMA, LOGPROBS, Learnt
 from tasks.models.endpoint.provider import FEATURES, NOTHING, Served, merged_bodies
 from tasks.models.endpoint.providers.openai_answers import completion_of
 from tasks.models.endpoint.providers.openai_embeddings import embeddings_body, embeddings_of
@@ -118,9 +118,17 @@ def chat_body(
     if sampling.logprobs and LOGPROBS not in learnt.left_out:
         body |= {"logprobs": True, "top_logprobs": sampling.logprobs}
     if request.schema is not None:
-        schema = {"name": "answer", "strict": True, "schema": orjson.Fragment(request.schema)}
-        body["response_format"] = {"type": "json_schema", "json_schema": schema}
+        body["response_format"] = _response_format(request.schema, learnt)
     return _dumped(body | _sampled(sampling), learnt, stop_ids, extra)
+
+
+def _response_format(schema: str, learnt: Learnt) -> dict[str, Any]:
+    """What holds an answer to a JSON schema, as far as the server is known to take it."""
+    if JSON_SCHEMA in learnt.left_out:
+        return {"type": "json_object"}
+    if learnt.schema_as == "json_object":
+        return {"type": "json_object", "schema": orjson.Fragment(schema)}
+    return {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": orjson.Fragment(schema)}}
 
 
 def raw_body(
