@@ -106,11 +106,11 @@ def _is_talk(value: Any) -> bool:
 def _talk(messages: Sequence[Mapping[str, Any]]) -> str:
     """Messages as text; of a single one its content alone."""
     if len(messages) == 1:
-        return _shown_words(messages[0])
-    return "\n\n".join(f"{message['role']}: {_shown_words(message)}" for message in messages)
+        return shown_words(messages[0])
+    return "\n\n".join(f"{message['role']}: {shown_words(message)}" for message in messages)
 
 
-def _shown_words(message: Mapping[str, Any]) -> str:
+def shown_words(message: Mapping[str, Any]) -> str:
     """What a message says, or which tools it calls with what."""
     calls = (call["function"] for call in message.get("tool_calls") or ())
     content = message["content"]
