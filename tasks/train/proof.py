@@ -102,8 +102,10 @@ def mean_of(figures: Sequence[Sequence[float]]) -> list[float]:
 def training_told(kind: LessonKind, training: Training) -> str:
     """How students were trained, in a line."""
     what = f"adapters of rank {training.lora}" if training.lora else "the whole student"
-    beta = f", beta {training.beta:g}" if kind == "dpo" else ""
-    rate = f"learning rate {training.learning_rate:g}{beta}, rows of at most {training.max_length:,} tokens"
+    loss = f", beta {training.beta:g}" if kind == "dpo" else ""
+    if kind == "dpo" and training.sft_weight:
+        loss += f", {training.sft_weight:g} of the chosen answers' own loss"
+    rate = f"learning rate {training.learning_rate:g}{loss}, rows of at most {training.max_length:,} tokens"
     often = f"for {training.steps:,} steps" if training.steps else f"{training.epochs:g} times"
     return f"{TAUGHT[kind]} are taught {often}, {training.batch} at once, {rate}, {what}"
 

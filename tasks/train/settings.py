@@ -33,6 +33,12 @@ class Training(BaseModel, frozen=True, extra="forbid"):
     )
     max_length: int = Field(1024, ge=16, description="tokens of a row; what is longer is cut by the trainer")
     beta: float = Field(0.1, gt=0, description="DPO: how far it may go from the student that it begins with")
+    sft_weight: float = Field(
+        0.0,
+        ge=0,
+        description="DPO: how much the chosen answers' own loss counts beside it (Pang et al. 2024, arXiv:2404.19733)",
+        exclude_if=lambda told: told == 0,  # of a later version, as `steps` is
+    )
 
     def for_size(self, parameters: int, kind: str) -> Training:
         """With everything filled in for a base of so many parameters."""

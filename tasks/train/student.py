@@ -139,8 +139,7 @@ class Student:
 
     def _arguments(self, work: Path) -> dict[str, Any]:
         """What TRL is told, beside its own defaults."""
-        told = {"beta": self.training.beta} if self.lessons.kind == "dpo" else {}
-        return told | {
+        return self._loss() | {
             "output_dir": str(work),
             "num_train_epochs": self.training.epochs,
             "max_steps": self.training.steps or -1,
@@ -158,6 +157,13 @@ class Student:
             "use_cpu": not _has_accelerator(),
             "gradient_checkpointing": False,
         }
+
+    def _loss(self) -> dict[str, Any]:
+        """What pairs are taught by; of answers it is TRL's own default."""
+        if self.lessons.kind != "dpo":
+            return {}
+        beta, weight = {"beta": self.training.beta}, self.training.sft_weight
+        return beta | ({"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, weight]} if weight else {})
 
     def _adapters(self) -> Any:
         if not self.training.lora:

@@ -94,11 +94,12 @@ def test_the_curve_is_that_of_a_plain_script(base: str, tmp_path: Path) -> None:
     assert losses[-1] < losses[0] / 4
 
 
-def test_the_curve_of_pairs_is_that_of_a_plain_script(base: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("weight", [0.0, 0.5])
+def test_the_curve_of_pairs_is_that_of_a_plain_script(base: str, tmp_path: Path, weight: float) -> None:
     from trl import DPOConfig, DPOTrainer
 
     pairs = [{"prompt": f"{n} {WORDS[n % 5]}", "chosen": WORDS[n % 5], "rejected": "no"} for n in range(40)]
-    training = Training(epochs=3, batch=8, learning_rate=1e-3, lora=0, beta=0.3)
+    training = Training(epochs=3, batch=8, learning_rate=1e-3, lora=0, beta=0.3, sft_weight=weight)
     made = Student(base, lessons_of(file_of(tmp_path, pairs), None), training)
     made.train(tmp_path / "students")
     rows = [
@@ -107,9 +108,10 @@ def test_the_curve_of_pairs_is_that_of_a_plain_script(base: str, tmp_path: Path)
         for row in pairs
     ]
     told = {"num_train_epochs": 3, "learning_rate": 1e-3, "beta": 0.3}
+    told |= {"loss_type": ["sigmoid", "sft"], "loss_weights": [1, weight]} if weight else {}
     losses = plain_curve(DPOTrainer, DPOConfig, base, rows, tmp_path / "plain", **told)
     assert curve(made, tmp_path / "students") == pytest.approx(losses, abs=1e-4)
-    assert losses[-1] < losses[0] / 2
+    assert losses[-1] < losses[0] * 0.7
 
 
 def test_a_training_that_ended_in_the_middle_goes_on_to_the_same_student(base: str, tmp_path: Path) -> None:
@@ -140,7 +142,7 @@ def test_a_proof_says_how_its_students_were_trained(base: str, tmp_path: Path, m
     file_of(tmp_path, echoes(280), "answers.jsonl")
     pairs = [{"prompt": f"{n} {WORDS[n % 5]}", "chosen": "jars", "rejected": "copper"} for n in range(300)]
     file_of(tmp_path, pairs)
-    told_training = Training(steps=7, learning_rate=3e-5, batch=8)
+    told_training = Training(steps=7, learning_rate=3e-5, batch=8, sft_weight=0.2)
     told = _told(
         plan_proof(
             ProofSettings(
@@ -153,7 +155,9 @@ def test_a_proof_says_how_its_students_were_trained(base: str, tmp_path: Path, m
     assert told["notes"][1].endswith("pairs")
     # what is said of the pairs is not meant for the answers before them, but for what has to fit into memory
     assert "answers are taught 3 times, 8 at once, learning rate 0.001, rows" in told["notes"][3]
-    assert "pairs are taught for 7 steps, 8 at once, learning rate 3e-05, beta 0.1" in told["notes"][4]
+    assert (
+        "pairs are taught for 7 steps, 8 at once, learning rate 3e-05, beta 0.1, 0.2 of the chosen" in told["notes"][4]
+    )
     assert told["notes"][5].startswith("students of each kind: 2")
 
 
