@@ -51,9 +51,7 @@ def prove(
     lora: Annotated[int | None, typer.Option(help="rank; 0 trains the whole student; default: by its size")] = None,
     max_length: Annotated[int | None, typer.Option(help="tokens of a row; default: 1024")] = None,
     beta: Annotated[float | None, typer.Option(help="of pairs: the pull of the student before; default: 0.1")] = None,
-    sft_weight: Annotated[
-        float | None, typer.Option(help="of pairs: how much the chosen answers' own loss counts; default: 0")
-    ] = None,
+    sft_weight: Annotated[float | None, typer.Option(help="of pairs: of the chosen answers' loss; default: 0")] = None,
     out: Annotated[str | None, typer.Option(help="the folder for proof.json; default: the dataset's")] = None,
     json_: AsLastLine = False,
 ) -> None:
