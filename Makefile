@@ -12,8 +12,8 @@ demo: install  ## make both kinds of dataset with the built-in model, and choose
 QUESTIONS = datasets/proof-questions.jsonl
 PROVE = PYTHONPATH=. $(BIN)/stillroom prove --base demo-base --seeds $(or $(SEEDS),1) --questions $(QUESTIONS) --check tests/demo_model/checker.py:is_right --max-new-tokens 96
 
-# the first of the students that the proof before has trained: it is asked for the pairs
-STUDENT = $$($(PROVE) datasets/proof --against datasets/proof-raw --json | tail -n 1 | $(BIN)/python -c "import json, sys; print(json.load(sys.stdin)['students']['dataset'][0])")
+# the first student of uncurated rows, which the proof before has trained: it is asked for the pairs
+STUDENT = $$($(PROVE) datasets/proof --against datasets/proof-raw --json | tail -n 1 | $(BIN)/python -c "import json, sys; print(json.load(sys.stdin)['students']['proof-raw'][0])")
 
 proof: install  ## does curation make a student better? students on what it keeps, and on as much of what it was given; SEEDS=5 for five of each, and pairs
 	$(BIN)/stillroom sft --config examples/proof.yaml
@@ -24,7 +24,7 @@ ifneq ($(or $(SEEDS),1),1)
 	$(BIN)/python -m tests.demo_model.questions datasets/proof-own.jsonl --rows 1800 --seed 7 --asked
 	PYTHONPATH=. $(BIN)/stillroom dpo --recipe verified --model "$(STUDENT)" --instructions datasets/proof-own.jsonl --out datasets/proof-pairs \
 		--set verified_scores.verifier=tests/demo_model/checker.py:verify_right --set model_pool.max_rouge_l=1
-	$(PROVE) datasets/proof-pairs --after datasets/proof --sft-weight 1
+	$(PROVE) datasets/proof-pairs --after datasets/proof-raw --sft-weight 1
 endif
 
 test: install  ## the whole unmarked suite
