@@ -153,10 +153,7 @@ class Deduplicator:
 
     def hold_other(self, spec: str) -> None:
         """Prompts of other data, which must not come again. They are named by their number there."""
-        from tasks.seeds.sources import open_source
-
-        for number, frame in enumerate(open_source(spec).batches(READ_AT_ONCE)):
-            names = (f"{spec} row {number * READ_AT_ONCE + at}" for at in range(1, frame.height + 1))
+        for names, frame in numbered_rows(spec):
             self._index.hold(zip(names, asked_in(frame), strict=True))
         self._others = len(self._index)
 
@@ -209,6 +206,16 @@ class Deduplicator:
         shutil.rmtree(self._folder)
         if self._buckets is not None:
             self._buckets.close()
+
+
+def numbered_rows(spec: str) -> Iterator[tuple[list[str], pl.DataFrame]]:
+    """The rows of other data, some at once, each with what it is called: by its number there."""
+    from tasks.seeds.sources import open_source
+
+    first = 1
+    for frame in open_source(spec).batches(READ_AT_ONCE):
+        yield [f"{spec} row {first + at}" for at in range(frame.height)], frame
+        first += frame.height
 
 
 def _shorter(ids: list[str], groups: list[range], lengths: list[int]) -> Iterator[tuple[str, Loss]]:

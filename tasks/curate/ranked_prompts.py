@@ -34,7 +34,7 @@ class RankedPrompts:
     """What is left of rows once those that ask the same are taken out.
 
     `gone`: why each other row goes. `ranks`: of what is left by the id that it is called by, 0 for the best; `members`: the
-    rows that stay or go with each; `figures`: what has to be the same in two prompts that are compared any further.
+    rows that stay or go with each; `figures`: what has to be the same in two prompts that are compared any further, by embeddings.
     """
 
     def __init__(self) -> None:
@@ -79,9 +79,9 @@ def ranked_prompts(
             ordered = (PromptUnit(*units[at], prompts.at(at)) for at in order.tolist())
             while some := list(islice(ordered, UNITS_AT_ONCE)):
                 found.gone |= sieve.match(some)
-                found.figures |= dict(
-                    zip((unit.name for unit in some), compared_by(params, (unit.prompt for unit in some)), strict=True)
-                )
+                if params.embeds:
+                    told = compared_by(params, (unit.prompt for unit in some))
+                    found.figures |= dict(zip((unit.name for unit in some), told, strict=True))
         for name, row_ids in (units[at] for at in order.tolist()):
             if name not in found.gone:
                 found.ranks[name] = len(found.ranks)

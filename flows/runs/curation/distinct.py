@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from flows.runs.curation.selection import embedded, names_of, similarity_threshold, waiting
+from flows.runs.curation.selection import embedded, left_of, names_of, similarity_threshold, waiting
 from flows.runs.run import Run
-from tasks.curate.deduplicate import CALIBRATED, Deduplicate, Deduplicator
+from tasks.curate.deduplicate import CALIBRATED, Deduplicate, Deduplicator, numbered_rows
 from tasks.curate.embed_prompt import embed_prompt
 from tasks.curate.row_texts import asked_in
-from tasks.engine.sieve import without
 from tasks.models.config import EMBEDDER
 from tasks.storage.tables import Table
 
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from tasks.curate.selection.pool import SelectionPool
 
 STEP, HELD = Deduplicator.name, "deduplicate_held"
-_READ_AT_ONCE = 1000
 
 
 def without_duplicates(
@@ -63,11 +61,7 @@ def _left(run: Run, params: Deduplicate, tables: Sequence[Table], others: OtherR
     found = ranked_prompts(params, frames, held, run.settings.home, buckets)
     if params.embeds:
         _drop_similar(run, params, tables, others, found)
-    made = []
-    for table in tables:
-        frame = table.read().drop("embedding", strict=False)
-        gone = {row_id: found.gone[row_id] for row_id in frame["row_id"] if row_id in found.gone}
-        made.append(without(table, gone, STEP, run.settings.tables, frame=frame))
+    made = [left_of(table, found.gone, STEP, run.settings.tables) for table in tables]
     run.select(STEP, made)
     return made
 
@@ -128,11 +122,7 @@ class OtherRows:
         return frozenset(row_id for frame in frames if "row_id" in frame.columns for row_id in frame["row_id"])
 
     def _frames(self) -> Iterator[pl.DataFrame]:
-        from tasks.seeds.sources import open_source
-
         for spec in self._params.against:
-            for number, frame in enumerate(open_source(spec).batches(_READ_AT_ONCE)):
-                first = number * _READ_AT_ONCE + 1
-                names = [f"{spec} row {first + at}" for at in range(frame.height)]
+            for names, frame in numbered_rows(spec):
                 yield frame.with_columns(pl.Series("row_id", names, dtype=pl.String))
         yield from self._run.lineage.rows_that_stay()

@@ -72,18 +72,16 @@ def _chosen(run: Run, params: Diversify, tables: Sequence[Table], held: HeldRows
     most = max(0, params.rows - len(staying))
     choice = params.selector(run.plan.seed, threshold, held.pool, held.target)(pool, most)
     run.selection["rows"] = len(choice.chosen)
-    made = [_left(table, choice.gone, run.settings.tables) for table in tables]
+    made = [left_of(table, choice.gone, STEP, run.settings.tables) for table in tables]
     run.select(STEP, made)
     return made, most - len(choice.chosen)
 
 
-def _left(table: Table, gone: Mapping[str, Loss], folder: str) -> Table:
-    """The table with what is chosen of it, without the columns that only served to choose."""
-    return without(table, _of(table, gone), STEP, folder, frame=table.read().drop(NOT_COMPARED, strict=False))
-
-
-def _of(table: Table, gone: Mapping[str, Loss]) -> dict[str, Loss]:
-    return {row_id: gone[row_id] for row_id in table.read(["row_id"])["row_id"] if row_id in gone}
+def left_of(table: Table, gone: Mapping[str, Loss], step: str, folder: str) -> Table:
+    """The table with what a step leaves of it, without the columns that only served to choose. `gone`: of all tables."""
+    frame = table.read().drop(NOT_COMPARED, strict=False)
+    own = {row_id: gone[row_id] for row_id in frame["row_id"] if row_id in gone}
+    return without(table, own, step, folder, frame=frame)
 
 
 def waiting(run: Run, step: str, tables: Sequence[Table]) -> list[Table]:

@@ -6,7 +6,6 @@ What was measured of a student, and what it answered, stays: it is small, and a 
 from __future__ import annotations
 
 import json
-import shutil
 from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 
@@ -42,5 +41,3 @@ def _remove_begun(work: Path, freed: Freed) -> None:
         except BlockingIOError:
             return
         freed.remove_folder("students", work)
-        if not freed.dry:
-            shutil.rmtree(work, ignore_errors=True)
