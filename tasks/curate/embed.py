@@ -19,11 +19,7 @@ class Embed(Params):
 @technique(reads="Rows", writes="Embedded")
 async def embed(row: Row, models: Models, params: Embed) -> list[Row]:  # noqa: ARG001 - every technique has parameters
     """Add `embedding`, that of all turns and the answer. The row stays the same row. Raises Filtered (no_text) without any."""
-    return [await with_embedding(row, trained_on(row), models)]
-
-
-async def with_embedding(row: Row, text: str, models: Models) -> Row:
-    """The same row with `embedding`, that of a text of it. Raises Filtered (no_text) where nothing is in the text."""
+    text = trained_on(row)
     if not text.strip():
         raise Filtered("no_text", "there is nothing to embed")
-    return row.kept(embedding=(await models.embed(text)).tolist())
+    return [row.kept(embedding=(await models.embed(text)).tolist())]
