@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    Field,
-    GetJsonSchemaHandler,
-    field_validator,
-)
+from pydantic import AfterValidator, BaseModel, Field, GetJsonSchemaHandler, field_validator
+from pydantic.errors import PydanticInvalidForJsonSchema
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
@@ -85,6 +80,9 @@ FORM_BEGINS = ("recipe", "seeds", "instructions", "rows", "name", "model")
 
 class RunConfig(BaseModel, extra="forbid"):
     """What every flow can be told."""
+
+    has_form: ClassVar[bool] = True
+    """Where it has none, Prefect takes less time to declare a flow."""
 
     model: ModelConfig = Field(ModelConfig(), description="the model that plays every role without one of its own")
     roles: dict[str, list[ModelConfig]] = Field({}, description="models of single roles, e.g. responder, judge, pool")
@@ -221,6 +219,8 @@ class RunConfig(BaseModel, extra="forbid"):
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         """The schema that the form in Prefect's UI is made of, in the form's order."""
+        if not cls.has_form:
+            raise PydanticInvalidForJsonSchema("a form that nobody looks at")
         schema = handler(core_schema)
         fields = handler.resolve_ref_schema(schema)
         shown = fields["properties"]

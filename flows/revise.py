@@ -75,7 +75,15 @@ def _place(dataset: Path) -> str:
 
 
 def flow_of(config: RunConfig) -> Callable[..., dict[str, Any]]:
-    """The flow that makes the dataset of a config. Prefect is imported for it."""
+    """The flow that makes the dataset of a config, to be run here. Prefect is imported for it."""
+    RunConfig.has_form = False  # what deploys a flow asks for its schema again
+    try:
+        return _declared(config)
+    finally:
+        RunConfig.has_form = True
+
+
+def _declared(config: RunConfig) -> Callable[..., dict[str, Any]]:
     if isinstance(config, CurateDataset):
         from flows.curate import curate
 

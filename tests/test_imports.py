@@ -27,6 +27,7 @@ TECHNIQUES = (
     "tasks.schemas",
     "tasks.notices",
     "tasks.own_code",
+    "tasks.patterns",
 )
 LAYERS = {  # what each room may import of the house
     "flows": ("flows", "tasks"),
@@ -51,7 +52,7 @@ LAYERS = {  # what each room may import of the house
         "tasks.stale_columns",
     ),
     "tasks/verify": ("tasks.text", "tasks.storage.digest", "tasks.models", "tasks.errors", "tasks.own_code"),
-    "tasks/text": ("tasks.storage.digest", "tasks.models", "tasks.errors"),
+    "tasks/text": ("tasks.storage.digest", "tasks.models", "tasks.errors", "tasks.patterns"),
     "tasks/ledger": (
         "tasks.storage",
         "tasks.models",
@@ -68,9 +69,10 @@ LAYERS = {  # what each room may import of the house
         "tasks.columns",
         "tasks.schemas",
         "tasks.notices",
+        "tasks.patterns",
     ),
     "tasks/storage": ("tasks.errors", "tasks.columns", "tasks.notices"),
-    "tasks/models": ("tasks.errors", "tasks.notices", "tasks.own_code"),
+    "tasks/models": ("tasks.errors", "tasks.notices", "tasks.own_code", "tasks.patterns"),
 }
 ONLY_IN = {
     "prefect": ("flows/", "tasks/engine/prefect.py"),

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import copy_context
 
+from prefect.context import SettingsContext, get_settings_context
 from prefect.events import emit_event
 from prefect.runtime import flow_run
-from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, get_current_settings, temporary_settings
+from prefect.settings import get_current_settings
 
 HEARTBEAT_S = 30.0
 HEARTBEAT = "prefect.flow-run.heartbeat"
@@ -46,8 +47,12 @@ def heartbeats() -> Iterator[None]:
 @contextmanager
 def without_prefects() -> Iterator[None]:
     """Flow runs that begin in this block have no heartbeat of Prefect's own, unless a setting says how often."""
-    if "heartbeat_frequency" in get_current_settings().flows.model_fields_set:
+    now = get_settings_context()
+    flows = now.settings.flows
+    if "heartbeat_frequency" in flows.model_fields_set:
         yield
         return
-    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+    # a copy: Prefect's `temporary_settings` reads the environment and its files again
+    without = now.settings.model_copy(update={"flows": flows.model_copy(update={"heartbeat_frequency": None})})
+    with SettingsContext(profile=now.profile, settings=without):
         yield

@@ -19,6 +19,7 @@ from tasks.engine.technique import Params, technique
 from tasks.errors import RowLoss, Unusable
 from tasks.generate.pool_responses import rewritten_by
 from tasks.models.base import Sampling
+from tasks.patterns import pattern
 from tasks.text.conversation import asked_last
 from tasks.text.languages import either
 from tasks.text.reading.wrapping import bare_response
@@ -35,15 +36,15 @@ from tasks.text.responses import (
 from tasks.text.words import nfc
 
 Operation = Literal["helpfulness", "relevance", "depth", "creativity", "details"]
-LEAKS = re.compile(
+LEAKS = pattern(
     r"\b(?:the|a|is) (?:better|rewritten|improved|revised|original) response\b(?! (?:time|rate))"
     r"|\bresponse anew\b|\breply with the\b|^\W*(?:instruction|response)\W*:|</?(?:instruction|response)>",
     re.IGNORECASE | re.MULTILINE,
 )
-APOLOGIES = re.compile(r"^\W*(?:i['’]?m sorry|sorry|i apologi[sz]e|i can(?:not|['’]t))\b|\bas an ai\b", re.IGNORECASE)
+APOLOGIES = pattern(r"^\W*(?:i['’]?m sorry|sorry|i apologi[sz]e|i can(?:not|['’]t))\b|\bas an ai\b", re.IGNORECASE)
 
-LEAKS_ELSEWHERE = re.compile(either("new_response"), re.IGNORECASE)
-APOLOGIES_ELSEWHERE = re.compile(rf"^\W*(?:{either('apology')})|{either('as_an_ai')}", re.IGNORECASE)
+LEAKS_ELSEWHERE = pattern(either("new_response"), re.IGNORECASE)
+APOLOGIES_ELSEWHERE = pattern(rf"^\W*(?:{either('apology')})|{either('as_an_ai')}", re.IGNORECASE)
 
 
 class EvolQuality(Params):

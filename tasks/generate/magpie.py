@@ -22,18 +22,19 @@ from tasks.errors import Unusable
 from tasks.generate.system_prompts import Categories, SystemPrompts, category_system, check_categories, system_of
 from tasks.models.answers.rendering import CLOCK
 from tasks.models.base import ChatTemplate, Message, Sampling
+from tasks.patterns import pattern
 from tasks.text.conversation import response_of
 from tasks.text.instructions import length_refusal
 from tasks.text.languages import EVERY, either
 from tasks.text.pre_query import pre_query, stop_strings
 from tasks.text.words import nfc, word_count
 
-LEFTOVER = re.compile(
+LEFTOVER = pattern(
     r"<\|[^|>\n]{1,40}\|?>|<\|?[^|<>\n]{1,40}\|>|<｜[^｜>\n]{1,40}｜>|\[/?INST\]|<</?SYS>>|</?s>"
     r"|<(?:bos|eos|pad|unk|start_of_turn|end_of_turn)>|^(?:user|assistant|system)\s*$",
     re.MULTILINE,
 )
-GREETING = re.compile(
+GREETING = pattern(
     either("may_i_help", EVERY),
     re.IGNORECASE,
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from tasks.errors import Unusable
+from tasks.patterns import pattern
 from tasks.text.instructions import cleaned
 from tasks.text.languages import BESIDE_ENGLISH, EVERY, either, words_of
 from tasks.text.languages.en import EN
@@ -17,13 +18,13 @@ from tasks.text.words import nfc, word_count, words
 
 LEAKS = words_of("leaks", EVERY)
 REFUSED = (
-    ("as_an_ai", re.compile(either("as_an_ai", EVERY), re.IGNORECASE).search),
-    ("apology", re.compile(rf"\W*(?:{either('apology', EVERY)})", re.IGNORECASE).match),
-    ("addresses_model", re.compile(rf"\W*(?:{either('to_the_model', EVERY)})", re.IGNORECASE).match),
+    ("as_an_ai", pattern(either("as_an_ai", EVERY), re.IGNORECASE)),
+    ("apology", pattern(rf"\A\W*(?:{either('apology', EVERY)})", re.IGNORECASE)),
+    ("addresses_model", pattern(rf"\A\W*(?:{either('to_the_model', EVERY)})", re.IGNORECASE)),
 )
-FOR_A_PROMPT = re.compile(EN.for_a_prompt, re.IGNORECASE)
-FOR_A_PROMPT_ELSEWHERE = re.compile(either("for_a_prompt"), re.IGNORECASE)
-SORRY_ELSEWHERE = re.compile(either("sorry"), re.IGNORECASE)
+FOR_A_PROMPT = pattern(EN.for_a_prompt, re.IGNORECASE)
+FOR_A_PROMPT_ELSEWHERE = pattern(either("for_a_prompt"), re.IGNORECASE)
+SORRY_ELSEWHERE = pattern(either("sorry"), re.IGNORECASE)
 
 
 def _spaced(text: str) -> str:
@@ -34,15 +35,15 @@ def _spaced(text: str) -> str:
 STOP_WORDS = frozenset(EN.stop_words.split())
 # of the other languages each: a text of stop words alone, once there is a space behind each word
 STOP_WORDS_ELSEWHERE = [
-    re.compile(f"(?>{'|'.join(sorted(map(_spaced, language.stop_words.split()), key=len, reverse=True))})+")
+    pattern(f"(?>{'|'.join(sorted(map(_spaced, language.stop_words.split()), key=len, reverse=True))})+")
     for language in BESIDE_ENGLISH
 ]
 SORRY_WORDS = 80
 VERDICT = rf"(?:(?P<different>{either('different')})|(?P<equal>{either('equal')}))"
-VERDICT_ELSEWHERE = re.compile(VERDICT)
-VERDICT_ALONE = re.compile(rf"(?:{either('before_verdict')}|[\W_])*{VERDICT}(?:{either('after_verdict')}|[\W_])*")
-SENTENCE_END = re.compile(f"[{''.join(language.sentence_ends for language in EVERY)}\n]")
-CLAUSE_END = re.compile(r"[,，、(（]|\s[-–—]\s")
+VERDICT_ELSEWHERE = pattern(VERDICT)
+VERDICT_ALONE = pattern(rf"(?:{either('before_verdict')}|[\W_])*{VERDICT}(?:{either('after_verdict')}|[\W_])*")
+SENTENCE_END = pattern(f"[{''.join(language.sentence_ends for language in EVERY)}\n]")
+CLAUSE_END = pattern(r"[,，、(（]|\s[-–—]\s")
 VERDICTS = {("equal",): True, ("different",): False, ("unequal",): False, ("not", "equal"): False}
 WORDS_OF_A_VERDICT = frozenset(("equal", "different", "unequal", "not", "identical"))
 AROUND_A_VERDICT = frozenset(words("the two both instructions they are my final verdict answer result conclusion is"))
@@ -62,7 +63,7 @@ def evolution_of(current: str, text: str) -> str:
     before, after = nfc(current).lower(), said.lower()
     if leak := next((leak for leak in LEAKS if leak in after and leak not in before), None):
         raise Unusable("leaked_prompt", leak)
-    if reason := next((reason for reason, is_said in REFUSED if is_said(said)), None):
+    if reason := next((reason for reason, saying in REFUSED if saying.search(said)), None):
         raise Unusable(reason)
     if FOR_A_PROMPT.search(evolved) and "prompt" not in before:
         raise Unusable("asks_for_prompt")

@@ -10,6 +10,7 @@ import string
 from collections.abc import Callable, Iterable
 
 from tasks.errors import Filtered
+from tasks.patterns import pattern
 from tasks.text.languages import EVERY, either, words_of
 from tasks.text.languages.en import EN
 from tasks.text.reading import marks
@@ -20,11 +21,11 @@ BLACKLIST = EN.blacklist
 """What a text model cannot see, open or play."""
 EVERY_BLACKLIST = words_of("blacklist", EVERY)
 PROGRAMS = words_of("a_program", EVERY)
-UNSEEN_TEXT = re.compile(either("unseen_text", EVERY), re.IGNORECASE)
-BRINGS_A_TEXT = re.compile(r"\n|[:：]\s*\S.{12}|[\"“「『`].{12}")
+UNSEEN_TEXT = pattern(either("unseen_text", EVERY), re.IGNORECASE)
+BRINGS_A_TEXT = pattern(r"\n|[:：]\s*\S.{12}|[\"“「『`].{12}")
 """A line of its own, or what stands behind a colon or in quotation marks."""
 FULL_WIDTH_PUNCTUATION = "。，、！？；：）】」』》"
-MARK = re.compile(
+MARK = pattern(
     r"[-*+•●▪‣◦·–—>]\s+"  # bullet
     r"|#{1,6}\s+"  # heading
     r"|(?:\*\*|__)?[(（\[]?\d{1,3}\s?[.)．）、\]:](?:\*\*|__)?\s*(?!\d)"  # 1.  (2)  [3]  **4.**  5、 but not 3.14
@@ -32,7 +33,7 @@ MARK = re.compile(
     rf"|(?:\*\*|__)?(?:user\s)?(?:{EN.item_names})(?:\s*#?\d{{1,3}})?\s*[:：](?:\*\*|__)?\s*",
     re.IGNORECASE,
 )
-TITLE = re.compile(r"(?:\*\*|__)[^*_\n]{1,60}(?:[:：](?:\*\*|__)|(?:\*\*|__)\s*[:：])\s*(?=\S)")
+TITLE = pattern(r"(?:\*\*|__)[^*_\n]{1,60}(?:[:：](?:\*\*|__)|(?:\*\*|__)\s*[:：])\s*(?=\S)")
 WRAPPERS = (
     ("**", "**"),
     ("__", "__"),
@@ -42,10 +43,10 @@ WRAPPERS = (
     ("„", "“"),
     *dict.fromkeys(quotes for language in EVERY for quotes in language.quotes),
 )
-MARKS = re.compile(r"\*\*|__|(?<!\w)['’_]|['’_](?!\w)|[^\w\s'’_]")  # what may wrap; an apostrophe in a word may not
+MARKS = pattern(r"\*\*|__|(?<!\w)['’_]|['’_](?!\w)|[^\w\s'’_]")  # what may wrap; an apostrophe in a word may not
 GREETING = r"(?:(?:sure|certainly|of course|absolutely|okay|ok|great|yes)\b(?: thing)?[!,.:]*\s*)"
 LISTED = r"\b(?:queries|questions|requests|instructions|prompts|tasks|examples|ideas)\b"
-CHATTER = re.compile(
+CHATTER = pattern(
     rf"{GREETING}$|{GREETING}?(?:here|below|these|the following)\b(?:['’]s)?.*{LISTED}|note:"
     r"|i hope (?:this|these)\b|let me know if\b|feel free to\b|would you like me to\b|(?:当然|好的)(?:可以)?[!！,，。]",
     re.IGNORECASE,

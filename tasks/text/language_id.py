@@ -16,6 +16,7 @@ from functools import cache
 from typing import Protocol, cast
 
 from tasks.errors import ConfigError
+from tasks.patterns import pattern
 from tasks.text.words import is_spaceless, nfc
 
 FEWEST_LETTERS = 20
@@ -33,19 +34,17 @@ ONE_WRITING = {"wuu": "zh", "yue": "zh", "pcm": "en"}
 NO_LANGUAGE = "zxx"
 HAN_ALONE = frozenset({"zh", "ja"})
 
-NOT_PROSE = re.compile(
-    r"```.*?(?:```|\Z)|`[^`\n]*`|https?://\S+|\$\$.*?\$\$|\$[^$\n]*\$|</?[a-zA-Z][^<>\n]*>", re.DOTALL
-)
-CODE_LINE = re.compile(
+NOT_PROSE = pattern(r"```.*?(?:```|\Z)|`[^`\n]*`|https?://\S+|\$\$.*?\$\$|\$[^$\n]*\$|</?[a-zA-Z][^<>\n]*>", re.DOTALL)
+CODE_LINE = pattern(
     r"^[ \t]*(?:(?:def|class|import|return|elif|except|raise|yield|public|private|static|#include|func|fn)\b"
     r"|from [\w.]+ import\b|(?:if|for|while|with|else|try)\b[^\n]*:[ \t]*$|(?:const|let|var)\s+\w+\s*="
     r"|(?:SELECT|INSERT INTO|UPDATE|CREATE TABLE|ALTER TABLE)\b|[{}()\[\]]|//|/\*|>>> |\$ )[^\n]*$"
     r"|^[^\n]*[{}][ \t]*$|^(?=[^\n]*[=(])[^\n]*;[ \t]*$|^[ \t]*[\w.\[\]]+(?:\([^\n]*\)|[ \t]*[-+*/]?=[^\n]*)$",
     re.MULTILINE,
 )
-HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
-KANA = re.compile(r"[\u3041-\u309f\u30a1-\u30fa\u31f0-\u31ff\uff66-\uff9f]")
-LETTER = re.compile(r"[^\W\d_]")
+HAN = pattern(r"[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+KANA = pattern(r"[\u3041-\u309f\u30a1-\u30fa\u31f0-\u31ff\uff66-\uff9f]")
+LETTER = pattern(r"[^\W\d_]")
 
 
 class Identifier(Protocol):

@@ -10,11 +10,12 @@ from collections.abc import Callable
 from functools import cache
 
 from tasks.errors import Unusable
+from tasks.patterns import pattern
 from tasks.text.language_id import foreign_line, is_foreign, language_of
 from tasks.text.languages import EVERY, either
 from tasks.text.words import nfc
 
-OTHER_LANGUAGE = re.compile(either("other_language", EVERY), re.IGNORECASE)
+OTHER_LANGUAGE = pattern(either("other_language", EVERY), re.IGNORECASE)
 
 
 def wrong_instruction(text: str, language: str) -> str | None:

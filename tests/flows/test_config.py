@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ from pydantic import BaseModel
 from flows.config import InstructionSFT, PreferenceDPO
 from flows.config_file import load_config
 from tasks.errors import ConfigError
+from tests.serving import environment
 
 CONFIGS = Path(__file__).parents[2] / "deployments" / "configs"
 
@@ -79,3 +83,22 @@ def test_what_a_run_was_told_makes_it_again_with_what_its_recipe_curates(recipe:
     assert first.curate.diversify is not None and again.curate == first.curate
     off = plan_of(InstructionSFT(model="demo", recipe=recipe, rows=3, curate={"diversify": None}))
     assert plan_of(InstructionSFT.model_validate(off.told)).curate.diversify is None
+
+
+def test_a_flow_that_was_run_has_its_form_where_it_is_deployed(tmp_path: Path) -> None:
+    """As it is declared to be run, its schema is left out, which takes a while to make; what deploys it makes it."""
+    script = (
+        "from flows.config import InstructionSFT, RunConfig; from flows.revise import flow_of\n"
+        "flow = flow_of(InstructionSFT())\n"
+        "told = flow.parameters.model_dump()\n"
+        "deployed = flow.to_deployment('x')._parameter_openapi_schema.model_dump()\n"
+        "import json; print(json.dumps([told, deployed, RunConfig.has_form]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment(tmp_path), capture_output=True, text=True, check=True
+    )
+    told, deployed, has_form = json.loads(done.stdout.splitlines()[-1])
+    assert told["required"] == deployed["required"] == ["config"]
+    assert not told["definitions"]
+    assert list(deployed["definitions"]["InstructionSFT"]["properties"])[:2] == ["recipe", "seeds"]
+    assert has_form

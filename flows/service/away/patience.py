@@ -15,11 +15,13 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from ssl import PROTOCOL_TLS_CLIENT, SSLContext
+from typing import Any
 
 import httpx
 from prefect._internal.concurrency.api import create_call, from_sync
 from prefect.client.base import ServerType
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.context import SyncClientContext
 from prefect.events.worker import EventsWorker, ProcessPoolForwardingEventsClient
 from prefect.logging.handlers import set_api_log_sink
@@ -59,8 +61,7 @@ def start_outbox() -> None:
     if url not in _outboxes:
         if not _outboxes:
             atexit.register(_leave_at_exit)
-        own = get_client(sync_client=True, httpx_settings={"timeout": httpx.Timeout(SLOWEST_S)})
-        _outboxes[url] = Outbox(own, outage, late)
+        _outboxes[url] = Outbox(_client_of_its_own(url), outage, late)
     set_api_log_sink(_outboxes[url].line)
     EventsWorker.set_client_override(ProcessPoolForwardingEventsClient, event_queue=_outboxes[url])
 
@@ -89,6 +90,15 @@ def leave(most_s: float = math.inf) -> str:
     if not parts:
         return ""
     return f"the Prefect server at {', '.join(map(without_password, _outboxes))} has gone away and was not told: {', '.join(parts)}"
+
+
+def _client_of_its_own(url: str) -> SyncPrefectClient:
+    told: dict[str, Any] = {"timeout": httpx.Timeout(SLOWEST_S)}
+    if not url.startswith(
+        "https:"
+    ):  # where there is nothing to verify, the certificates of all authorities need not be read
+        told["verify"] = SSLContext(PROTOCOL_TLS_CLIENT)
+    return get_client(sync_client=True, httpx_settings=told)
 
 
 def _leave_at_exit() -> None:

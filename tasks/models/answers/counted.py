@@ -5,13 +5,13 @@ Both go by characters and script, since each tokenizer counts in another way.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from tasks.models.base import Request
+from tasks.patterns import pattern
 
 CHARS_A_TOKEN = 4  # of text with spaces between its words
-UNSPACED = re.compile(
+UNSPACED = pattern(
     r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]"
 )
 LONGEST_PIECE = 16  # letters: no tokenizer takes more of a word at once, on the average of a text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from tasks.models.answers.families import ENDS
+from tasks.patterns import pattern
 
 MORE_ENDS = (  # of a turn, a part of one, or a text
     "<|eom|>",
@@ -109,10 +110,10 @@ CALLS = (  # of a tool
     "<function_calls>",
 )
 
-END = re.compile("|".join(map(re.escape, (*ENDS, *MORE_ENDS))) + r"|(?<!</s>)</s>(?=\s*\Z)")
-CONTROL = re.compile("|".join(map(re.escape, (*ENDS, *MORE_ENDS, *OPENERS))))
-CALL = re.compile(r"\s*(?:" + "|".join(map(re.escape, CALLS)) + ")")
-CALL_AT_THE_END = re.compile(
+END = pattern("|".join(map(re.escape, (*ENDS, *MORE_ENDS))) + r"|(?<!</s>)</s>(?=\s*\Z)")
+CONTROL = pattern("|".join(map(re.escape, (*ENDS, *MORE_ENDS, *OPENERS))))
+CALL = pattern(r"\s*(?:" + "|".join(map(re.escape, CALLS)) + ")")
+CALL_AT_THE_END = pattern(
     r"<(tool_call|function_call|minimax:tool_call)>\s*(?:\{.*\"(?:arguments|parameters)\".*\}|<(?:function|invoke)\b.*)\s*</\1>\s*\Z",
     re.DOTALL,
 )

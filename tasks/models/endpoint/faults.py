@@ -18,28 +18,29 @@ import orjson
 
 from tasks.errors import PermanentError, RequestRefused
 from tasks.models.endpoint.limits import retry_after_s
+from tasks.patterns import pattern
 
 BUSY = frozenset({429, 503, 529})
 TRANSIENT = frozenset({408, 425})
-TOO_LONG = re.compile(
+TOO_LONG = pattern(
     r"context[_ ](?:length|window|size|limit)|maximum (?:model |sequence )?length|max_model_len|too many (?:input )?tokens"
     r"|(?:prompt|input|message)s?`? (?:is|are) too long|tokens? \+ `?max_new_tokens`? must be|exceeds? the (?:model|token limit)",
     re.IGNORECASE,
 )
-NO_MODEL = re.compile(
+NO_MODEL = pattern(
     r"model_not_found|(?:unknown|invalid|no such) model|model\b.{0,80}(?:not found|does not exist|not available)"
     r"|server is pinned to",
     re.IGNORECASE,
 )
-NO_CREDIT = re.compile(r"insufficient_quota|billing_hard_limit|credit balance is too low", re.IGNORECASE)
-SPENT = re.compile(  # where the status does not mean that there is no room just now
+NO_CREDIT = pattern(r"insufficient_quota|billing_hard_limit|credit balance is too low", re.IGNORECASE)
+SPENT = pattern(  # where the status does not mean that there is no room just now
     NO_CREDIT.pattern + r"|insufficient[_ ](?:account[_ ])?(?:balance|credits?|funds)|payment required|arrear"
     r"|(?:no|not enough|out of|exceeded your|ran out of) (?:\w+ )?(?:credits?|balance|quota)\b"
     r"|(?:key|spend(?:ing)?|usage|credit|monthly) limit (?:has been |was )?(?:exceeded|reached)"
     r"|quota (?:has been |was )?exceeded|budget has been exceeded|exceeded[_ ]?budget",
     re.IGNORECASE,
 )
-NO_ROUTE = re.compile(
+NO_ROUTE = pattern(
     r"unexpected endpoint|(?:unknown|invalid|no such) (?:endpoint|url|path|route)|cannot (?:post|get) /|method not allowed"
     r"|(?:endpoint|route|path|url|page) (?:was )?not found",
     re.IGNORECASE,

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
+
+from tasks.storage.home import PRIVATE_FOLDER, home
+
+COMPILED = "templates"
+"""In the home: templates as Python, which takes longer to make of them than to run. Jinja makes anew what has changed."""
 
 
 def html_templates(folder: Path) -> Environment:
@@ -15,6 +21,16 @@ def html_templates(folder: Path) -> Environment:
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
+        bytecode_cache=_compiled(),
     )
     environment.filters["whole"] = lambda number: f"{number:,}"
     return environment
+
+
+def _compiled() -> FileSystemBytecodeCache | None:
+    """Where the home is there, and one's own to write to."""
+    if not os.access(home(), os.W_OK):
+        return None
+    folder = home() / COMPILED
+    folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+    return FileSystemBytecodeCache(str(folder))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from difflib import SequenceMatcher
+
+from tasks.patterns import pattern
 
 MOST_WORDS = 600
 """Of two texts that are compared."""
 _SPACELESS = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-_WORD = re.compile(rf"\s+|[{_SPACELESS}]\s*|[^\s{_SPACELESS}]+\s*")
+_WORD = pattern(rf"\s+|[{_SPACELESS}]\s*|[^\s{_SPACELESS}]+\s*")
 Pieces = list[tuple[str, str]]
 
 

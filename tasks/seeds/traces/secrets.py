@@ -14,32 +14,34 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from tasks.patterns import pattern
+
 PATTERNS: Mapping[str, re.Pattern[str]] = {
-    "private_key": re.compile(
+    "private_key": pattern(
         r"-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z ]*PRIVATE KEY(?: BLOCK)?-----|\Z)"
         r"|\bAGE-SECRET-KEY-1[A-Z0-9]{40,}",
         re.DOTALL,
     ),
-    "anthropic": re.compile(r"\bsk-ant-[A-Za-z0-9_-]{16,}"),
-    "openai": re.compile(r"\bsk-(?:proj-|svcacct-|admin-|or-v1-)?[A-Za-z0-9_-]{20,}"),
-    "github": re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,})"),
-    "gitlab": re.compile(r"\bgl(?:pat|rt|dt|ptt|ft|oas|soat|agent)-[A-Za-z0-9_-]{16,}"),
-    "hugging_face": re.compile(r"\bhf_[A-Za-z0-9]{20,}"),
-    "aws": re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"),
-    "google": re.compile(r"\b(?:AIza[A-Za-z0-9_-]{30,}|ya29\.[A-Za-z0-9_-]{20,}|GOCSPX-[A-Za-z0-9_-]{20,})"),
-    "slack": re.compile(r"\bx(?:ox[abeoprs]|app)-[A-Za-z0-9-]{10,}|(?<=hooks\.slack\.com/services/)[A-Za-z0-9/]{20,}"),
-    "stripe": re.compile(r"\b[rs]k_(?:live|test)_[A-Za-z0-9]{16,}"),
-    "npm": re.compile(r"\bnpm_[A-Za-z0-9]{30,}"),
-    "pypi": re.compile(r"\bpypi-[A-Za-z0-9_-]{30,}"),
-    "service": re.compile(
+    "anthropic": pattern(r"\bsk-ant-[A-Za-z0-9_-]{16,}"),
+    "openai": pattern(r"\bsk-(?:proj-|svcacct-|admin-|or-v1-)?[A-Za-z0-9_-]{20,}"),
+    "github": pattern(r"\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,})"),
+    "gitlab": pattern(r"\bgl(?:pat|rt|dt|ptt|ft|oas|soat|agent)-[A-Za-z0-9_-]{16,}"),
+    "hugging_face": pattern(r"\bhf_[A-Za-z0-9]{20,}"),
+    "aws": pattern(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"),
+    "google": pattern(r"\b(?:AIza[A-Za-z0-9_-]{30,}|ya29\.[A-Za-z0-9_-]{20,}|GOCSPX-[A-Za-z0-9_-]{20,})"),
+    "slack": pattern(r"\bx(?:ox[abeoprs]|app)-[A-Za-z0-9-]{10,}|(?<=hooks\.slack\.com/services/)[A-Za-z0-9/]{20,}"),
+    "stripe": pattern(r"\b[rs]k_(?:live|test)_[A-Za-z0-9]{16,}"),
+    "npm": pattern(r"\bnpm_[A-Za-z0-9]{30,}"),
+    "pypi": pattern(r"\bpypi-[A-Za-z0-9_-]{30,}"),
+    "service": pattern(
         r"\b(?:gsk_|xai-|pplx-|r8_|hvs\.|lin_api_|shp(?:at|ca|pa|ss)_|sb[ps]_|do[opr]_v1_|dckr_[po]at_)[A-Za-z0-9_-]{24,}"
         r"|\bdapi[0-9a-f]{32}\b|\bSG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}|\b\d{8,10}:AA[A-Za-z0-9_-]{32,}"
     ),
-    "jwt": re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"),
-    "header": re.compile(
+    "jwt": pattern(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"),
+    "header": pattern(
         r"(?<=Bearer )(?!\[REDACTED)[A-Za-z0-9._~+/=-]{12,}|(?<=Basic )(?!\[REDACTED)[A-Za-z0-9+/=]{12,}"
     ),
-    "url": re.compile(r"(?<=://)[^\s/:@\[\]\"']{0,64}:(?!\[REDACTED)[^\s/@\"']{1,128}(?=@)"),
+    "url": pattern(r"(?<=://)[^\s/:@\[\]\"']{0,64}:(?!\[REDACTED)[^\s/@\"']{1,128}(?=@)"),
 }
 """What is a secret by its own form."""
 SURE = (
@@ -54,27 +56,27 @@ FREE = r"(?!\[REDACTED)(?!(?:os|self|cls|this|config|settings|process|request|ar
 LONG, LONG_WITH_DIGIT = r"[^\s\"'\\,;&$(){}<>]{8,}", r"(?=[^\s\"'\\,;&]*\d)[A-Za-z0-9_.~+/=%-]{12,}"
 BETWEEN = r"\\?[\"']?\s*[=:]\s*\\?[\"']?"
 BEHIND: Mapping[str, re.Pattern[str]] = {
-    "named": re.compile(rf"((?:{SURE}){BETWEEN}){FREE}{LONG}|({MAYBE}{BETWEEN}){FREE}{LONG_WITH_DIGIT}"),
-    "option": re.compile(
+    "named": pattern(rf"((?:{SURE}){BETWEEN}){FREE}{LONG}|({MAYBE}{BETWEEN}){FREE}{LONG_WITH_DIGIT}"),
+    "option": pattern(
         rf"(--(?:[\w-]{{0,40}}{SURE}) ){FREE}{LONG}|(--token ){FREE}{LONG_WITH_DIGIT}"
         r"|(\bcurl\b[^\n|;]{0,200}? (?:-u|--user)[ =]?[\"']?[^\s:\"']+:)(?!\[REDACTED)[^\s\"'@]{4,}"
         r"|(\blogin\s+\S+\s+password\s+)(?!\[REDACTED)\S{4,}"
     ),
-    "cookie": re.compile(r"((?i:cookie):\s*)(?!\[REDACTED)[^\s\"'=]+=[^\n\"']{8,}"),
+    "cookie": pattern(r"((?i:cookie):\s*)(?!\[REDACTED)[^\s\"'=]+=[^\n\"']{8,}"),
 }
 """What is a secret by what stands before it, which stays."""
-IS_SECRET = re.compile(rf"(?:{SURE})$")
-MAY_BE_SECRET, LOOKS_SECRET = re.compile(rf"^{MAYBE}$"), re.compile(LONG_WITH_DIGIT)
+IS_SECRET = pattern(rf"(?:{SURE})$")
+MAY_BE_SECRET, LOOKS_SECRET = pattern(rf"^{MAYBE}$"), pattern(LONG_WITH_DIGIT)
 
 
 def redacted(text: str) -> tuple[str, int]:
     """The text with each secret as `[REDACTED:kind]`, and how many there were."""
     count = 0
-    for kind, pattern in PATTERNS.items():
-        text, found = pattern.subn(f"[REDACTED:{kind}]", text)
+    for kind, secret in PATTERNS.items():
+        text, found = secret.subn(f"[REDACTED:{kind}]", text)
         count += found
-    for kind, pattern in BEHIND.items():
-        text, found = pattern.subn(partial(_behind, kind), text)
+    for kind, secret in BEHIND.items():
+        text, found = secret.subn(partial(_behind, kind), text)
         count += found
     return text, count
 

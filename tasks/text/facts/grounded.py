@@ -9,6 +9,7 @@ import re
 from typing import NamedTuple
 
 from tasks.errors import Unusable
+from tasks.patterns import pattern
 from tasks.text.languages import EVERY, either
 from tasks.text.languages.en import EN
 from tasks.text.verdicts.yes_no import said_yes
@@ -17,11 +18,11 @@ from tasks.text.words import nfc, words
 FLAGS = re.IGNORECASE | re.MULTILINE
 START = r"^[ \t>*_`#•・【「-]*(?:\d+[.)、．][ \t]*)?"
 END = r"(?:[ \t]*[#＃]?\d+)?[*_`】」]*[ \t]*[:：][ \t*_`]*"
-EVIDENCE = re.compile(rf"{START}(?:{either('evidence', EVERY)}){END}", FLAGS)
-ANSWER = re.compile(rf"\A[\s>*_`#【「-]*(?:answer|response|{either('answer')}){END}", FLAGS)
-NONE = re.compile(rf"[\W_]*(?:n/?a|{either('none', EVERY)})?[\W_]*", re.IGNORECASE)
-NOT_STATED = re.compile(either("not_stated", EVERY), re.IGNORECASE)
-QUOTED = re.compile(
+EVIDENCE = pattern(rf"{START}(?:{either('evidence', EVERY)}){END}", FLAGS)
+ANSWER = pattern(rf"\A[\s>*_`#【「-]*(?:answer|response|{either('answer')}){END}", FLAGS)
+NONE = pattern(rf"[\W_]*(?:n/?a|{either('none', EVERY)})?[\W_]*", re.IGNORECASE)
+NOT_STATED = pattern(either("not_stated", EVERY), re.IGNORECASE)
+QUOTED = pattern(
     "|".join(
         f"{re.escape(left)}(.+?){re.escape(right)}(?=[\\s,;、，；.。]*(?:[{re.escape(left)}]|$))"
         for left, right in dict.fromkeys(quotes for language in EVERY for quotes in language.quotes)
@@ -29,7 +30,7 @@ QUOTED = re.compile(
     ),
     re.DOTALL,
 )
-VERDICT = re.compile(rf"{START}(?:answerable|verdict|{either('met_label', EVERY)}){END}", FLAGS)
+VERDICT = pattern(rf"{START}(?:answerable|verdict|{either('met_label', EVERY)}){END}", FLAGS)
 
 
 class Grounded(NamedTuple):

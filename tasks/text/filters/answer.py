@@ -13,10 +13,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from tasks.patterns import pattern
 from tasks.text.leaks import runs_in
 from tasks.text.words import words
 
-CODE = re.compile(r"^[ \t]*(`{3,}|~{3,}).*?(?:^[ \t]*\1[ \t]*$|\Z)|`[^`\n]+`", re.DOTALL | re.MULTILINE)
+CODE = pattern(r"^[ \t]*(`{3,}|~{3,}).*?(?:^[ \t]*\1[ \t]*$|\Z)|`[^`\n]+`", re.DOTALL | re.MULTILINE)
 Refusal = tuple[str, str]
 """A reason in snake_case, and the figure that it was measured by, with its limit."""
 

@@ -7,11 +7,12 @@ import re
 from pydantic import Field
 from rapidfuzz.distance import Indel
 
+from tasks.patterns import pattern
 from tasks.text.filters.answer import CheckedAnswer, CheckSettings, Refusal
 from tasks.text.languages import EVERY, either
 from tasks.text.words import nfc
 
-SAYS_AGAIN = re.compile(either("says_again", EVERY), re.IGNORECASE)
+SAYS_AGAIN = pattern(either("says_again", EVERY), re.IGNORECASE)
 LONGEST = 5_000  # words that are compared one by one; beyond, a copy is an exact one
 
 

@@ -13,31 +13,32 @@ from pydantic import Field
 
 from tasks.models.answers.families import KNOWN
 from tasks.models.answers.tokens import CONTROL, may_hold_control
+from tasks.patterns import pattern
 from tasks.text.filters.answer import CheckedAnswer, CheckSettings, Refusal
 from tasks.text.languages import EVERY, either
 from tasks.text.words import nfc
 
-EXERCISE = re.compile(
+EXERCISE = pattern(
     r"^[ \t]*#{2,4}[ \t]*(?:instructions?|responses?|input|output|human|user|assistant)[ \t]*(?:\d+[ \t]*)?[:：][ \t]*$"
     r"|^[ \t]*#{2,4}[ \t]*(?:instruction|response|human|assistant):[ \t]*\S",
     re.IGNORECASE | re.MULTILINE,
 )
-LABEL = re.compile(
+LABEL = pattern(
     rf"[\s*_#【\[]*(?:(?:response|answer|{either('response')})[ \t]*[#＃]?[ \t]*\d{{1,2}}|{either('nth_response').replace('N', '[0-9一二三]')}"
     rf"|{either('assistant_label', EVERY)})[*_】\]]*[ \t]*[:：]",
     re.IGNORECASE,
 )
-USER = re.compile(rf"^[*_# \t]{{0,6}}(?:{either('user_label', EVERY)})[*_ ]{{0,3}}[:：]", re.IGNORECASE | re.MULTILINE)
-ASSISTANT = re.compile(
+USER = pattern(rf"^[*_# \t]{{0,6}}(?:{either('user_label', EVERY)})[*_ ]{{0,3}}[:：]", re.IGNORECASE | re.MULTILINE)
+ASSISTANT = pattern(
     rf"^[*_# \t]{{0,6}}(?:{either('assistant_label', EVERY)}|ai|bot|gpt)[*_ ]{{0,3}}[:：]", re.IGNORECASE | re.MULTILINE
 )
-SEVERAL = re.compile(either("says_several", EVERY), re.IGNORECASE)
-SEVERAL_QUESTIONS = re.compile(r"[?？][^?？]+[?？]|^[ \t(（]*(?:2|二|b)[.)、）]", re.IGNORECASE | re.MULTILINE)
-OF_A_TALK = re.compile(rf"{either('of_an_ai', EVERY)}|{either('words_of_another', EVERY)}", re.IGNORECASE)
+SEVERAL = pattern(either("says_several", EVERY), re.IGNORECASE)
+SEVERAL_QUESTIONS = pattern(r"[?？][^?？]+[?？]|^[ \t(（]*(?:2|二|b)[.)、）]", re.IGNORECASE | re.MULTILINE)
+OF_A_TALK = pattern(rf"{either('of_an_ai', EVERY)}|{either('words_of_another', EVERY)}", re.IGNORECASE)
 THOUGHTS = tuple(
     (block.opening, block.closing) for block in KNOWN.blocks if re.fullmatch(r"[<\[][\w:]+[>\]]", block.opening)
 )
-UNREADABLE = re.compile("[\ufffd\x00-\x08\x0b\x0e-\x1f]")
+UNREADABLE = pattern("[\ufffd\x00-\x08\x0b\x0e-\x1f]")
 
 
 class Markup(CheckSettings):

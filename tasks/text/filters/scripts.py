@@ -13,6 +13,7 @@ from collections import Counter
 
 from pydantic import Field
 
+from tasks.patterns import pattern
 from tasks.text.filters.answer import CheckedAnswer, CheckSettings, Refusal
 from tasks.text.words import nfc
 
@@ -60,13 +61,13 @@ NAMES = {
     "lao": r"\blao|tiếng lào|老挝|ラオス",
     "ethiopic": r"amharic|ethiopia|tigrinya|埃塞俄比亚|阿姆哈拉|エチオピア|アムハラ",
 }
-NAMED = {script: re.compile(names, re.IGNORECASE) for script, names in NAMES.items()}
-OF_LANGUAGES = re.compile(
+NAMED = {script: pattern(names, re.IGNORECASE) for script, names in NAMES.items()}
+OF_LANGUAGES = pattern(
     r"\btranslat|(?<!programming )\blanguages?\b|\bmultilingual|\bbilingual|\balphabets?\b|\bunicode\b|\betymolog|\bdịch\b|ngôn ngữ|song ngữ|翻译|翻譯|译成|译为|语言|語言|双语|翻訳|訳し|訳せ|言語|外国語|語源",
     re.IGNORECASE,
 )
-SCRIPT_RUN = re.compile("|".join(f"(?P<{script}>[{signs}]+)" for script, signs in {"latin": LATIN, **SCRIPTS}.items()))
-TERMS = re.compile(
+SCRIPT_RUN = pattern("|".join(f"(?P<{script}>[{signs}]+)" for script, signs in {"latin": LATIN, **SCRIPTS}.items()))
+TERMS = pattern(
     r"\"[^\"\n]{1,200}\"|“[^”\n]{1,200}”|‘[^’\n]{1,200}’|「[^」\n]{1,200}」|『[^』\n]{1,200}』|«[^»\n]{1,200}»|《[^》\n]{1,200}》|【[^】\n]{1,200}】"
     r"|\([^()\n]{1,200}\)|（[^（）\n]{1,200}）|\[[^\[\]\n]{1,200}\]|(\*\*?|__?)(?=\S)[^*_\n]{1,200}\1|\$[^$\n]{1,400}\$|https?://\S+|<[^<>\n]{1,200}>"
 )

@@ -11,29 +11,30 @@ from collections.abc import Callable
 
 from pydantic import Field
 
+from tasks.patterns import pattern
 from tasks.text.filters.answer import CheckedAnswer, CheckSettings, Refusal
 from tasks.text.languages import EVERY, either
 from tasks.text.words import is_spaceless, words
 
-FENCE = re.compile(r"[ \t>]*(?:[-*+]|\d{1,3}[.)])?[ \t]*(`{3,}|~{3,})[ \t]*([^`\n]*)$", re.MULTILINE)
-JSON = re.compile(r"\s*(?:\{\s*\"|\[\s*[\[{\"])")
-JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]|"', re.DOTALL)
-ENVIRONMENT = re.compile(r"^[ \t]*\\(begin|end)\{(\w+)\*?\}", re.MULTILINE)
-MARK = re.compile(r"(?:\d{1,3}[.)、．]|[(（]\d{1,3}[)）]|[-*•+]|(?:\d{1,3}[.)] |[-*•] )?\*\*[^*]{0,60})")
-ITEM = re.compile(r"^[ \t]*(?:\d{1,3}[.)、．]|[(（]\d{1,3}[)）]|[-*•+])[ \t]*\S", re.MULTILINE)
+FENCE = pattern(r"[ \t>]*(?:[-*+]|\d{1,3}[.)])?[ \t]*(`{3,}|~{3,})[ \t]*([^`\n]*)$", re.MULTILINE)
+JSON = pattern(r"\s*(?:\{\s*\"|\[\s*[\[{\"])")
+JSON_TOKEN = pattern(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]|"', re.DOTALL)
+ENVIRONMENT = pattern(r"^[ \t]*\\(begin|end)\{(\w+)\*?\}", re.MULTILINE)
+MARK = pattern(r"(?:\d{1,3}[.)、．]|[(（]\d{1,3}[)）]|[-*•+]|(?:\d{1,3}[.)] |[-*•] )?\*\*[^*]{0,60})")
+ITEM = pattern(r"^[ \t]*(?:\d{1,3}[.)、．]|[(（]\d{1,3}[)）]|[-*•+])[ \t]*\S", re.MULTILINE)
 SENTENCE_ENDS = "".join(dict.fromkeys("".join(language.sentence_ends for language in EVERY) + ".!?。！？…"))
-SENTENCE_END = re.compile(rf"[{re.escape(SENTENCE_ENDS)}]+[\"'”’」』)）*_]*(?:\s+|(?<=[。！？；]))")
+SENTENCE_END = pattern(rf"[{re.escape(SENTENCE_ENDS)}]+[\"'”’」』)）*_]*(?:\s+|(?<=[。！？；]))")
 CLOSERS = "\"'”’»」』)）]】*_`>"
 LOOKED_AT = 500  # characters of the last sentence: more are not needed to call it long
 COMMAS = (",", "，", "、")
 ANNOUNCES = (":", "：")
 OPENINGS = ("(", "[", "{", "（", "「", "『", "【", "“", "«")
-CODE_SIGNS = re.compile(r"[{}=<>;|\\@#$_]|\w\(|//|https?:")
-NEVER_LAST = re.compile(
+CODE_SIGNS = pattern(r"[{}=<>;|\\@#$_]|\w\(|//|https?:")
+NEVER_LAST = pattern(
     rf"(?<![\w'’-])(?:{either('never_last', [one for one in EVERY if not one.is_spaceless])})$"
     rf"|(?:{either('never_last', [one for one in EVERY if one.is_spaceless])})$"
 )
-SALUTATION = re.compile(rf"[*_#\s]*(?:{either('salutation', EVERY)})", re.IGNORECASE | re.MULTILINE)
+SALUTATION = pattern(rf"[*_#\s]*(?:{either('salutation', EVERY)})", re.IGNORECASE | re.MULTILINE)
 
 
 class Unfinished(CheckSettings):

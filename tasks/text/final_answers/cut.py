@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import re
 
+from tasks.patterns import pattern
 from tasks.text.languages import EVERY, either
 from tasks.text.words import nfc
 
-THOUGHT = re.compile(r"^.*</think>", re.DOTALL)
-BOXED = re.compile(r"\\(?:boxed|fbox|framebox)\s*(?=\{)")
-HASHES = re.compile(r"^[ \t]*####[ \t]*(?!#)(\S[^\n]*)$", re.MULTILINE)
-LABEL = re.compile(rf"(?:{either('final_answer', EVERY)})[ \t]*", re.IGNORECASE | re.MULTILINE)
-SENTENCE_END = re.compile(r"(?<=[^\s.])[.!?](?=\s+[A-ZÀ-Ỹ]|\s*$)|[。！？]|\n")
-BECAUSE = re.compile(either("because", EVERY), re.IGNORECASE)
-A_VALUE = re.compile(r"[-+]?[$€£¥]?\s?\d[\d.,]*")
+THOUGHT = pattern(r"^.*</think>", re.DOTALL)
+BOXED = pattern(r"\\(?:boxed|fbox|framebox)\s*(?=\{)")
+HASHES = pattern(r"^[ \t]*####[ \t]*(?!#)(\S[^\n]*)$", re.MULTILINE)
+LABEL = pattern(rf"(?:{either('final_answer', EVERY)})[ \t]*", re.IGNORECASE | re.MULTILINE)
+SENTENCE_END = pattern(r"(?<=[^\s.])[.!?](?=\s+[A-ZÀ-Ỹ]|\s*$)|[。！？]|\n")
+BECAUSE = pattern(either("because", EVERY), re.IGNORECASE)
+A_VALUE = pattern(r"[-+]?[$€£¥]?\s?\d[\d.,]*")
 LONGEST = 300
 """Characters of an answer: what is longer is a text."""
 

@@ -15,6 +15,7 @@ from fractions import Fraction
 from itertools import product
 from typing import NamedTuple
 
+from tasks.patterns import pattern
 from tasks.text.final_answers.numerals import in_digits
 from tasks.text.final_answers.units import CURRENCIES, LONGEST_FIRST, UNITS, Measure
 from tasks.text.languages import EVERY, either
@@ -32,24 +33,24 @@ POWERS = {
     **{"thousand": "*10^3", "million": "*10^6", "billion": "*10^9", "trillion": "*10^12"},
     **{"nghìn": "*10^3", "ngàn": "*10^3", "triệu": "*10^6", "tỷ": "*10^9", "tỉ": "*10^9"},
 }
-LARGE = re.compile(rf"(?<=\d)\s*({'|'.join(POWERS)})s?(?!\w)", re.IGNORECASE)
-MATHS_MARKS = re.compile(
+LARGE = pattern(rf"(?<=\d)\s*({'|'.join(POWERS)})s?(?!\w)", re.IGNORECASE)
+MATHS_MARKS = pattern(
     r"\\[()\[\]]|(?<!\\)\$(?!\s?[\d.])|(?<!\\)\$(?=[^$]*\$)|\*\*|`|\\(?:left|right|displaystyle|[,;!:>]|q?quad)(?![a-zA-Z])"
 )
-WORDS_IN_MATHS = re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|operatorname|mbox)\s*\{([^{}]*)\}")
-FRAC = re.compile(r"\\[dt]?frac\s*(?:\{\s*(-?[\d.,]+)\s*\}|(\d))\s*(?:\{\s*(-?[\d.,]+)\s*\}|(\d))")
-A_PREFIX = re.compile(r"^\s*(?:[a-zA-Z](?:_\w)?\s*=|\\approx|≈|=|~)\s*")
+WORDS_IN_MATHS = pattern(r"\\(?:text|textbf|textit|mathrm|mathbf|operatorname|mbox)\s*\{([^{}]*)\}")
+FRAC = pattern(r"\\[dt]?frac\s*(?:\{\s*(-?[\d.,]+)\s*\}|(\d))\s*(?:\{\s*(-?[\d.,]+)\s*\}|(\d))")
+A_PREFIX = pattern(r"^\s*(?:[a-zA-Z](?:_\w)?\s*=|\\approx|≈|=|~)\s*")
 AROUND_ANSWERS = " \t\n.,;:。，；！、"
-BRACES = re.compile(r"\{(-?\d+(?:\.\d+)?)\}")
-REPEATING = re.compile(r"(\d*)\.(\d*)\\(?:overline|bar|dot)\s*\{(\d+)\}")
+BRACES = pattern(r"\{(-?\d+(?:\.\d+)?)\}")
+REPEATING = pattern(r"(\d*)\.(\d*)\\(?:overline|bar|dot)\s*\{(\d+)\}")
 
 DIGITS = r"(?:\d+(?:[.,]\d+)*|\.\d+)"
-NUMBER = re.compile(
+NUMBER = pattern(
     rf"(?P<sign>[-+]?)\s*(?P<before>[{re.escape(CURRENCIES)}]?)\s*(?P<minus>-?)(?P<number>{DIGITS})"
     rf"(?:\s*(?:\*\s*10\s*\^\s*\{{?|(?<=\d)[eE])(?P<power>[-+]?\d{{1,3}})\}}?)?"
     rf"(?:\s+(?P<above>\d+)\s*/\s*(?P<below>\d+)|\s*/\s*(?P<over>-?{DIGITS}))?"
 )
-UNIT = re.compile(
+UNIT = pattern(
     r"\s*(?:(?P<percent>%|percent\b|per cent\b|phần trăm|パーセント)|(?P<unit>"
     + "|".join(
         re.escape(name) + (r"(?!\w)" if name[-1].isascii() or name[-1] in "étđồy" else "") for name in LONGEST_FIRST
@@ -57,15 +58,15 @@ UNIT = re.compile(
     + "))",
     re.IGNORECASE,
 )
-JOINED = re.compile(r"\s*(?:,|and|và|又|と)?\s*", re.IGNORECASE)
-OF_MATHS = re.compile(
+JOINED = pattern(r"\s*(?:,|and|và|又|と)?\s*", re.IGNORECASE)
+OF_MATHS = pattern(
     r"[\\^_={}<>|≤≥√π∞∪∩*+]|\b(?:sqrt|pi|log|sin|cos|tan|inf)\b|\d\s*[/(\[]|[)\]]\s*\d|\d\s?!|\d[a-z]\b|^[\[(].*,.*[\])]$"
 )
-CHOICE = re.compile(
+CHOICE = pattern(
     rf"(?:(?:{either('choice', EVERY)})\s*[:：]?\s*)?"
     r"(?:[(\[（【]\s*(?P<inside>[A-Ja-j])\s*[)\]）】](?=\s|$|\W|です|だ)|(?P<bare>[A-J])[)）]?(?=$|\s*(?:[.:：、．)）]|[-–—]\s|です|である|だ$)))"
 )
-SEVERAL = re.compile(r"[A-J](?:\s*(?:,|，|、|&|and|và|和|と)?\s*[A-J])+")
+SEVERAL = pattern(r"[A-J](?:\s*(?:,|，|、|&|and|và|和|と)?\s*[A-J])+")
 
 
 class Quantity(NamedTuple):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 
+from tasks.patterns import pattern
 from tasks.text.languages import NUMERALS, either
 
 CIRCLED = "①②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲⑳"
@@ -17,23 +18,23 @@ DIGIT = {numeral: at for at, numeral in enumerate(NUMERALS, 1)} | {"": 0}
 NUMBER = rf"(?:\d{{1,3}}|[{NUMERALS}]{{1,3}})"
 DRESS = r"[ \t*_#>•・-]*"
 NUMBER_END = r"[*_]*\s?(?:[:：.、）)】][*_]*|$)\s*"
-LABELLED = re.compile(
+LABELLED = pattern(
     rf"{DRESS}[【\[(（]?(?:(?:{either('item_names')}|{either('counted_names')})\s?[#＃]?\s?(?P<number>{NUMBER})"
     rf"|(?P<nth>{either('nth_item').replace('N', NUMBER)})){NUMBER_END}",
     re.IGNORECASE,
 )
-NUMERAL = re.compile(
+NUMERAL = pattern(
     rf"{DRESS}(?:（(?P<inside>{NUMBER})）|\((?P<han>[{NUMERALS}]{{1,3}})\)|(?P<numeral>[{NUMERALS}]{{1,3}})[*_]*[、．.:：）)]"
     r"|(?P<digits>\d{1,3})[*_]*[：）](?!\d))\s*"
 )
-IN_A_CIRCLE = re.compile(rf"{DRESS}([{CIRCLED}])[*_]*[、．.:：]?\s*")
-BULLET_OR_LABEL = re.compile(
+IN_A_CIRCLE = pattern(rf"{DRESS}([{CIRCLED}])[*_]*[、．.:：]?\s*")
+BULLET_OR_LABEL = pattern(
     rf"・(?!・)\s*|[■□◆◇○◎▶►](?![■□◆◇○◎▶►])\s*|(?:\*\*|__)?[【]?(?:{either('item_names')})(?:\s?[#＃]?\s?{NUMBER})?[*_]*\s?[:：】](?:\*\*|__)?\s*"
     rf"|(?:\*\*|__)?[【]?(?:(?:{either('counted_names')})\s?{NUMBER}|{either('nth_item').replace('N', NUMBER)})[*_]*\s?[:：】](?:\*\*|__)?\s*",
     re.IGNORECASE,
 )
-TALK = re.compile(rf"(?:{either('list_talk')})", re.IGNORECASE)
-HEAD = re.compile(either("item_names"), re.IGNORECASE)
+TALK = pattern(rf"(?:{either('list_talk')})", re.IGNORECASE)
+HEAD = pattern(either("item_names"), re.IGNORECASE)
 
 
 def numbered(line: str) -> tuple[int, str] | None:

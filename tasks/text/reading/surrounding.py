@@ -13,13 +13,14 @@ import re
 from collections.abc import Iterator
 
 from tasks.errors import Filtered
+from tasks.patterns import pattern
 from tasks.text.languages import either
 from tasks.text.reading.wrapping import bare_instruction
 from tasks.text.responses import normalised
 from tasks.text.words import nfc
 
 LOOKED_AT = 400  # characters of an answer's beginning and end, where such words stand
-PREFACES = re.compile(
+PREFACES = pattern(
     r"\W*(?:"
     # German
     r"(?:(?:gerne?|natürlich|klar|sicher|selbstverständlich)\b[^\n]{0,20}?[!,.:]\s*)?(?:hier (?:ist|kommt)|das ist)\b[^\n:]{0,30}"
@@ -35,7 +36,7 @@ PREFACES = re.compile(
     r")[*_\s]*(?=\S)",
     re.IGNORECASE,
 )
-ON_REWRITING = re.compile(  # a whole last line or paragraph
+ON_REWRITING = pattern(  # a whole last line or paragraph
     r"[(（\[*_\s]*(?:"
     r"(?:note:? )?i(?:['’]ve| have)? (?:just |also )?(?:added|changed|made|replaced|rewrote|increased|introduced|included|incorporated|kept)\b[^\n?]{0,80}"
     r"\b(?:constraints?|requirements?|conditions?|complexity|difficulty|reasoning|the (?:original|instruction|prompt|question)|more (?:specific|complex|difficult|challenging)|words)\b[^\n?]{0,120}"
@@ -47,23 +48,23 @@ ON_REWRITING = re.compile(  # a whole last line or paragraph
     r")[)）\]*_\s.。]*",
     re.IGNORECASE,
 )
-GREETINGS = re.compile(
+GREETINGS = pattern(
     r"[\W_]{0,4}(?:(?:sure(?: thing)?|certainly|of course|absolutely|great question|good question|happy to help|i['’]d be happy to help[^\n.!:]{0,60})(?=[!,.:—–-]|\s*\n)"
     r"|(?:gerne|natürlich|selbstverständlich|klar)(?=[!,.:])|(?:bien sûr|certainement|avec plaisir)(?=\s?[!,.:])"
     rf"|(?:claro(?: que sí)?|por supuesto|con gusto)(?=[!,.:])|{either('greeting')})",
     re.IGNORECASE,
 )
-LABELS = re.compile(
+LABELS = pattern(
     rf"[*_#\s]{{0,6}}(?:(?:the |final |my )?(?:answer|response|reply|output|solution)|a|antwort|lösung|réponse|respuesta|solución|{either('answer')}|assistant|ai)"
     r"[*_\s]{0,4}[:：]",
     re.IGNORECASE,
 )
-CONFIDENCE = re.compile(
+CONFIDENCE = pattern(
     rf"^[*_#\s(\[-]{{0,6}}(?:my )?(?:confidence(?: (?:level|score))?|konfidenz|sicherheit|confiance|niveau de confiance|confianza|nivel de confianza|{either('confidence')})"
     rf"[*_\s]{{0,4}}[:：=]\s*[*_]{{0,2}}\s*(?:\d|high|low|medium|very|hoch|mittel|niedrig|élevée?|moyenne?|faible|alta|media|baja|{either('confidence_levels')})[^\n]{{0,40}}$",
     re.IGNORECASE | re.MULTILINE,
 )
-OFFERS = re.compile(
+OFFERS = pattern(
     r"\b(?:(?:i|we) hope (?:this|that|these|it) (?:helps?|answers|clarif\w+|is helpful)|let me know if|(?:please )?feel free to (?:ask|reach out|let me know|contact me)|would you like me to"
     r"|is there anything else|if you (?:have|need) (?:any )?(?:more|further|other|additional) (?:questions|help|information|assistance)"
     r"|ich hoffe,? (?:das|dies) hilft|lassen? sie (?:es )?mich wissen|lass (?:es )?mich wissen|melden sie sich gerne"
@@ -71,7 +72,7 @@ OFFERS = re.compile(
     rf"|{either('offer')}",
     re.IGNORECASE,
 )
-LAST_PART = re.compile(r"\n\s*\n(?!.*\n\s*\n)", re.DOTALL)
+LAST_PART = pattern(r"\n\s*\n(?!.*\n\s*\n)", re.DOTALL)
 
 
 def bare_evolution(text: str) -> str:

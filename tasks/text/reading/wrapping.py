@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 
+from tasks.patterns import pattern
 from tasks.text.languages import either
 
 KINDS = (
@@ -18,48 +19,46 @@ KINDS = (
 NEW = (
     r"(?:new|better|improved|revised|rewritten|evolved|updated|corrected|final|enhanced|refined|created|harder|edited)"
 )
-PREAMBLE = re.compile(
+PREAMBLE = pattern(
     rf"\W*(?:(?:sure|certainly|of course|absolutely|okay|ok|great|understood)\b[^\n]{{0,20}}[!,.:]\s*)?"
     rf"(?:here(?:['’]s| is|: )|below is|this is|the following is)[^\n]{{0,60}}\b{KINDS}\b[^\n]{{0,80}}:[*_\s]*\n+",
     re.IGNORECASE,
 )
-GREETING = re.compile(
+GREETING = pattern(
     r"\W*(?:sure|certainly|of course|absolutely|okay|great|understood)\b[^\n]{0,20}[!.][*_ ]*\n+", re.IGNORECASE
 )
-LABEL = re.compile(rf"[\W_]{{0,4}}(?:the )?(?:{NEW} ){{0,2}}{KINDS}[*_#\s]{{0,4}}[:：][*_]*\s*", re.IGNORECASE)
-NEW_LABEL = re.compile(
-    rf"[\W_]{{0,4}}(?:the )?(?:{NEW} ){{1,2}}{KINDS}[*_#\s]{{0,4}}(?:[:：][*_]*\s*|\n+)", re.IGNORECASE
-)
-PLAIN_LABEL = re.compile(r"[*_#\s]{0,6}(?:response|answer)[*_\s]*[:：][*_]*\s*", re.IGNORECASE)
-FENCE = re.compile(r"```(?:text|markdown|md|plaintext)?[ \t]*\n(.*?)\n?```", re.DOTALL | re.IGNORECASE)
-MARKS = re.compile(r"<(instruction|response|text|advice)>\s*(.*?)\s*</\1>", re.DOTALL)
-CLOSING = re.compile(
+LABEL = pattern(rf"[\W_]{{0,4}}(?:the )?(?:{NEW} ){{0,2}}{KINDS}[*_#\s]{{0,4}}[:：][*_]*\s*", re.IGNORECASE)
+NEW_LABEL = pattern(rf"[\W_]{{0,4}}(?:the )?(?:{NEW} ){{1,2}}{KINDS}[*_#\s]{{0,4}}(?:[:：][*_]*\s*|\n+)", re.IGNORECASE)
+PLAIN_LABEL = pattern(r"[*_#\s]{0,6}(?:response|answer)[*_\s]*[:：][*_]*\s*", re.IGNORECASE)
+FENCE = pattern(r"```(?:text|markdown|md|plaintext)?[ \t]*\n(.*?)\n?```", re.DOTALL | re.IGNORECASE)
+MARKS = pattern(r"<(instruction|response|text|advice)>\s*(.*?)\s*</\1>", re.DOTALL)
+CLOSING = pattern(
     rf"\W*(?:note|explanation|rationale|changes(?: made)?|word count|added words|what changed)\b\W*[:：]"
     rf"|\W*(?:this|the) {NEW} {KINDS}\b|\W*i(?:['’]ve| have)? (?:added|changed|rewrote|rewritten|revised|kept|made|mended|improved|incorporated)\b(?![^\n]*\?\s*\Z)"
     r"|\W*(?:let me know if|i hope (?:this|that))\b|\W*would you like me to\b",
     re.IGNORECASE,
 )
 ELSEWHERE = {  # the same in the languages beside English
-    "greeting": re.compile(rf"\W*(?:{either('greeting')})[!！.。][*_ ]*\n+", re.IGNORECASE),
-    "label": re.compile(
+    "greeting": pattern(rf"\W*(?:{either('greeting')})[!！.。][*_ ]*\n+", re.IGNORECASE),
+    "label": pattern(
         rf"[\W_]{{0,4}}(?:(?:{either('new_instruction')}|{either('instruction')})[*_\s]{{0,4}}[:：][*_】]*\s*"
         rf"|(?:{either('new_instruction')})[*_】]*[ \t]*\n+)",
         re.IGNORECASE,
     ),
-    "preamble": re.compile(
+    "preamble": pattern(
         rf"\W*(?:(?:{either('greeting')})[,，.。!！、]\s*)?(?:{either('here_is')})[^\n:：]{{0,20}}(?:{either('new_response')})"
         r"[^\n:：]{0,20}[:：。][*_\s]*\n+",
         re.IGNORECASE,
     ),
-    "new label": re.compile(
+    "new label": pattern(
         rf"[\W_]{{0,4}}(?:{either('new_response')})[*_#\s]{{0,4}}(?:[:：][*_】]*\s*|】?\n+)", re.IGNORECASE
     ),
-    "plain label": re.compile(rf"[*_#【\s]{{0,6}}(?:{either('response')})[*_\s】]*[:：][*_]*\s*", re.IGNORECASE),
+    "plain label": pattern(rf"[*_#【\s]{{0,6}}(?:{either('response')})[*_\s】]*[:：][*_]*\s*", re.IGNORECASE),
 }
-CLOSING_ELSEWHERE = re.compile(
+CLOSING_ELSEWHERE = pattern(
     rf"\W*(?:{either('closing')}|{either('new_instruction')}|{either('new_response')})", re.IGNORECASE
 )
-RULE = re.compile(r"\n+[ \t]*(?:-{3,}|\*{3,}|_{3,})[ \t]*(?=\n)")
+RULE = pattern(r"\n+[ \t]*(?:-{3,}|\*{3,}|_{3,})[ \t]*(?=\n)")
 
 
 def bare_instruction(text: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from tasks.patterns import pattern
 from tasks.text.languages import EVERY, NUMERALS, either
 
 FLAGS = re.IGNORECASE | re.MULTILINE
@@ -20,27 +21,27 @@ VALUE = rf"(?=[-−+]?\d|n/?a\b|{either('not_applicable')})"
 ENDS_ITS_LINE = r"(?=\d[\d.,．/／ ]{0,8}(?:分|点|điểm)?[ \t*_`]*$)"
 WORD = rf"(?:{either('rating')}){IN_BRACKETS}"
 
-ON_ITS_LINE = re.compile(rf"{START}{WORD}{MARKS}(?:{SEPARATOR}{MARKS}{VALUE}|{ENDS_ITS_LINE})", FLAGS)
-WITHIN_A_LINE = re.compile(rf"{AFTER_A_CLAUSE}{WORD}[*_`】]*\s?[:：]{MARKS}{VALUE}", FLAGS)
+ON_ITS_LINE = pattern(rf"{START}{WORD}{MARKS}(?:{SEPARATOR}{MARKS}{VALUE}|{ENDS_ITS_LINE})", FLAGS)
+WITHIN_A_LINE = pattern(rf"{AFTER_A_CLAUSE}{WORD}[*_`】]*\s?[:：]{MARKS}{VALUE}", FLAGS)
 RATINGS = (ON_ITS_LINE, WITHIN_A_LINE)
-FIRST = re.compile(rf"{MARKS}{WORD}{MARKS}(?:{SEPARATOR}{MARKS})?{VALUE}", FLAGS)
-REASON = re.compile(
+FIRST = pattern(rf"{MARKS}{WORD}{MARKS}(?:{SEPARATOR}{MARKS})?{VALUE}", FLAGS)
+REASON = pattern(
     rf"{START}(?:{either('reason')})(?:[*_`]*[】」]|[*_`]*\s?[:：]|[ \t*_`]*$|[*_` ]*[-–—](?=\s))[\s*_`:：]*", FLAGS
 )
-ERROR_KINDS = re.compile(
+ERROR_KINDS = pattern(
     rf"{START}(?:(?P<errors>{either('errors', EVERY)})|(?P<merits>{either('merits', EVERY)}))"
     r"[*_`】]*[ \t]*[:：](?P<kinds>[^\n]*)",
     FLAGS,
 )
-NONE = re.compile(rf"(?:{either('none', EVERY)})?", re.IGNORECASE)
-NOT_APPLICABLE = re.compile(rf"[【「(（\"]*(?:{either('not_applicable')})(?!\w)", re.IGNORECASE)
-POINTS = re.compile(rf"[ \t]*(?:{either('points')})(?!\w)", re.IGNORECASE)
-SCALE_AFTER = re.compile(rf"[\s*_`(（,，、]*(?:{either('scale_after')})[)）]?", re.IGNORECASE)
-SCALE_BEFORE = re.compile(either("scale_before"))
-A_RANGE = re.compile(rf"[-–—~～〜]\d|％|．\d|\s*(?:{either('range_words')})\s*\d", re.IGNORECASE)
+NONE = pattern(rf"(?:{either('none', EVERY)})?", re.IGNORECASE)
+NOT_APPLICABLE = pattern(rf"[【「(（\"]*(?:{either('not_applicable')})(?!\w)", re.IGNORECASE)
+POINTS = pattern(rf"[ \t]*(?:{either('points')})(?!\w)", re.IGNORECASE)
+SCALE_AFTER = pattern(rf"[\s*_`(（,，、]*(?:{either('scale_after')})[)）]?", re.IGNORECASE)
+SCALE_BEFORE = pattern(either("scale_before"))
+A_RANGE = pattern(rf"[-–—~～〜]\d|％|．\d|\s*(?:{either('range_words')})\s*\d", re.IGNORECASE)
 
 NUMBER = rf"\d{{1,4}}|[{NUMERALS}]"
-RESPONSE_LABEL = re.compile(
+RESPONSE_LABEL = pattern(
     rf"{START}(?:\d+[.)、．]\s*)?(?:(?:{either('response')})\s?[#＃]?\s?[\[(（]?(?P<index>{NUMBER})[\])）】」]?"
     rf"|(?P<nth>{either('nth_response').replace('N', '(?:' + NUMBER + ')')})[】」]?)[ \t*_`]*"
     rf"(?:[:：.。)）、]|[-–—](?=\s)|$|(?=[\s(（]*(?:rating|score|{either('rating')})))",

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from tasks.errors import Unusable
 from tasks.models.answers.families import KNOWN
+from tasks.patterns import pattern
 from tasks.text.languages import EVERY, either
 from tasks.text.reading.json_text import json_in
 from tasks.text.verdicts.ratings import HIGHEST, Verdict, ratings_of
@@ -24,12 +25,12 @@ FLAGS = re.IGNORECASE | re.MULTILINE
 START = r"^[ \t>*_`#•・【「<-]*(?:\d+[.)、．][ \t]*)?"
 NUMBER = r"[ \t]?[#＃]?[ \t]?[\[(（]?(\d{1,4})(?:[\])）】」]|[ \t]?[条條题題个個]|番)?"
 VARIANT, CRITERION = (
-    re.compile(rf"{START}(?:{either(field, EVERY)}|{either('response', EVERY)}|response){NUMBER}", FLAGS)
+    pattern(rf"{START}(?:{either(field, EVERY)}|{either('response', EVERY)}|response){NUMBER}", FLAGS)
     for field in ("variant", "criterion")
 )
-KEY = re.compile(rf'"(?:{either("variant", EVERY)}|{either("criterion", EVERY)})[_ ]?(\d*)"(?=\s*[:：])', re.IGNORECASE)
-BARE = re.compile(r"^[ \t>*_`#-]*[\[(（【]?(\d{1,3})[\])）】]?[.:：、)）]?[*_`]*[ \t]*(?=[\[(]?\d|\D)", FLAGS)
-LABELLED = re.compile(r"^\W*response \d|\"response", FLAGS)
+KEY = pattern(rf'"(?:{either("variant", EVERY)}|{either("criterion", EVERY)})[_ ]?(\d*)"(?=\s*[:：])', re.IGNORECASE)
+BARE = pattern(r"^[ \t>*_`#-]*[\[(（【]?(\d{1,3})[\])）】]?[.:：、)）]?[*_`]*[ \t]*(?=[\[(]?\d|\D)", FLAGS)
+LABELLED = pattern(r"^\W*response \d|\"response", FLAGS)
 
 
 def ranks_of(text: str, count: int) -> list[float]:

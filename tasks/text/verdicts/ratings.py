@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from tasks.errors import Unusable
 from tasks.models.answers.families import KNOWN
+from tasks.patterns import pattern
 from tasks.text.languages.en import EN
 from tasks.text.verdicts import labels as other
 from tasks.text.verdicts.rating_forms import as_lines
@@ -29,23 +30,23 @@ WORD = EN.rating + r"(?:\s*\(1\s*(?:[-–—]|to)\s*(?:5|10)\))?"
 SEPARATOR = r"(?:[:：=]|is\b|of\b|[-–—](?=\s))"
 FLAGS = re.IGNORECASE | re.MULTILINE
 
-ENDING = re.compile(r"</s>|<\|[^|<>\s]+\|>|<end_of_turn>|<eos>")
-LABEL_ON_ITS_LINE = re.compile(rf"{BULLET}{WORD}{MARKS}(?:{SEPARATOR}{MARKS}|(?=\d|N/?A\b))", FLAGS)
-LABEL_ANYWHERE = re.compile(rf"\b{WORD}[*_`]*\s*[:：]{MARKS}", FLAGS)
-LABEL_FIRST = re.compile(rf"{MARKS}{WORD}{MARKS}(?:{SEPARATOR}{MARKS})?", FLAGS)
-INDEX = re.compile(
+ENDING = pattern(r"</s>|<\|[^|<>\s]+\|>|<end_of_turn>|<eos>")
+LABEL_ON_ITS_LINE = pattern(rf"{BULLET}{WORD}{MARKS}(?:{SEPARATOR}{MARKS}|(?=\d|N/?A\b))", FLAGS)
+LABEL_ANYWHERE = pattern(rf"\b{WORD}[*_`]*\s*[:：]{MARKS}", FLAGS)
+LABEL_FIRST = pattern(rf"{MARKS}{WORD}{MARKS}(?:{SEPARATOR}{MARKS})?", FLAGS)
+INDEX = pattern(
     rf"{BULLET}(?:\d+[.)]\s*)?response\s*(?:no\.?|number|\#)?\s*[\[(]?(?P<index>\d{{1,4}})[\])]?[ \t*_`]*"
     rf"(?:[:：.)]|[-–—](?=\s)|$|(?=[\s(]*(?:rating|score)\b))",
     FLAGS,
 )
-NOT_APPLICABLE = re.compile(rf"(?:{EN.not_applicable})(?!\w)", re.IGNORECASE)
-NUMBER = re.compile(r"[-−+]?\d+(?:[.．٫]\d+|,\d{1,2}(?!\d))?")
-OTHER_SCALE = re.compile(r"[\s*_`]*(?:[/／]|out\s+of)\s*(\d+(?:[.,]\d+)?)", re.IGNORECASE)
-NO_ONE_NUMBER = re.compile(
+NOT_APPLICABLE = pattern(rf"(?:{EN.not_applicable})(?!\w)", re.IGNORECASE)
+NUMBER = pattern(r"[-−+]?\d+(?:[.．٫]\d+|,\d{1,2}(?!\d))?")
+OTHER_SCALE = pattern(r"[\s*_`]*(?:[/／]|out\s+of)\s*(\d+(?:[.,]\d+)?)", re.IGNORECASE)
+NO_ONE_NUMBER = pattern(
     r"\w|%|[.,]\d|[-–—~]\d|\s+(?:to|or)\s+\d|\s+[-–—~]\s+\d+(?:[.,]\d+)?[ \t]*(?:$|\n)", re.IGNORECASE
 )
-VALUE_ENDS = re.compile(r"[ \t*_`)\]\"'）】」]*(?:[-–—:：.,;|(（。，；、]|\n|$)")
-REASON = re.compile(rf"{BULLET}(?:{EN.reason})\b[*_`]*\s*[:：-][\s*_`]*", FLAGS)
+VALUE_ENDS = pattern(r"[ \t*_`)\]\"'）】」]*(?:[-–—:：.,;|(（。，；、]|\n|$)")
+REASON = pattern(rf"{BULLET}(?:{EN.reason})\b[*_`]*\s*[:：-][\s*_`]*", FLAGS)
 LEADS = " \t\r\n*_`)]\"'.,;:：|/-–—。，；、）】」"
 
 

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from tasks.errors import Unusable
 from tasks.models.answers.families import KNOWN
+from tasks.patterns import pattern
 from tasks.text.languages import EVERY, either
 from tasks.text.reading.json_text import json_in
 from tasks.text.words import nfc
@@ -25,16 +26,14 @@ MOST_ENTRIES = 30
 FLAGS = re.IGNORECASE | re.MULTILINE
 START = r"[ \t>*_`#•・-]*(?:\d{1,2}[.)、．:：][ \t]*)?[*_`]*"
 MARKS = " \t\r\n*_`\"'“”「」"
-HEADS = re.compile(
+HEADS = pattern(
     rf"^[ \t>*_`#•・【「-]*(?:\d{{1,2}}[.)、．][ \t]*)?(?:{either('criterion', EVERY)})"
     r"[ \t]?[#＃]?[ \t]?[\[(（]?(\d{1,2})(?:[\])）】」])?[^\n]*?$",
     FLAGS,
 )
-MET = re.compile(
-    rf"^[ \t>*_`#•・【「-]*(?:{either('met_label', EVERY)})[*_`】」]*[ \t]*(?:[:：=]|[-–—](?=[ \t]))", FLAGS
-)
-REASON = re.compile(rf"^[ \t>*_`#•・【「-]*(?:{either('reason', EVERY)})[*_`】」]*[ \t]*[:：][ \t*_]*", FLAGS)
-SAID = re.compile(
+MET = pattern(rf"^[ \t>*_`#•・【「-]*(?:{either('met_label', EVERY)})[*_`】」]*[ \t]*(?:[:：=]|[-–—](?=[ \t]))", FLAGS)
+REASON = pattern(rf"^[ \t>*_`#•・【「-]*(?:{either('reason', EVERY)})[*_`】」]*[ \t]*[:：][ \t*_]*", FLAGS)
+SAID = pattern(
     rf"[\s*_`\"'(（「【]*(?:(?P<no>false|{either('no', EVERY)})|(?P<yes>true|{either('yes', EVERY)}))"
     r"(?=[ \t*_`\"')）」】]*(?:[^\w\s]|$))",
     FLAGS,
