@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, cast
 
 from tasks.engine.accounting import StepTally, Tally
 from tasks.storage.tables import Table
@@ -140,7 +140,7 @@ class Progress:
             future.wait()  # it has ended: this only makes its state known
             state = future.state
             if state.is_completed():
-                self._steps[step].add(state.result(), state.name == "Cached", at_s)
+                self._steps[step].add(table_of(state), state.name == "Cached", at_s)
 
     def _step(self, counts: StepCounts, tally: Tally, now: float) -> StepProgress:
         mine = tally.steps.get(counts.name) or StepTally()
@@ -175,3 +175,9 @@ class Progress:
         before = self._steps[source]
         each = before.rows_out / before.rows_in if before.rows_in else 1.0
         return before.rows_out + max(before.known - before.rows_in, 0.0) * each
+
+
+def table_of(state: Any) -> Table:
+    """The table that a task run has ended with, by its state. Raises what it ended with, where it did not end well."""
+    made = getattr(state.data, "result", None) if state.is_completed() else None
+    return made if isinstance(made, Table) else cast(Table, state.result())  # which goes through two other threads

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -30,20 +30,27 @@ def step_key(name: str, function: Callable[..., Any], prompts: Prompts, folder: 
     return digest(name, code_digest(Path(inspect.getfile(function))), prompts.digest_of(folder or name))
 
 
-def shard_key(
-    step: str,
-    params: Any,
-    roles: Mapping[str, Sequence[Member]],
-    fingerprints: Sequence[str],
-    shaping: Mapping[str, Any],
-    epochs: Mapping[str, int],
-) -> str:
-    """The key of one task run. `shaping`: seed, language, attempts; `epochs`: of the rows of this shard that have any."""
+class CommonKey(NamedTuple):
+    """What the keys of all shards of a step have in common, as they are digested."""
+
+    step: str
+    params: bytes
+    models: bytes
+    shaping: bytes
+
+
+def common_key(step: str, params: Any, roles: Mapping[str, Sequence[Member]], shaping: Mapping[str, Any]) -> CommonKey:
+    """`step`: its `step_key`. `shaping`: seed, language, attempts."""
     models = {
         role: [(m.model.identity, m.config.model_dump(exclude=set(NOT_SHAPING))) for m in members]
         for role, members in roles.items()
     }
-    return digest(step, canonical(params), canonical(models), *fingerprints, canonical(shaping), canonical(epochs))
+    return CommonKey(step, canonical(params), canonical(models), canonical(shaping))
+
+
+def shard_key(common: CommonKey, fingerprints: Sequence[str], epochs: Mapping[str, int]) -> str:
+    """The key of one task run. `fingerprints`: of the tables that go in; `epochs`: of the rows of this shard that have any."""
+    return digest(common.step, common.params, common.models, *fingerprints, common.shaping, canonical(epochs))
 
 
 def epochs_of(frame: pl.DataFrame | None, row_ids: Sequence[str]) -> dict[str, int]:
@@ -88,7 +95,7 @@ def _imported(path: Path, seen: set[Path]) -> set[Path]:
 
 @lru_cache(512)
 def _names_in(source: str) -> tuple[str, ...]:
-    """What a module imports. Kept by its text: a user's own step is read anew for each shard, with all that it imports."""
+    """What a module imports. Kept by its text: a user's own step is read anew for each run, with all that it imports."""
     names: list[str] = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ImportFrom) and node.module:

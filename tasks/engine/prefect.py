@@ -15,10 +15,10 @@ from prefect import task
 from prefect.cache_policies import CacheKeyFnPolicy
 from prefect.context import TaskRunContext
 from prefect.tasks import Task, exponential_backoff
-from prefect.utilities.annotations import unmapped
+from prefect.utilities.annotations import opaque, unmapped
 
 from tasks.engine.context import Context
-from tasks.engine.keys import epochs_of, shard_key, step_key
+from tasks.engine.keys import CommonKey, common_key, epochs_of, shard_key, step_key
 from tasks.engine.process import Settings, process
 from tasks.engine.requests.reports import reporting
 from tasks.engine.shard import Outcome, Place, run_shard, run_table_step
@@ -33,10 +33,29 @@ RETRY_JITTER = 0.5
 
 
 class Common:
-    """What all task runs of a step have in common. A plain object: Prefect looks into pydantic models, for each of them."""
+    """What all task runs of one step have in common. A plain object: Prefect looks into pydantic models, for each of them."""
 
     def __init__(self, models: Roles, params: Params, settings: Settings) -> None:
         self.models, self.params, self.settings = models, params, settings
+        self._key: CommonKey | None = None
+
+    def key_of(self, step: Technique[Any] | TableStep[Any]) -> CommonKey:
+        """What the keys of its task runs have in common. Its code and prompts are read once for all of them."""
+        if self._key is None:
+            self._key = self._new_key(step)
+        return self._key
+
+    def _new_key(self, step: Technique[Any] | TableStep[Any]) -> CommonKey:
+        settings = self.settings
+        members = {role: [process.member(config) for config in configs] for role, configs in self.models.items()}
+        language = list(settings.prompts.languages) or settings.prompts.language
+        shaping: dict[str, Any] = {"seed": settings.seed, "language": language, "max_attempts": settings.max_attempts}
+        if settings.check_language:
+            shaping["check_language"] = True
+        if files := self.params.files_digest:
+            shaping["files"] = files
+        folder = step.prompts if isinstance(step, Technique) else ""
+        return common_key(step_key(step.name, step.function, settings.prompts, folder), self.params, members, shaping)
 
 
 def map_technique(
@@ -46,7 +65,8 @@ def map_technique(
     numbers = range(len(tables))
     shards = [f"{number + 1}/{len(tables)}" for number in numbers]
     common = unmapped(Common(models, params, settings))
-    return list(_task(technique).map(list(tables), common=common, order=list(numbers), shard=shards))
+    unvisited = [opaque(table) for table in tables]  # else Prefect looks through the fields of each, four times
+    return list(_task(technique).map(unvisited, common=common, order=list(numbers), shard=shards))
 
 
 def submit_table_step(
@@ -157,22 +177,7 @@ def _place(
     if failed_before is not None:
         row_ids = [row_id for table in tables for row_id in table.read(["row_id"])["row_id"].to_list()]
         epochs = epochs_of(failed_before.read(), row_ids)
-    members = {role: [process.member(config) for config in configs] for role, configs in common.models.items()}
-    prompts = settings.prompts
-    language = list(prompts.languages) or prompts.language
-    shaping: dict[str, Any] = {"seed": settings.seed, "language": language, "max_attempts": settings.max_attempts}
-    if settings.check_language:
-        shaping["check_language"] = True
-    if files := common.params.files_digest:
-        shaping["files"] = files
-    key = shard_key(
-        step_key(step.name, step.function, prompts, step.prompts if isinstance(step, Technique) else ""),
-        common.params,
-        members,
-        [t.fingerprint for t in tables],
-        shaping,
-        epochs,
-    )
+    key = shard_key(common.key_of(step), [t.fingerprint for t in tables], epochs)
     return f"{settings.tables}/{step.name}/{key}.parquet", epochs
 
 

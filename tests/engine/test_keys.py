@@ -13,7 +13,7 @@ import pytest
 
 from tasks.engine.ask import Models
 from tasks.engine.context import Context
-from tasks.engine.keys import code_digest, epochs_of, shard_key, step_key
+from tasks.engine.keys import code_digest, common_key, epochs_of, shard_key, step_key
 from tasks.engine.loop import run_in_loop
 from tasks.engine.requests.asking import Member
 from tasks.engine.row import language_for
@@ -38,6 +38,13 @@ KNOWN: dict[str, Any] = {
 }
 
 
+def key_of(**change: Any) -> str:
+    """The key of a shard, of which something may be other than `KNOWN`."""
+    told = KNOWN | change
+    common = common_key(**{name: told[name] for name in ("step", "params", "roles", "shaping")})
+    return shard_key(common, told["fingerprints"], told["epochs"])
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -53,12 +60,12 @@ KNOWN: dict[str, Any] = {
     ],
 )
 def test_what_shapes_the_table_is_in_the_key(change: dict[str, Any]) -> None:
-    assert shard_key(**KNOWN | change) != shard_key(**KNOWN)
+    assert key_of(**change) != key_of()
 
 
 def test_concurrency_is_not_in_the_key() -> None:
     wider = {"generator": [Member(MODEL, ModelConfig(name="m", max_in_flight=3))]}
-    assert shard_key(**KNOWN | {"roles": wider}) == shard_key(**KNOWN)
+    assert key_of(roles=wider) == key_of()
 
 
 def test_the_code_of_a_step_is_its_module_and_all_that_it_imports(tmp_path: Path) -> None:

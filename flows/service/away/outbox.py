@@ -95,9 +95,11 @@ class Outbox:
             if len(self._queues[path]) >= KEPT:
                 self._dropped[path] += 1
                 return
+            was_empty = not any(self._queues.values())
             self._queues[path].append(orjson.dumps(item))
             self._given += 1
-            self._changed.notify_all()
+            if was_empty:  # what comes after the first goes with it
+                self._changed.notify_all()
 
     def _keep_sending(self) -> None:
         while not self._is_over.is_set():

@@ -67,9 +67,11 @@ async def failed(folder: Path) -> list[sqlite3.Cursor]:
             with pytest.raises(OperationalError):
                 async with engine.connect() as connection:
                     await connection.execute(text("SELECT n FROM missing"))
-        return [
-            found for found in gc.get_objects() if issubclass(type(found), sqlite3.Cursor) and is_open(found)
-        ]  # asking an object for its class can be more than that
+        every = gc.get_objects()
+        cursors = [
+            found for found in every if issubclass(type(found), sqlite3.Cursor)
+        ]  # some objects mind being asked their class
+        return [cursor for cursor in cursors if is_open(cursor)]
 
 
 def is_open(cursor: sqlite3.Cursor) -> bool:
