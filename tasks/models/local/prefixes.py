@@ -14,9 +14,8 @@ from typing import NamedTuple
 from torch import Tensor
 
 PREFIX_LEAST = 64  # tokens: to read fewer again costs less than a forward pass more
-PREFIX_LEAST_LARGE = (
-    16  # of a large model on the CPU, where many prompts pay for the pass together (a system prompt, say)
-)
+PREFIX_LEAST_LARGE = 16
+"""Of a large model on the CPU, where many prompts pay for the pass together (a system prompt, say)."""
 NEIGHBOURS = 8  # prompts of the same head that a newcomer is compared with
 
 

@@ -11,9 +11,8 @@ import numpy as np
 from tasks.text.near.hashed import Hashed, Numbers, Positions, gathered, word_runs
 
 RUN, WINDOW = 5, 4  # words in a run, and runs of which one is taken
-SHARED = (
-    RUN + WINDOW - 1
-)  # words in a row that two texts have to share for a common fingerprint; a shorter text has none
+SHARED = RUN + WINDOW - 1
+"""Words in a row that two texts have to share for a common fingerprint; a shorter text has none."""
 
 
 def fingerprints(said: Hashed) -> tuple[Positions, Numbers]:
