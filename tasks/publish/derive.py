@@ -8,7 +8,7 @@ load_dataset(DIR, "prompt_completion")       data/prompt_completion/
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,10 +59,9 @@ class Derived:
         return tuple(name for name in self.formats if not (self.is_plain and name == MAIN[self.kind]))
 
     def frames(
-        self, files: Sequence[Path], provenance: Path, name: str, left_out: Counter[str]
+        self, frames: Iterator[pl.DataFrame], provenance: Path, name: str, left_out: Counter[str]
     ) -> Iterator[pl.DataFrame]:
-        """The rows of these files in a format; what it cannot say is counted by reason."""
-        frames = read_stream(*files)
+        """These rows in a format; what it cannot say is counted by reason."""
         if not self.is_plain:
             frames = with_reasoning(frames, provenance, self.reasoning, modes=self.modes)
         return in_format(frames, self.kind, name, left_out)
@@ -73,7 +72,7 @@ def write_derived(draft: Path, derived: Derived) -> dict[str, Counter[str]]:
     left_out = {name: Counter[str]() for name in derived.to_make}
     for name, counts in left_out.items():
         for split, files in data_files(draft).items():
-            frames = derived.frames(files, draft / "provenance.parquet", name, counts)
+            frames = derived.frames(read_stream(*files), draft / "provenance.parquet", name, counts)
             if not write_shards(draft / DATA / name, split, frames):
                 (draft / DATA / name / f"{split}.parquet").unlink(
                     missing_ok=True

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,6 +25,7 @@ from tasks.errors import ConfigError
 from tasks.publish.card import by_reason
 from tasks.publish.derive import Derived
 from tasks.publish.formats.all_formats import MAIN
+from tasks.publish.formats.curated import kind_of_records, rows_of_records
 from tasks.publish.revisions import CARD, DATA, Publication, all_data_files, config_entry, data_files, history, newest
 from tasks.storage import places
 from tasks.storage.files import write_atomically
@@ -62,6 +63,7 @@ def export(dataset: Path, derived: Derived, out: str, *, as_json: bool = False) 
     where something else is at `out`.
     """
     source, line = exportable_at(dataset)
+    own = line.format not in MAIN or _kind_of_ours(source) is not None
     derived.check()
     if line.format not in MAIN:
         _check_own(line, derived)
@@ -75,11 +77,9 @@ def export(dataset: Path, derived: Derived, out: str, *, as_json: bool = False) 
             below = DATA if at == 0 else f"{DATA}/{name}"
             rows[name] = 0
             for split, files in data_files(source).items():
-                frames = (
-                    derived.frames(files, source / "provenance.parquet", name, left_out[name])
-                    if line.format in MAIN
-                    else read_stream(*files)
-                )
+                frames: Iterator[pl.DataFrame] = (read_stream if own else rows_of_records)(*files)
+                if line.format in MAIN:
+                    frames = derived.frames(frames, source / "provenance.parquet", name, left_out[name])
                 rows[name] += (_write_json if as_json else write_shards)(draft / below, split, frames)
             entries.append((name, _files(draft, below)))
         if not sum(rows.values()):
@@ -127,14 +127,20 @@ def exportable_at(dataset: Path) -> tuple[Path, Publication]:
     folder, line = published_at(dataset)
     if line.kind in MAIN:
         return folder, line
+    if kind := _kind_of_ours(folder) or kind_of_records(all_data_files(folder)[0]):
+        return folder, line.model_copy(update={"kind": kind, "format": kind})
+    fix = "curate a dataset whose answers are texts, or whose `messages` are; else train on it as it is"
+    columns = pl.read_parquet_schema(all_data_files(folder)[0])
+    raise ConfigError("what was curated keeps its own columns, of which no format is made", ", ".join(columns), fix)
+
+
+def _kind_of_ours(folder: Path) -> str | None:
+    """sft or dpo, where the rows of a dataset have the columns of ours."""
     schema = pl.read_parquet_schema(all_data_files(folder)[0])
-    pair = schema_dtypes("Pairs")
     if "messages" in schema and _is_talk(schema["messages"]):
-        return folder, line.model_copy(update={"kind": "sft", "format": "sft"})
-    if all(plain_turns(schema.get(name)) == kind for name, kind in pair.items()):
-        return folder, line.model_copy(update={"kind": "dpo", "format": "dpo"})
-    fix = "curate the dataset that Stillroom made, or one with `messages` whose contents are texts; else train on it as it is"
-    raise ConfigError("what was curated keeps its own columns, of which no format is made", ", ".join(schema), fix)
+        return "sft"
+    is_pair = all(plain_turns(schema.get(name)) == kind for name, kind in schema_dtypes("Pairs").items())
+    return "dpo" if is_pair else None
 
 
 def _is_talk(kind: pl.DataType) -> bool:

@@ -283,10 +283,33 @@ def test_a_number_that_is_none_becomes_null_and_is_told_once(prefect_server: str
     assert line.startswith("scored.jsonl: NaN is no value of JSON: it is read as null")
 
 
-def test_what_was_curated_in_another_form_is_told_not_to_be_exported(prefect_server: str, home: Path) -> None:
+@pytest.mark.parametrize("form", FORMS)
+def test_what_was_curated_in_any_form_is_exported(form: str, prefect_server: str, home: Path) -> None:
+    from tasks.publish.derive import Derived
+    from tasks.publish.export import export, exportable_at
+
+    curate([FORMS[form](*one) for one in ASKED])
+    kept = pl.read_parquet("curated/data/train.parquet")
+    _, line = exportable_at(Path("curated"))
+    is_paired = "pairs" in form
+    assert line.kind == ("dpo" if is_paired else "sft")
+    export(Path("curated"), Derived(line.kind, ("dpo" if is_paired else "messages", "sharegpt")), "exported")
+    made = pl.read_parquet("exported/data/train.parquet")
+    assert made["row_id"].to_list() == kept["row_id"].to_list()
+    system = [{"role": "system", "content": "Be brief."}] if form == "our columns" else []
+    for row, at in zip(made.to_dicts(), STAY, strict=True):
+        asked, answer = ASKED[at]
+        if is_paired:
+            assert (row["prompt"], row["chosen"]) == ([user(asked)], [said(answer)])
+            assert row["rejected"] == [said("No.")]
+        else:
+            assert row["messages"] == [*system, user(asked), said(answer)]
+
+
+def test_what_was_curated_without_answers_is_told_not_to_be_exported(prefect_server: str, home: Path) -> None:
     from tasks.publish.export import exportable_at
 
-    curate([{"instruction": "A?", "output": "One."}])
+    curate([{"instruction": "A?", "topic": "letters"}])
     with pytest.raises(ConfigError, match="keeps its own columns"):
         exportable_at(Path("curated"))
 
