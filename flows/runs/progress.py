@@ -140,7 +140,7 @@ class Progress:
             future.wait()  # it has ended: this only makes its state known
             state = future.state
             if state.is_completed():
-                self._steps[step].add(table_of(state), state.name == "Cached", at_s)
+                self._steps[step].add(table_made(state), state.name == "Cached", at_s)
 
     def _step(self, counts: StepCounts, tally: Tally, now: float) -> StepProgress:
         mine = tally.steps.get(counts.name) or StepTally()
@@ -177,7 +177,7 @@ class Progress:
         return before.rows_out + max(before.known - before.rows_in, 0.0) * each
 
 
-def table_of(state: Any) -> Table:
+def table_made(state: Any) -> Table:
     """The table that a task run has ended with, by its state. Raises what it ended with, where it did not end well."""
     made = getattr(state.data, "result", None) if state.is_completed() else None
     return made if isinstance(made, Table) else cast(Table, state.result())  # which goes through two other threads

@@ -22,7 +22,7 @@ from flows.runs.kept.rows import keep_rows
 from flows.runs.lineage import Lineage, healed_run
 from flows.runs.manifests import manifest_path, run_folder
 from flows.runs.plan import RunPlan
-from flows.runs.progress import Progress, table_of
+from flows.runs.progress import Progress, table_made
 from flows.runs.prompt_set import tell_of_prompts
 from flows.runs.removal.alone import hold_tables
 from flows.runs.runners.shard_runner import Workers, start_runner
@@ -137,7 +137,7 @@ class Run:
         raise_first(errors)
         tables: list[Table] = []
         for step, ended in states:
-            tables = [table_of(state) for state in ended]
+            tables = [table_made(state) for state in ended]
             self.reused += sum(_is_of_earlier(table, state) for table, state in zip(tables, ended, strict=True))
             if not beside:
                 self.steps.setdefault(step, []).extend(tables)
