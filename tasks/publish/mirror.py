@@ -38,6 +38,8 @@ from tasks.storage.home import home
 
 FOLDER = "datasets"
 REVISIONS = "revisions"
+SENT = re.compile(rf"{re.escape(CARD)}|{REVISIONS}/r\d+/.+")
+"""What a publication puts there before `revisions.jsonl`."""
 LOADING = re.compile(r'load_dataset\("(?!parquet")[^"]*"')
 EARLIER = re.compile(r'load_dataset\("[^"]*", "(r\d+)"\)')
 
@@ -50,7 +52,11 @@ def mirror_of(url: str) -> Path:
 def check_url(url: str) -> None:
     """Raise ConfigError where the dataset cannot be written below the URL, or something else lies there."""
     places.check_writable(url)
-    if not places.is_there(f"{url}/{HISTORY}") and any(True for _ in places.entries(url)):
+    if places.is_there(f"{url}/{HISTORY}"):
+        return
+    there = [entry.place.removeprefix(f"{url}/") for entry in places.entries(url)]
+    is_begun = bool(history(mirror_of(url))) and all(map(SENT.fullmatch, there))  # a first publication was cut short
+    if there and not is_begun:
         raise ConfigError("something lies there that is no dataset of ours", url, "choose another --out")
 
 

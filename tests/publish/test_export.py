@@ -265,3 +265,24 @@ def test_an_export_goes_to_a_url(scripted: Scripted) -> None:
     store.pipe_file("/bucket/theirs/file", b"")
     with pytest.raises(ConfigError, match="no export"):
         export(Path("out"), Derived("sft", ("messages",)), "memory://bucket/theirs")
+
+
+def test_an_export_to_a_url_that_was_cut_short_is_made_by_the_same_command(
+    scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import fsspec
+
+    sft_in(scripted)
+    store = fsspec.filesystem("memory")
+    url, wanted = "memory://bucket/cut", Derived("sft", ("sharegpt",))
+
+    def failing(*_: Any, **__: Any) -> None:
+        raise OSError("the store is away")
+
+    for earlier in (False, True):
+        with monkeypatch.context() as patch, pytest.raises(OSError, match="the store is away"):
+            patch.setattr(store, "put_file", failing)
+            export(Path("out"), wanted, url)
+        assert b"data/" not in store.cat_file(f"{url}/README.md"), "no card says that it is whole"
+        assert export(Path("out"), wanted, url).rows == {"sharegpt": 2}, earlier
+        assert b"data/train.parquet" in store.cat_file(f"{url}/README.md")

@@ -109,6 +109,43 @@ def test_the_dataset_is_whole_whenever_the_store_fails_and_the_same_command_goes
     assert {name.split("/")[1] for name in names(url) if name.startswith("revisions/")} == {f"r{again['revision']}"}
 
 
+def test_a_first_publication_that_was_cut_short_is_gone_on_with(
+    url: str, scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted(rule)
+    store = fsspec.filesystem("memory")
+    put = store.put_file
+
+    def failing(file: str, place: str, **options: Any) -> None:
+        if place.endswith("train.parquet"):
+            raise OSError("the store is away")
+        put(file, place, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "put_file", failing)
+        with pytest.raises(NotPushed, match="the same command goes on"):
+            of_seeds(url, 4)
+    assert "revisions/r1/provenance.parquet" in names(url) and "revisions.jsonl" not in names(url)
+    assert (of_seeds(url, 4)["requests"], rows_of(url)) == (0, 4)
+
+
+def test_what_was_published_here_and_not_sent_stays_and_goes_with_the_next_run(
+    url: str, scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any, **__: Any) -> None:
+        raise OSError("the store is away")
+
+    scripted(rule)
+    runs = [of_seeds(url, 4)["run"]]
+    with monkeypatch.context() as patch, pytest.raises(NotPushed) as unsent:
+        patch.setattr(fsspec.filesystem("memory"), "put_file", away)
+        of_seeds(url, 6, incremental=True)
+    assert unsent.value.summary is not None
+    runs += [unsent.value.summary["run"], of_seeds(url, 8, incremental=True)["run"]]
+    assert ([line.run for line in lines(url)], rows_of(url)) == (runs, 8)
+    assert {f"revisions/r{at}/data/train.parquet" for at in (1, 2, 3)} <= names(url)
+
+
 def test_two_that_publish_at_one_url_do_not_overwrite_each_other(
     url: str, scripted: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
