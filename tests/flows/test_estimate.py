@@ -72,6 +72,17 @@ CONFIGS: dict[str, tuple[str, Any, dict[str, Any]]] = {
             "bootstrap": {"target": 60, "prompts_per_round": 10, "max_similarity": 1},
         },
     ),
+    "bootstrap of some of the seeds": (
+        "sft",
+        everything,
+        {
+            "recipe": "seeded",
+            "mode": "bootstrap",
+            "seeds": [f"Write {word} about cats and dogs" for word in ("poems", "plans", "code", "songs", "plays")],
+            "max_candidates": 2,
+            "bootstrap": {"target": 30, "prompts_per_round": 10, "max_similarity": 1},
+        },
+    ),
     "dpo": ("dpo", judged, {"recipe": "basic", "instructions": QUESTIONS[:40]}),
     "fewer rows than the sample": ("sft", rule, {"recipe": "respond", "seeds": QUESTIONS[:7]}),
 }

@@ -139,6 +139,14 @@ def test_a_night_with_other_formats_adds_to_the_same_rows(scripted: Scripted, tm
     assert len(loaded("out/revisions/r2", tmp_path, "sharegpt")) == 4
 
 
+def test_the_same_rows_in_other_formats_are_a_revision_of_their_own(scripted: Scripted, tmp_path: Path) -> None:
+    for formats in (["sharegpt"], ["alpaca", "messages"], ["alpaca", "messages"]):
+        sft_in(scripted, format=formats)
+    lines = [json.loads(line) for line in Path("out/revisions.jsonl").read_text().splitlines()]
+    assert [(line["revision"], line["changes"]["added"]) for line in lines] == [(1, 2), (2, 0), (2, 0)]
+    assert len(loaded("out/revisions/r1", tmp_path, "sharegpt")) == len(loaded("out", tmp_path, "messages")) == 2
+
+
 def test_pairs_are_given_in_every_format(scripted: Scripted, tmp_path: Path, subtests: pytest.Subtests) -> None:
     scripted(judged)
     summary = dpo(recipe="basic", instructions=[f"question {at}" for at in range(8)])

@@ -252,6 +252,33 @@ def test_runs_are_listed_with_dataset_revision_and_changes(
     ]
 
 
+def test_a_run_that_another_process_has_taken_over_publishes_nothing(scripted: Scripted) -> None:
+    from prefect import flow
+
+    from flows.config import InstructionSFT
+    from flows.runs.make import all_rows
+    from flows.runs.plan import plan_of
+    from flows.runs.run import Run
+    from flows.runs.runners.shard_runner import ShardRunner
+    from tasks.errors import Interrupted
+
+    def lost() -> None:
+        raise Interrupted("another process has begun it again")
+
+    @flow(task_runner=ShardRunner())
+    def standing_still() -> None:
+        run = Run.start(plan_of(InstructionSFT(recipe="respond", seeds=QUESTIONS, model="test", out="out")))
+        with run.under_way:
+            _, made = all_rows(run)
+            run.context.confirm = lost
+            run.publish(made)
+
+    model = scripted(rule)
+    with pytest.raises(Interrupted, match="begun it again"):
+        standing_still()
+    assert len(model.requests) == len(QUESTIONS) and not Path("out/revisions.jsonl").exists()
+
+
 def test_two_first_nights_at_once_are_both_in_the_dataset(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
     from flows.runs.run import Run
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from itertools import permutations
 from pathlib import Path
 
 import polars as pl
 import pytest
 
+from flows.runs.verdict import raise_first
+from tasks.errors import Interrupted, PermanentError
 from tasks.models.open import DEMO_WEIGHTS
 from tests.engine.test_refusals import CREDIT, NOBODY_FORESAW, PARAMETER, WORDS, refusing
 from tests.flows.command.in_process import run_command
@@ -47,6 +50,14 @@ def test_a_run_that_is_refused_as_a_whole_is_one_line_and_the_same_command_goes_
         ended = stillroom(tmp_path, *arguments, server=prefect_server)
         assert ended.returncode == 0, ended.stderr
     assert json.loads(ended.stdout)["rows"] == 3
+
+
+def test_of_several_errors_the_one_that_brought_about_the_others_is_told() -> None:
+    cause = PermanentError("no credit is left", "model", "pay")
+    for errors in permutations((OSError("a shard by itself"), Interrupted("the run was told to stop"), cause)):
+        with pytest.raises(PermanentError, match="no credit"):
+            raise_first(errors)
+    raise_first([])
 
 
 def test_what_is_left_out_is_one_line_on_the_terminal(connected: Path) -> None:
