@@ -145,4 +145,16 @@ OF_RUNS = (
         (("            self.context.confirm()\n", "            pass\n"),),
         "tests/flows/runs/test_lineage.py::test_a_run_that_another_process_has_taken_over_publishes_nothing",
     ),
+    Mutant(
+        "the Hub's token is told",
+        "tasks/publish/hub/repository.py",
+        (('return line.replace(self._token, "[token]")[:MOST_SAID]', "return line[:MOST_SAID]"),),
+        "tests/publish/hub/test_push.py::test_the_token_is_in_no_error",
+    ),
+    Mutant(
+        "2: a retry goes on from one that is not the latest",
+        "flows/runs/manifests.py",
+        (("key=lambda p: p.stat().st_mtime", "key=lambda p: p.parent.name"),),
+        "tests/flows/runs/test_healing.py::test_the_latest_retry_is_found_by_when_runs_ended_and_not_by_their_names",
+    ),
 )
