@@ -157,4 +157,10 @@ OF_RUNS = (
         (("key=lambda p: p.stat().st_mtime", "key=lambda p: p.parent.name"),),
         "tests/flows/runs/test_healing.py::test_the_latest_retry_is_found_by_when_runs_ended_and_not_by_their_names",
     ),
+    Mutant(
+        "2: a night without seeds begins with rows that there are",
+        "flows/runs/lineage.py",
+        (("return self.last.blank_rows if self.last and self.adds else 0", "return 0"),),
+        "tests/flows/runs/test_lineage.py::test_a_night_without_seeds_goes_on_with_the_running_index",
+    ),
 )

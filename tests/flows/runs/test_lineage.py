@@ -149,6 +149,8 @@ def test_a_night_without_seeds_goes_on_with_the_running_index(start_from: str, s
         summary = night(None, **options)
         assert (summary["rows"], summary["changes"]["added"]) == (rows, 10)
         assert 10 <= publications()[-1]["blank_rows"] - rows + 10 < 12
+    refused = pl.read_parquet("out/rejects.parquet")["reason"].to_list()
+    assert set(refused) <= {"surplus"}, "a night began with rows that there are"
     ids = pl.read_parquet("out/data/train.parquet")["row_id"]
     assert ids.n_unique() == 30
     whole = sft(**options | {"rows": 30, "out": "whole"})
