@@ -97,8 +97,9 @@ def send(url: str) -> bool:
     is_new = not there or there[-1].revision != revision
     kept = [path for path in sorted((folder / REVISIONS).glob("r*")) if path.name != f"r{revision}"]
     have = {name.split("/")[0] for name in _names_below(f"{url}/{REVISIONS}")}
+    whole = have & {f"r{line.revision}" for line in there}  # of another one only the first files may be there
     for earlier in kept:
-        if earlier.name not in have:
+        if earlier.name not in whole:
             _put(earlier, url, int(earlier.name[1:]), rows=True)
     _put(files, url, revision, rows=is_new)
     card = _loading_from((files / CARD).read_text(encoding="utf-8"), url, revision)

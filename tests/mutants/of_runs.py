@@ -163,4 +163,16 @@ OF_RUNS = (
         (("return self.last.blank_rows if self.last and self.adds else 0", "return 0"),),
         "tests/flows/runs/test_lineage.py::test_a_night_without_seeds_goes_on_with_the_running_index",
     ),
+    Mutant(
+        "8: what a killed push has left goes to the Hub",
+        "tasks/publish/hub/contents.py",
+        (("        _empty(links)\n", ""),),
+        "tests/publish/hub/test_push.py::test_what_a_killed_push_has_left_does_not_go_there",
+    ),
+    Mutant(
+        "8: a revision of which a URL has some files is taken for whole",
+        "tasks/publish/mirror.py",
+        (("if earlier.name not in whole:", "if earlier.name not in have:"),),
+        "tests/publish/test_mirror.py::test_what_was_published_here_and_not_sent_stays_and_goes_with_the_next_run",
+    ),
 )

@@ -129,16 +129,22 @@ def test_a_first_publication_that_was_cut_short_is_gone_on_with(
     assert (of_seeds(url, 4)["requests"], rows_of(url)) == (0, 4)
 
 
+@pytest.mark.parametrize("begun", [False, True], ids=["nothing of it is there", "its first files are there"])
 def test_what_was_published_here_and_not_sent_stays_and_goes_with_the_next_run(
-    url: str, scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+    begun: bool, url: str, scripted: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away(*_: Any, **__: Any) -> None:
-        raise OSError("the store is away")
+    store = fsspec.filesystem("memory")
+    put = store.put_file
+
+    def away(file: str, place: str, **options: Any) -> None:
+        if not begun or place.endswith("train.parquet"):
+            raise OSError("the store is away")
+        put(file, place, **options)
 
     scripted(rule)
     runs = [of_seeds(url, 4)["run"]]
     with monkeypatch.context() as patch, pytest.raises(NotPushed) as unsent:
-        patch.setattr(fsspec.filesystem("memory"), "put_file", away)
+        patch.setattr(store, "put_file", away)
         of_seeds(url, 6, incremental=True)
     assert unsent.value.summary is not None
     runs += [unsent.value.summary["run"], of_seeds(url, 8, incremental=True)["run"]]

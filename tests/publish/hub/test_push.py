@@ -106,6 +106,15 @@ def test_the_card_there_names_files_that_are_there_and_loads_by_the_name_there(d
     assert "revisions/r1" in (OUT / "README.md").read_text(), "the card here is as it was"
 
 
+def test_what_a_killed_push_has_left_does_not_go_there(dataset: Any, hub: FakeHub) -> None:
+    dataset()
+    for name in ("data/old.parquet", "notes.txt"):
+        (OUT / ".push/r1" / name).parent.mkdir(parents=True, exist_ok=True)
+        (OUT / ".push/r1" / name).write_bytes(b"left")
+    push(OUT, "me/rows")
+    assert not {"data/old.parquet", "notes.txt"} & hub.names("me/rows")
+
+
 def test_a_second_push_changes_nothing_and_a_new_revision_uploads_what_is_new(dataset: Any, hub: FakeHub) -> None:
     dataset(6)
     first = push(OUT, "me/rows")
