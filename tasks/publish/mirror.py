@@ -70,10 +70,11 @@ def fetch_mirror(url: str) -> Path:
         return folder
     draft = folder.with_name(f".{folder.name}")
     shutil.rmtree(draft, ignore_errors=True)
-    now = f"{url}/{REVISIONS}/r{there[-1].revision}/"
+    now, published = f"{url}/{REVISIONS}/r{there[-1].revision}/", {f"r{line.revision}" for line in there}
     for entry in places.entries(f"{url}/{REVISIONS}"):
-        name = entry.place.removeprefix(now) if entry.place.startswith(now) else entry.place.removeprefix(f"{url}/")
-        places.fetch(entry.place, draft / name)
+        name = entry.place.removeprefix(f"{url}/")
+        if name.split("/")[1] in published:  # another one was cut short
+            places.fetch(entry.place, draft / (entry.place.removeprefix(now) if entry.place.startswith(now) else name))
     write_atomically(draft / HISTORY, history_text(there))
     shutil.rmtree(folder, ignore_errors=True)
     draft.rename(folder)
@@ -123,11 +124,16 @@ def _loading_from(text: str, url: str, revision: int) -> str:
 
 
 def _put(folder: Path, url: str, revision: int, *, rows: bool) -> None:
-    """Put the files of a revision into its folder at the URL, those with rows too."""
+    """Put the files of a revision into its folder at the URL, those with rows too; others that lie there go."""
     place = f"{url}/{REVISIONS}/r{revision}"
-    for file in [folder / name for name in BESIDE_FILES] + (every_data_file(folder) if rows else []):
-        if file.exists():
-            places.put(file, f"{place}/{file.relative_to(folder).as_posix()}")
+    beside = [file for name in BESIDE_FILES if (file := folder / name).exists()]
+    data = every_data_file(folder)
+    own = {file.relative_to(folder).as_posix() for file in [*beside, *data]}
+    for name in _names_below(place):
+        if name not in own | {CARD}:  # of a publication that was cut short, or that had more to say
+            places.remove(f"{place}/{name}")
+    for file in beside + (data if rows else []):
+        places.put(file, f"{place}/{file.relative_to(folder).as_posix()}")
     card = (folder / CARD).read_text(encoding="utf-8")
     places.write(f"{place}/{CARD}", _loading_from(card, url, revision).encode())
 

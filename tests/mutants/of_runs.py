@@ -175,4 +175,21 @@ OF_RUNS = (
         (("if earlier.name not in whole:", "if earlier.name not in have:"),),
         "tests/publish/test_mirror.py::test_what_was_published_here_and_not_sent_stays_and_goes_with_the_next_run",
     ),
+    Mutant(
+        "8: what another publication has left at a URL joins a revision",
+        "tasks/publish/mirror.py",
+        (
+            (
+                '            places.remove(f"{place}/{name}")\n    for file in beside',
+                "            pass\n    for file in beside",
+            ),
+        ),
+        "tests/publish/test_mirror.py::test_what_a_publication_of_another_has_left_there_is_in_no_revision",
+    ),
+    Mutant(
+        "8: files are pushed while a run replaces them",
+        "tasks/publish/hub/contents.py",
+        (("        fcntl.flock(lock, fcntl.LOCK_EX)\n        yield\n", "        yield\n"),),
+        "tests/publish/hub/test_push.py::test_one_push_at_a_time_and_none_of_files_that_a_run_is_replacing",
+    ),
 )

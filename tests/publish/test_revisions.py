@@ -184,20 +184,22 @@ def test_what_a_killed_publication_has_left_is_in_no_other(tmp_path: Path) -> No
     assert list(data_files(out)) == ["train"]
 
 
-def test_one_publication_at_a_time(tmp_path: Path) -> None:
-    def is_free() -> bool:
-        lock = os.open(tmp_path, os.O_RDONLY)  # as another process would have it
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        finally:
-            os.close(lock)
-        return True
+def is_free(folder: Path) -> bool:
+    """Whether another process could take the lock of a folder now."""
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(lock)
+    return True
 
+
+def test_one_publication_at_a_time(tmp_path: Path) -> None:
     with drafting(tmp_path):
-        assert not is_free()
-    assert is_free()
+        assert not is_free(tmp_path)
+    assert is_free(tmp_path)
 
 
 def _killed_at(file: Path) -> Callable[[Path, bytes], None]:
