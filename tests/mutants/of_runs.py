@@ -192,4 +192,15 @@ OF_RUNS = (
         (("        fcntl.flock(lock, fcntl.LOCK_EX)\n        yield\n", "        yield\n"),),
         "tests/publish/hub/test_push.py::test_one_push_at_a_time_and_none_of_files_that_a_run_is_replacing",
     ),
+    Mutant(
+        "1: prompts that call other tools are taken for one",
+        "tasks/publish/cross_run_dedup.py",
+        (
+            (
+                'return words + nfc(canonical(turn["tool_calls"]).decode()) if turn.get("tool_calls") else words',
+                "return words",
+            ),
+        ),
+        "tests/publish/test_cross_run_dedup.py::test_who_says_the_words_and_which_tools_are_called_tell_prompts_apart",
+    ),
 )

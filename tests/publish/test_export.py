@@ -15,6 +15,7 @@ from tasks.errors import ConfigError
 from tasks.models.base import Completion
 from tasks.publish.derive import Derived
 from tasks.publish.export import export
+from tasks.publish.splits import splits_of
 from tests.flows.test_instruction_sft import Scripted, rule, sft
 from tests.flows.test_preference_dpo import dpo, judged
 
@@ -245,6 +246,25 @@ def test_a_mistake_is_one_line_and_nothing_is_written(
             assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
             assert said in result.stderr
             assert sorted(path for path in tmp_path.rglob("*") if "cache" not in str(path)) == before
+
+
+@pytest.mark.parametrize("as_json", [False, True], ids=["parquet", "jsonl"])
+def test_a_split_of_which_the_format_can_say_nothing_is_none_of_the_export(
+    as_json: bool, scripted: Scripted, tmp_path: Path
+) -> None:
+    from datasets import get_dataset_split_names
+
+    shares = {"train": 0.5, "test": 0.5}
+    texts = [f"q {at}" for at in range(8)]
+    split = dict(zip(texts, splits_of(pl.DataFrame({"instruction": texts}), shares), strict=True))
+    assert set(split.values()) == {"train", "test"}
+    more = [{"role": "user", "content": "and then?"}]  # after another turn of the user: alpaca cannot say it
+    seeds = [talk(text)["messages"] + (more if where == "test" else []) for text, where in split.items()]
+    sft_in(scripted, seeds=[{"messages": turns} for turns in seeds], splits=shares)
+    made = export(Path("out"), Derived("sft", ("alpaca",)), "x", as_json=as_json)
+    assert made.rows["alpaca"] == list(split.values()).count("train") < len(texts)
+    assert get_dataset_split_names("x") == ["train"]
+    assert not list(Path("x").rglob("test*"))
 
 
 def test_an_export_takes_the_place_of_an_earlier_one_whole(scripted: Scripted) -> None:
