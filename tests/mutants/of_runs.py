@@ -203,4 +203,10 @@ OF_RUNS = (
         ),
         "tests/publish/test_cross_run_dedup.py::test_who_says_the_words_and_which_tools_are_called_tell_prompts_apart",
     ),
+    Mutant(
+        "3: a shard of seeds is taken for another one of the same seeds",
+        "flows/runs/candidates.py",
+        (("digest(*ids, *map(int, new), *rows.columns", "digest(*ids, *rows.columns"),),
+        "tests/flows/runs/test_lineage.py::test_a_repeated_seed_is_refused_whatever_an_earlier_run_has_made_of_the_same_shard",
+    ),
 )

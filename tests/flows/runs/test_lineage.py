@@ -86,7 +86,7 @@ def test_seeds_that_are_left_fill_shards_of_fixed_borders_up_to_the_most_of_a_ni
     from tasks.seeds.sources import open_source
     from tasks.storage.tables import write_stream
 
-    home.mkdir()
+    home.mkdir(exist_ok=True)
     settings = Settings(run="sft-1", home=home, ledger="", tables=str(home / "tables"))
     seen = sorted(seed_row_id({"instruction": text}) for text in QUESTIONS[::2])
     write_stream(Path("seeds.parquet"), [pl.DataFrame({"row_id": seen})])
@@ -97,6 +97,19 @@ def test_seeds_that_are_left_fill_shards_of_fixed_borders_up_to_the_most_of_a_ni
     taken = [text for wave in waves for table in wave for text in table.read()["instruction"]]
     assert taken == QUESTIONS[1:25:2]
     assert not list(home.glob("seen-*"))
+
+
+def test_a_repeated_seed_is_refused_whatever_an_earlier_run_has_made_of_the_same_shard(home: Path) -> None:
+    from flows.runs.candidates import SeedRows
+    from tasks.engine.process import Settings
+    from tasks.seeds.sources import open_source
+
+    home.mkdir(exist_ok=True)
+    settings = Settings(run="sft-1", home=home, ledger="", tables=str(home / "tables"))
+    for seeds, expected in (("abcd", [["a", "b"], ["c", "d"]]), ("accd", [["a", "c"], ["d"]])):
+        rows = SeedRows(open_source(list(seeds)), settings, 2, None)
+        assert [table.read()["instruction"].to_list() for table in rows.take(None)] == expected
+        rows.close()
 
 
 def test_a_night_without_new_seeds_costs_nothing_and_leaves_the_dataset_alone(scripted: Scripted) -> None:
