@@ -57,7 +57,7 @@ def estimate(plan: RunPlan) -> dict[str, Any]:
     """What a run would take."""
     plan.check()
     with SampledRun.of(plan) as sampling:
-        candidates = candidates_of(sampling.run.plan, sampling.run.settings, sampling.run.lineage)
+        candidates = candidates_of(plan, sampling.run.settings, sampling.run.lineage)
         try:
             if plan.takes_all_at_once:
                 first, *others = _bootstrapped(plan, sampling, candidates)

@@ -14,6 +14,7 @@ import pytest
 from flows.runs.forecast import ModelLimits, Range, Stage, duration_s, forecast
 from tasks.models.base import Completion, Request
 from tasks.storage.digest import digest
+from tasks.storage.shard_sizes import shard_count
 from tests.flows.command.test_main import stillroom
 from tests.flows.runs.test_budgets import everything
 from tests.flows.test_instruction_sft import Scripted, rule, sft
@@ -86,6 +87,18 @@ CONFIGS: dict[str, tuple[str, Any, dict[str, Any]]] = {
     "dpo": ("dpo", judged, {"recipe": "basic", "instructions": QUESTIONS[:40]}),
     "fewer rows than the sample": ("sft", rule, {"recipe": "respond", "seeds": QUESTIONS[:7]}),
 }
+
+
+def test_the_seeds_of_an_estimate_lie_in_as_few_tables_as_those_of_a_run(scripted: Scripted, home: Path) -> None:
+    tables: list[int] = []
+
+    def counting(request: Request) -> str:
+        tables.append(len(list(home.glob("estimate-*/seeds/*.parquet"))))
+        return rule(request)
+
+    scripted(counting)
+    estimate("sft", recipe="respond", seeds=QUESTIONS)
+    assert tables[0] == shard_count(len(QUESTIONS), 1000) < 10
 
 
 @pytest.mark.parametrize("name", CONFIGS)
