@@ -209,4 +209,10 @@ OF_RUNS = (
         (("digest(*ids, *map(int, new), *rows.columns", "digest(*ids, *rows.columns"),),
         "tests/flows/runs/test_lineage.py::test_a_repeated_seed_is_refused_whatever_an_earlier_run_has_made_of_the_same_shard",
     ),
+    Mutant(
+        "8: an export of no row replaces an earlier one",
+        "tasks/publish/export.py",
+        (("        if not sum(rows.values()):\n", "        if False:\n"),),
+        "tests/publish/test_export.py::test_an_export_of_which_the_format_can_say_nothing_leaves_an_earlier_one",
+    ),
 )

@@ -267,6 +267,16 @@ def test_a_split_of_which_the_format_can_say_nothing_is_none_of_the_export(
     assert not list(Path("x").rglob("test*"))
 
 
+def test_an_export_of_which_the_format_can_say_nothing_leaves_an_earlier_one(scripted: Scripted) -> None:
+    twice = [{"role": "user", "content": text} for text in ("first", "and then?")]
+    sft_in(scripted, seeds=[{"messages": twice}])
+    export(Path("out"), Derived("sft", ("messages",)), "x")
+    before = {path: path.stat().st_mtime_ns for path in Path("x").rglob("*")}
+    with pytest.raises(ConfigError, match="no row can be given in the format.*turns_do_not_alternate 1"):
+        export(Path("out"), Derived("sft", ("alpaca",)), "x")
+    assert {path: path.stat().st_mtime_ns for path in Path("x").rglob("*")} == before
+
+
 def test_an_export_takes_the_place_of_an_earlier_one_whole(scripted: Scripted) -> None:
     sft_in(scripted)
     for formats in (("sharegpt", "alpaca"), ("messages",)):
