@@ -272,7 +272,7 @@ def test_an_export_of_which_the_format_can_say_nothing_leaves_an_earlier_one(scr
     sft_in(scripted, seeds=[{"messages": twice}])
     export(Path("out"), Derived("sft", ("messages",)), "x")
     before = {path: path.stat().st_mtime_ns for path in Path("x").rglob("*")}
-    with pytest.raises(ConfigError, match="no row can be given in the format.*turns_do_not_alternate 1"):
+    with pytest.raises(ConfigError, match=r"no row can be given in the format.*turns_do_not_alternate 1"):
         export(Path("out"), Derived("sft", ("alpaca",)), "x")
     assert {path: path.stat().st_mtime_ns for path in Path("x").rglob("*")} == before
 
