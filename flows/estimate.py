@@ -57,7 +57,7 @@ def estimate(plan: RunPlan) -> dict[str, Any]:
     """What a run would take."""
     plan.check()
     with SampledRun.of(plan) as sampling:
-        candidates = candidates_of(sampling.run.plan, sampling.run.settings, sampling.run.lineage)
+        candidates = candidates_of(plan, sampling.run.settings, sampling.run.lineage)
         try:
             if plan.takes_all_at_once:
                 first, *others = _bootstrapped(plan, sampling, candidates)
@@ -89,7 +89,7 @@ def _bootstrapped(plan: RunPlan, sampling: SampledRun, candidates: Candidates) -
     if [step.name for step, _ in plan.outline() if isinstance(step, TableStep)] != [bootstrap.name]:
         raise ConfigError("what this recipe takes cannot be estimated", plan.recipe.name, "try it with --max-seeds 20")
     a_few = {"prompts_per_round": min(SAMPLE, params.prompts_per_round), "max_rounds": 1}
-    seeds = candidates.take(None)
+    seeds = candidates.take(plan.next_wave(0, 0))
     one_round = params.model_copy(update=a_few)
     asked, made = sampling.prompts(bootstrap.name, lambda: sampling.run.whole_with(bootstrap, seeds, one_round))
     units = sampling.through_the_rest(made, bootstrap.name)

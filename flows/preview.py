@@ -76,7 +76,7 @@ def preview(config: RunConfig, rows: int, see: See | None = None, again: AskedAg
         lanes = plan if bootstraps else replace(plan, shard_rows=1)
         candidates = candidates_of(lanes, shown.settings, shown.lineage)
         try:
-            taken = candidates.take(None if bootstraps else rows)
+            taken = candidates.take(plan.next_wave(0, 0) if bootstraps else rows)
             first = shown.begin(_alone(taken, again) if again else taken, silent=bootstraps)
         finally:
             candidates.close()

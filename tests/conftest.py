@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 from tests.object_store import s3
 from tests.postgres import ledger_url, postgres
@@ -19,6 +19,7 @@ _home = tempfile.mkdtemp(prefix="stillroom-tests-")
 os.environ["STILLROOM_HOME"] = _home  # before anything imports Prefect, which reads its settings then
 os.environ["HF_HUB_OFFLINE"] = "1"
 settings.register_profile("here", deadline=None)  # how long an example takes says how busy the machine is
+settings.register_profile("first-found", deadline=None, phases=(Phase.explicit, Phase.generate))
 settings.load_profile("here")
 LEAVE_S = 10.0
 """For what the server has not been told yet, once the last test has ended."""

@@ -111,7 +111,8 @@ class SeedRows:
         rows, own = batch.frame.filter(new).drop(COMPOSED_ID), _sources(batch.frame.filter(new))
         rows = with_drawn_language(rows, self._settings).drop(SOURCE_COLUMNS)
         parts = [self._source.composition, *(str(part) for one in batch.refused for part in (one.row_id, one.detail))]
-        parts += own[SOURCE_COLUMNS].to_list() + (rows[KEPT_COLUMNS].to_list() if KEPT_COLUMNS in rows.columns else [])
+        parts += [part for line in own.select("row_id", SOURCE_COLUMNS).iter_rows() for part in line]
+        parts += rows[KEPT_COLUMNS].to_list() if KEPT_COLUMNS in rows.columns else []
         parts += rows[LANGUAGE].to_list() if self._settings.prompts.languages else []
         place = f"{self._folder}/{digest(*ids, *map(int, new), *rows.columns, *filter(None, parts))}.parquet"
         rows_in = batch.frame.height + len(batch.refused)

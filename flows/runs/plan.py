@@ -313,11 +313,12 @@ class RunPlan:
         `wanted`: how many they are to be in all, if not `pool`.
         """
         wanted = wanted or self.pool
+        left = None if self.most_candidates is None else max(0, math.ceil(self.most_candidates - taken))
         if wanted is None or self.takes_all_at_once:
-            return self.most_candidates
+            return left
         each = accepted / taken if accepted else math.prod(params.rows_of_each for _, params in self.outline())
         next_ = max(1, math.ceil((wanted - accepted) / each * SPARE))
-        return min(next_, max(0, math.ceil(self.most_candidates - taken))) if self.most_candidates else next_
+        return next_ if left is None else min(next_, left)
 
     @property
     def most_candidates(self) -> int | None:

@@ -45,6 +45,8 @@ configs:
 <!-- {mark} -->
 The rows of revision r{revision} of `{source}`, in the format {formats}, made by recipe `{recipe}`. Its own card says how.
 {left_out}"""
+_UNFINISHED = f"<!-- {MARK} -->\nThis export is not whole yet, or was cut short: the same command makes it.\n"
+"""The card at a URL until all files are there: it names none of them, and says that the place is an export's."""
 
 
 @dataclass(frozen=True)
@@ -190,7 +192,10 @@ def _beside(out: str) -> str | None:
 
 
 def _put(draft: Path, out: str) -> None:
-    """Put what is written in its place, the card last; what an earlier export left there goes."""
+    """Put what is written in its place, the card last; what an earlier export left there goes.
+
+    Cut short at a URL, the card there says so, and the same command begins anew.
+    """
     if not places.is_url(out):
         shutil.rmtree(out, ignore_errors=True)
         draft.replace(out)
@@ -198,9 +203,9 @@ def _put(draft: Path, out: str) -> None:
     files = sorted(file for file in draft.rglob("*") if file.is_file() and file.name != CARD)
     base = out.rstrip("/")
     new = {f"{base}/{file.relative_to(draft).as_posix()}": file for file in files}
-    places.remove(f"{base}/{CARD}")
+    places.write(f"{base}/{CARD}", _UNFINISHED.encode())
     for entry in list(places.entries(base)):
-        if entry.place not in new:
+        if entry.place not in {*new, f"{base}/{CARD}"}:
             places.remove(entry.place)
     for place, file in new.items():
         places.put(file, place)

@@ -38,6 +38,8 @@ from tasks.storage.home import home
 
 FOLDER = "datasets"
 REVISIONS = "revisions"
+SENT = re.compile(rf"{re.escape(CARD)}|{REVISIONS}/r\d+/.+")
+"""What a publication puts there before `revisions.jsonl`."""
 LOADING = re.compile(r'load_dataset\("(?!parquet")[^"]*"')
 EARLIER = re.compile(r'load_dataset\("[^"]*", "(r\d+)"\)')
 
@@ -50,7 +52,11 @@ def mirror_of(url: str) -> Path:
 def check_url(url: str) -> None:
     """Raise ConfigError where the dataset cannot be written below the URL, or something else lies there."""
     places.check_writable(url)
-    if not places.is_there(f"{url}/{HISTORY}") and any(True for _ in places.entries(url)):
+    if places.is_there(f"{url}/{HISTORY}"):
+        return
+    there = [entry.place.removeprefix(f"{url}/") for entry in places.entries(url)]
+    is_begun = bool(history(mirror_of(url))) and all(map(SENT.fullmatch, there))  # a first publication was cut short
+    if there and not is_begun:
         raise ConfigError("something lies there that is no dataset of ours", url, "choose another --out")
 
 
@@ -64,10 +70,11 @@ def fetch_mirror(url: str) -> Path:
         return folder
     draft = folder.with_name(f".{folder.name}")
     shutil.rmtree(draft, ignore_errors=True)
-    now = f"{url}/{REVISIONS}/r{there[-1].revision}/"
+    now, published = f"{url}/{REVISIONS}/r{there[-1].revision}/", {f"r{line.revision}" for line in there}
     for entry in places.entries(f"{url}/{REVISIONS}"):
-        name = entry.place.removeprefix(now) if entry.place.startswith(now) else entry.place.removeprefix(f"{url}/")
-        places.fetch(entry.place, draft / name)
+        name = entry.place.removeprefix(f"{url}/")
+        if name.split("/")[1] in published:  # another one was cut short
+            places.fetch(entry.place, draft / (entry.place.removeprefix(now) if entry.place.startswith(now) else name))
     write_atomically(draft / HISTORY, history_text(there))
     shutil.rmtree(folder, ignore_errors=True)
     draft.rename(folder)
@@ -91,8 +98,9 @@ def send(url: str) -> bool:
     is_new = not there or there[-1].revision != revision
     kept = [path for path in sorted((folder / REVISIONS).glob("r*")) if path.name != f"r{revision}"]
     have = {name.split("/")[0] for name in _names_below(f"{url}/{REVISIONS}")}
+    whole = have & {f"r{line.revision}" for line in there}  # of another one only the first files may be there
     for earlier in kept:
-        if earlier.name not in have:
+        if earlier.name not in whole:
             _put(earlier, url, int(earlier.name[1:]), rows=True)
     _put(files, url, revision, rows=is_new)
     card = _loading_from((files / CARD).read_text(encoding="utf-8"), url, revision)
@@ -116,11 +124,16 @@ def _loading_from(text: str, url: str, revision: int) -> str:
 
 
 def _put(folder: Path, url: str, revision: int, *, rows: bool) -> None:
-    """Put the files of a revision into its folder at the URL, those with rows too."""
+    """Put the files of a revision into its folder at the URL, those with rows too; others that lie there go."""
     place = f"{url}/{REVISIONS}/r{revision}"
-    for file in [folder / name for name in BESIDE_FILES] + (every_data_file(folder) if rows else []):
-        if file.exists():
-            places.put(file, f"{place}/{file.relative_to(folder).as_posix()}")
+    beside = [file for name in BESIDE_FILES if (file := folder / name).exists()]
+    data = every_data_file(folder)
+    own = {file.relative_to(folder).as_posix() for file in [*beside, *data]}
+    for name in _names_below(place):
+        if name not in own | {CARD}:  # of a publication that was cut short, or that had more to say
+            places.remove(f"{place}/{name}")
+    for file in beside + (data if rows else []):
+        places.put(file, f"{place}/{file.relative_to(folder).as_posix()}")
     card = (folder / CARD).read_text(encoding="utf-8")
     places.write(f"{place}/{CARD}", _loading_from(card, url, revision).encode())
 

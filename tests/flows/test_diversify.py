@@ -75,6 +75,8 @@ def test_rows_like_a_target_are_chosen_and_a_second_run_asks_nothing(scripted: S
     assert dataset_bytes(Path("out/data")) == before
     manifest = json.loads(next(Path("home/runs").glob("*/manifest.json")).read_text())
     assert manifest["selection"] == {"by": "rds", "candidates": 20, "rows": 8, "embedder": "ngrams"}
+    embedded = sum(table["rows_in"] for table in manifest["steps"]["embed"])
+    assert embedded == 20, "what is compared with is none of the run's rows"
 
 
 def test_pairs_are_chosen_too(scripted: Scripted) -> None:

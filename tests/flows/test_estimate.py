@@ -14,6 +14,7 @@ import pytest
 from flows.runs.forecast import ModelLimits, Range, Stage, duration_s, forecast
 from tasks.models.base import Completion, Request
 from tasks.storage.digest import digest
+from tasks.storage.shard_sizes import shard_count
 from tests.flows.command.test_main import stillroom
 from tests.flows.runs.test_budgets import everything
 from tests.flows.test_instruction_sft import Scripted, rule, sft
@@ -72,9 +73,32 @@ CONFIGS: dict[str, tuple[str, Any, dict[str, Any]]] = {
             "bootstrap": {"target": 60, "prompts_per_round": 10, "max_similarity": 1},
         },
     ),
+    "bootstrap of some of the seeds": (
+        "sft",
+        everything,
+        {
+            "recipe": "seeded",
+            "mode": "bootstrap",
+            "seeds": [f"Write {word} about cats and dogs" for word in ("poems", "plans", "code", "songs", "plays")],
+            "max_candidates": 2,
+            "bootstrap": {"target": 30, "prompts_per_round": 10, "max_similarity": 1},
+        },
+    ),
     "dpo": ("dpo", judged, {"recipe": "basic", "instructions": QUESTIONS[:40]}),
     "fewer rows than the sample": ("sft", rule, {"recipe": "respond", "seeds": QUESTIONS[:7]}),
 }
+
+
+def test_the_seeds_of_an_estimate_lie_in_as_few_tables_as_those_of_a_run(scripted: Scripted, home: Path) -> None:
+    tables: list[int] = []
+
+    def counting(request: Request) -> str:
+        tables.append(len(list(home.glob("estimate-*/seeds/*.parquet"))))
+        return rule(request)
+
+    scripted(counting)
+    estimate("sft", recipe="respond", seeds=QUESTIONS)
+    assert tables[0] == shard_count(len(QUESTIONS), 1000) < 10
 
 
 @pytest.mark.parametrize("name", CONFIGS)

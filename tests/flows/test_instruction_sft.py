@@ -176,6 +176,8 @@ def test_a_permanent_error_ends_the_run_with_its_one_line(recipe: str, scripted:
 
 
 def test_bootstrap_grows_instructions_from_the_seeds(scripted: Scripted) -> None:
+    from flows.runs.manifests import manifest
+
     def continues(request: Request) -> str:
         assert request.messages is not None
         if "9." not in request.messages[-1]["content"]:
@@ -196,6 +198,8 @@ def test_bootstrap_grows_instructions_from_the_seeds(scripted: Scripted) -> None
         recipe="seeded", seeds=seeds, mode="bootstrap", bootstrap={"target": 12, "prompts_per_round": 4}, shard_rows=5
     )
     assert summary["rows"] == 12
+    answered = manifest(summary["run"])["steps"]["text_generation"]
+    assert [table["rows_in"] for table in answered] == [5, 5, 2]
 
 
 @pytest.mark.parametrize("language", ["vi", "zh", "ja"])

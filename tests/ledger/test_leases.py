@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -26,6 +27,8 @@ from tests.rows import a_row
 
 REQUEST = Request(Sampling(), seed=1, prompt="Once")
 FOR_EVER_S = 10_000.0
+ANY_S = 30.0
+"""Nothing here takes so long: what does waits for what does not come."""
 
 
 def bill(context: Context | None = None) -> PendingRequest:
@@ -36,13 +39,20 @@ def ask(ledger: Ledger, model: ScriptedModel, context: Context | None = None) ->
     return asyncio.ensure_future(ledger.answer(digest("k"), model, REQUEST, bill(context)))
 
 
+def in_time(work: Coroutine[Any, Any, None]) -> None:
+    """Run it in the loop. Where it would not end, it fails."""
+    run_in_loop(asyncio.wait_for(work, ANY_S))
+
+
 @contextmanager
 def two_ledgers(url: str, lease_s: float) -> Iterator[tuple[Ledger, Ledger]]:
     """They know nothing of each other: as two processes."""
     one, other = Ledger(url, lease_s=lease_s), Ledger(url, lease_s=lease_s)
-    yield one, other
-    run_in_loop(one.close())
-    run_in_loop(other.close())
+    try:
+        yield one, other
+    finally:
+        run_in_loop(one.close())
+        run_in_loop(other.close())
     engine = engine_of(url)
     with engine.connect() as connection:
         assert connection.execute(sa.select(leases)).all() == [], "a lease is left"
@@ -78,7 +88,7 @@ def test_a_request_under_way_is_waited_for(ledger_url: str) -> None:
         assert not quick.requests
 
     with two_ledgers(ledger_url, FOR_EVER_S) as (one, other):
-        run_in_loop(asked())
+        in_time(asked())
 
 
 @pytest.mark.parametrize("how", ["refused", "cancelled"])
@@ -97,7 +107,7 @@ def test_a_request_that_came_to_nothing_is_made_by_whoever_waits_for_it(ledger_u
         assert (await second).text == "quick"
 
     with two_ledgers(ledger_url, FOR_EVER_S) as (one, other):
-        run_in_loop(asked())
+        in_time(asked())
 
 
 def test_whoever_is_stopped_waits_for_no_other_process(ledger_url: str) -> None:
@@ -114,7 +124,7 @@ def test_whoever_is_stopped_waits_for_no_other_process(ledger_url: str) -> None:
         await first
 
     with two_ledgers(ledger_url, FOR_EVER_S) as (one, other):
-        run_in_loop(asked())
+        in_time(asked())
 
 
 def test_a_lease_is_renewed_for_as_long_as_its_request_takes(ledger_url: str) -> None:
@@ -129,7 +139,7 @@ def test_a_lease_is_renewed_for_as_long_as_its_request_takes(ledger_url: str) ->
         assert not quick.requests
 
     with two_ledgers(ledger_url, 0.8) as (one, other):
-        run_in_loop(asked())
+        in_time(asked())
 
 
 def test_whoever_is_cancelled_while_its_request_is_leased_gives_it_up(ledger_url: str) -> None:
@@ -138,10 +148,10 @@ def test_whoever_is_cancelled_while_its_request_is_leased_gives_it_up(ledger_url
         while not one._leases._hold:  # the lookup that leases it is under way
             await asyncio.sleep(0)
         gone.cancel()
-        assert (await asyncio.wait_for(ask(other, ScriptedModel(["quick"])), 20)).text == "quick"
+        assert (await ask(other, ScriptedModel(["quick"]))).text == "quick"
 
     with two_ledgers(ledger_url, FOR_EVER_S) as (one, other):
-        run_in_loop(asked())
+        in_time(asked())
 
 
 def test_an_answer_that_is_committed_between_lookup_and_lease_is_used(
@@ -160,7 +170,7 @@ def test_an_answer_that_is_committed_between_lookup_and_lease_is_used(
         assert not model.requests
 
     with two_ledgers(ledger_url, FOR_EVER_S) as (one, other):
-        run_in_loop(asked())
+        in_time(asked())
 
 
 def test_a_process_that_stood_still_does_not_give_up_the_lease_of_whoever_took_over(
@@ -184,7 +194,7 @@ def test_a_process_that_stood_still_does_not_give_up_the_lease_of_whoever_took_o
     with two_ledgers(ledger_url, FOR_EVER_S) as (one, other):
         still = Ledger(ledger_url, lease_s=0.3)
         monkeypatch.setattr(still._leases, "_renew", partial(asyncio.sleep, 0))
-        run_in_loop(asked())
+        in_time(asked())
         run_in_loop(still.close())
 
 
@@ -215,7 +225,7 @@ def test_a_request_does_not_begin_under_a_lease_that_has_run_out(
     with two_ledgers(ledger_url, FOR_EVER_S) as (one, _):
         still = Ledger(ledger_url, lease_s=0.3)
         monkeypatch.setattr(still._leases, "_renew", partial(asyncio.sleep, 0))
-        run_in_loop(asked())
+        in_time(asked())
         run_in_loop(still.close())
 
 
@@ -229,7 +239,7 @@ def test_of_two_answers_the_first_one_committed_is_used(ledger_url: str) -> None
         assert (await answer).text == "first"
 
     with two_ledgers(ledger_url, FOR_EVER_S) as (one, other):
-        run_in_loop(asked())
+        in_time(asked())
 
 
 def test_a_ledger_that_is_closed_gives_up_what_it_holds(ledger_url: str) -> None:
@@ -238,13 +248,13 @@ def test_a_ledger_that_is_closed_gives_up_what_it_holds(ledger_url: str) -> None
         first = ask(closed, slow)
         await slow.begun.wait()
         await closed.close()
-        assert (await asyncio.wait_for(ask(other, ScriptedModel(["quick"])), 20)).text == "quick"
+        assert (await ask(other, ScriptedModel(["quick"]))).text == "quick"
         first.cancel()
         await asyncio.gather(first, return_exceptions=True)
 
     with two_ledgers(ledger_url, FOR_EVER_S) as (_, other):
         closed = Ledger(ledger_url)
-        run_in_loop(asked())
+        in_time(asked())
 
 
 def test_leases_that_have_run_out_are_taken_away_though_nobody_asks_again(ledger_url: str) -> None:

@@ -72,3 +72,18 @@ def test_the_prompt_is_the_same_in_every_format_of_pairs(name: str) -> None:
     frame = pairs(a_pair(0, turns), a_pair(1, said(("user", " TEA?"))))
     expected = prompts_of(pairs(a_pair(0, turns[1:]), a_pair(1, said(("user", "tea?")))))
     assert list(dict.fromkeys(prompts_of(FORMATS[name](frame)))) == expected
+
+
+def called(name: str) -> list[dict[str, Any]]:
+    calls = [{"type": "function", "function": {"name": name, "arguments": "{}"}}]
+    talk = ({"role": "user", "content": "Weather?"}, {"role": "assistant", "content": "", "tool_calls": calls})
+    return [*talk, {"role": "tool", "content": "fine"}, {"role": "assistant", "content": "It is fine."}]
+
+
+def test_who_says_the_words_and_which_tools_are_called_tell_prompts_apart() -> None:
+    talks = [called("weather"), called("forecast"), called("weather")]
+    talks += [
+        [{"role": role, "content": "Hello"} for role in roles] for roles in (("user",) * 3, ("user", "tool", "x"))
+    ]
+    found = prompts_of(pl.DataFrame({"messages": talks}))
+    assert found[0] == found[2] and len(set(found)) == 4

@@ -15,6 +15,7 @@ from tasks.errors import ConfigError
 from tasks.models.base import Completion
 from tasks.publish.derive import Derived
 from tasks.publish.export import export
+from tasks.publish.splits import splits_of
 from tests.flows.test_instruction_sft import Scripted, rule, sft
 from tests.flows.test_preference_dpo import dpo, judged
 
@@ -139,6 +140,14 @@ def test_a_night_with_other_formats_adds_to_the_same_rows(scripted: Scripted, tm
     assert len(loaded("out/revisions/r2", tmp_path, "sharegpt")) == 4
 
 
+def test_the_same_rows_in_other_formats_are_a_revision_of_their_own(scripted: Scripted, tmp_path: Path) -> None:
+    for formats in (["sharegpt"], ["alpaca", "messages"], ["alpaca", "messages"]):
+        sft_in(scripted, format=formats)
+    lines = [json.loads(line) for line in Path("out/revisions.jsonl").read_text().splitlines()]
+    assert [(line["revision"], line["changes"]["added"]) for line in lines] == [(1, 2), (2, 0), (2, 0)]
+    assert len(loaded("out/revisions/r1", tmp_path, "sharegpt")) == len(loaded("out", tmp_path, "messages")) == 2
+
+
 def test_pairs_are_given_in_every_format(scripted: Scripted, tmp_path: Path, subtests: pytest.Subtests) -> None:
     scripted(judged)
     summary = dpo(recipe="basic", instructions=[f"question {at}" for at in range(8)])
@@ -239,6 +248,35 @@ def test_a_mistake_is_one_line_and_nothing_is_written(
             assert sorted(path for path in tmp_path.rglob("*") if "cache" not in str(path)) == before
 
 
+@pytest.mark.parametrize("as_json", [False, True], ids=["parquet", "jsonl"])
+def test_a_split_of_which_the_format_can_say_nothing_is_none_of_the_export(
+    as_json: bool, scripted: Scripted, tmp_path: Path
+) -> None:
+    from datasets import get_dataset_split_names
+
+    shares = {"train": 0.5, "test": 0.5}
+    texts = [f"q {at}" for at in range(8)]
+    split = dict(zip(texts, splits_of(pl.DataFrame({"instruction": texts}), shares), strict=True))
+    assert set(split.values()) == {"train", "test"}
+    more = [{"role": "user", "content": "and then?"}]  # after another turn of the user: alpaca cannot say it
+    seeds = [talk(text)["messages"] + (more if where == "test" else []) for text, where in split.items()]
+    sft_in(scripted, seeds=[{"messages": turns} for turns in seeds], splits=shares)
+    made = export(Path("out"), Derived("sft", ("alpaca",)), "x", as_json=as_json)
+    assert made.rows["alpaca"] == list(split.values()).count("train") < len(texts)
+    assert get_dataset_split_names("x") == ["train"]
+    assert not list(Path("x").rglob("test*"))
+
+
+def test_an_export_of_which_the_format_can_say_nothing_leaves_an_earlier_one(scripted: Scripted) -> None:
+    twice = [{"role": "user", "content": text} for text in ("first", "and then?")]
+    sft_in(scripted, seeds=[{"messages": twice}])
+    export(Path("out"), Derived("sft", ("messages",)), "x")
+    before = {path: path.stat().st_mtime_ns for path in Path("x").rglob("*")}
+    with pytest.raises(ConfigError, match=r"no row can be given in the format.*turns_do_not_alternate 1"):
+        export(Path("out"), Derived("sft", ("alpaca",)), "x")
+    assert {path: path.stat().st_mtime_ns for path in Path("x").rglob("*")} == before
+
+
 def test_an_export_takes_the_place_of_an_earlier_one_whole(scripted: Scripted) -> None:
     sft_in(scripted)
     for formats in (("sharegpt", "alpaca"), ("messages",)):
@@ -265,3 +303,24 @@ def test_an_export_goes_to_a_url(scripted: Scripted) -> None:
     store.pipe_file("/bucket/theirs/file", b"")
     with pytest.raises(ConfigError, match="no export"):
         export(Path("out"), Derived("sft", ("messages",)), "memory://bucket/theirs")
+
+
+def test_an_export_to_a_url_that_was_cut_short_is_made_by_the_same_command(
+    scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import fsspec
+
+    sft_in(scripted)
+    store = fsspec.filesystem("memory")
+    url, wanted = "memory://bucket/cut", Derived("sft", ("sharegpt",))
+
+    def failing(*_: Any, **__: Any) -> None:
+        raise OSError("the store is away")
+
+    for earlier in (False, True):
+        with monkeypatch.context() as patch, pytest.raises(OSError, match="the store is away"):
+            patch.setattr(store, "put_file", failing)
+            export(Path("out"), wanted, url)
+        assert b"data/" not in store.cat_file(f"{url}/README.md"), "no card says that it is whole"
+        assert export(Path("out"), wanted, url).rows == {"sharegpt": 2}, earlier
+        assert b"data/train.parquet" in store.cat_file(f"{url}/README.md")

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from flows.command.main import app
 from flows.runs.verdict import NotPushed, TooManyRejects
 from tasks.errors import ConfigError
-from tasks.publish.mirror import mirror_of
+from tasks.publish.mirror import fetch_mirror, mirror_of
 from tasks.publish.revisions import Publication
 from tests.flows.test_instruction_sft import Scripted, rule, sft
 
@@ -39,9 +39,13 @@ def names(url: str) -> set[str]:
     return {name.removeprefix(f"{base}/") for name in store.find(url)}
 
 
+def read_bytes(url: str, name: str) -> bytes:
+    data: bytes = fsspec.filesystem("memory").cat_file(f"{url}/{name}")
+    return data
+
+
 def read(url: str, name: str) -> str:
-    text: str = fsspec.filesystem("memory").cat_file(f"{url}/{name}").decode()
-    return text
+    return read_bytes(url, name).decode()
 
 
 def lines(url: str) -> list[Publication]:
@@ -107,6 +111,60 @@ def test_the_dataset_is_whole_whenever_the_store_fails_and_the_same_command_goes
     again = of_seeds(url, 5 + puts + 1, keep_revisions=1, incremental=True)
     assert (again["requests"], rows_of(url)) == (0, again["rows"])
     assert {name.split("/")[1] for name in names(url) if name.startswith("revisions/")} == {f"r{again['revision']}"}
+
+
+def test_a_first_publication_that_was_cut_short_is_gone_on_with(
+    url: str, scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted(rule)
+    store = fsspec.filesystem("memory")
+    put = store.put_file
+
+    def failing(file: str, place: str, **options: Any) -> None:
+        if place.endswith("train.parquet"):
+            raise OSError("the store is away")
+        put(file, place, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "put_file", failing)
+        with pytest.raises(NotPushed, match="the same command goes on"):
+            of_seeds(url, 4)
+    assert "revisions/r1/provenance.parquet" in names(url) and "revisions.jsonl" not in names(url)
+    assert (of_seeds(url, 4)["requests"], rows_of(url)) == (0, 4)
+
+
+@pytest.mark.parametrize("begun", [False, True], ids=["nothing of it is there", "its first files are there"])
+def test_what_was_published_here_and_not_sent_stays_and_goes_with_the_next_run(
+    begun: bool, url: str, scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = fsspec.filesystem("memory")
+    put = store.put_file
+
+    def away(file: str, place: str, **options: Any) -> None:
+        if not begun or place.endswith("train.parquet"):
+            raise OSError("the store is away")
+        put(file, place, **options)
+
+    scripted(rule)
+    runs = [of_seeds(url, 4)["run"]]
+    with monkeypatch.context() as patch, pytest.raises(NotPushed) as unsent:
+        patch.setattr(store, "put_file", away)
+        of_seeds(url, 6, incremental=True)
+    assert unsent.value.summary is not None
+    runs += [unsent.value.summary["run"], of_seeds(url, 8, incremental=True)["run"]]
+    assert ([line.run for line in lines(url)], rows_of(url)) == (runs, 8)
+    assert {f"revisions/r{at}/data/train.parquet" for at in (1, 2, 3)} <= names(url)
+
+
+def test_what_a_publication_of_another_has_left_there_is_in_no_revision(url: str, scripted: Scripted) -> None:
+    scripted(rule)
+    of_seeds(url, 4)
+    left = f"{url}/revisions/r2/data/train-00000-of-00002.parquet"
+    fsspec.filesystem("memory").pipe_file(left, read_bytes(url, "revisions/r1/data/train.parquet"))
+    shutil.rmtree(mirror_of(url))
+    assert not (fetch_mirror(url) / "revisions").exists()
+    assert of_seeds(url, 6, incremental=True)["rows"] == rows_of(url) == 6
+    assert {name for name in names(url) if name.startswith("revisions/r2/data/")} == {"revisions/r2/data/train.parquet"}
 
 
 def test_two_that_publish_at_one_url_do_not_overwrite_each_other(

@@ -45,6 +45,11 @@ def test_a_seed_is_done_with_when_all_that_came_of_it_is(
     assert unsettled([seeds], [seeds, made, rows], [rows], set(surplus)) == set(expected)
 
 
+def test_a_seed_that_was_refused_is_done_with_too(tmp_path: Path) -> None:
+    write_seeds(tmp_path / "seeds", [a_table(tmp_path / "first.parquet", "ad", refused="cb")], {"d"}, None)
+    assert pl.read_parquet(tmp_path / "seeds")["row_id"].to_list() == ["a", "b", "c"]
+
+
 def test_the_seeds_of_all_nights_are_written_once_and_sorted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processed_seeds, "IDS_AT_ONCE", 20)  # several parts
     ids = [digest(number) for number in range(300)]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ import pytest
 from tasks.publish import revisions
 from tasks.publish.card import write_card
 from tasks.publish.changes import Changes, changes_between
-from tasks.publish.revisions import BESIDE_FILES, Publication, drafting, history, makers, newest, switch
+from tasks.publish.revisions import BESIDE_FILES, Publication, data_files, drafting, history, makers, newest, switch
 from tasks.storage.tables import PROVENANCE, REJECTS, write_stream
 
 TRAIN_FILE = "data/train.parquet"
@@ -172,6 +174,32 @@ def test_a_version_that_was_cut_short_is_no_version_when_the_rows_go_back(
     assert publish(out, "abc").revision == 1
     assert load(out) == load(out, "r1") == "abc"
     assert not (out / "revisions").exists()
+
+
+def test_what_a_killed_publication_has_left_is_in_no_other(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    publish(out, "abc")
+    write_stream(out / ".draft/data/test.parquet", [pl.DataFrame({"row_id": ["f"], "text": ["left"]})])
+    publish(out, "abcd")
+    assert list(data_files(out)) == ["train"]
+
+
+def is_free(folder: Path) -> bool:
+    """Whether another process could take the lock of a folder now."""
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(lock)
+    return True
+
+
+def test_one_publication_at_a_time(tmp_path: Path) -> None:
+    with drafting(tmp_path):
+        assert not is_free(tmp_path)
+    assert is_free(tmp_path)
 
 
 def _killed_at(file: Path) -> Callable[[Path, bytes], None]:

@@ -97,6 +97,7 @@ def test_the_splits_of_a_dataset_are_its_rows_and_datasets_opens_them(scripted: 
         assert list(ids) == [row_id for row_id in whole["row_id"] if row_id in set(ids)]
     assert sorted([*rows["train"]["row_id"], *rows["test"]["row_id"]]) == sorted(whole["row_id"])
     assert len(pl.concat(map(pl.read_parquet, all_data_files(Path("parts"))))) == 40
+    assert list(data_files(Path("parts"))) == ["train", "test"]
 
 
 def test_a_night_joins_each_split_at_its_end_and_nothing_moves(scripted: Scripted, tmp_path: Path) -> None:
@@ -118,6 +119,7 @@ def test_other_shares_move_the_rows_that_are_there_and_make_a_revision(scripted:
         sft(recipe="respond", seeds=seeds(0, 20 + night), out="out", splits=splits, incremental=True)
         rows = loaded("out", tmp_path)
         assert sum(len(rows[name]) for name in rows) == 20 + night
+        assert set(data_files(Path("out"))) == set(rows), "a file is left of a split that there is no more"
         for name in rows:
             frame = pl.DataFrame(rows[name].to_list())
             assert set(splits_of(frame, splits)) == {name}

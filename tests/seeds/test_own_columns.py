@@ -98,6 +98,15 @@ def test_another_night_may_bring_other_types_and_columns(scripted: Scripted) -> 
     assert rows().select("id", "tags").rows() == [(None, None), ("1", '["x"]'), ("c3", "y")]
 
 
+def test_a_value_that_moves_to_another_record_goes_with_that_one(scripted: Scripted) -> None:
+    scripted(said)
+    for night, ids in enumerate((("x", None), (None, "x"))):
+        seeds = [{"instruction": text, "id": told} for text, told in zip(("A?", "B?"), ids, strict=True)]
+        summary = sft(recipe="respond", seeds=seeds, keep_columns=["id"])
+        assert (summary["requests"], rows()["id"].to_list()) == ((2, 0)[night], [*ids])
+    assert source_of("out", rows()["row_id"][1]) == {"id": "x"}
+
+
 def test_a_template_has_columns_and_the_dataset_keeps_the_files(scripted: Scripted) -> None:
     scripted(said)
     seeds = [{"instruction": "Name one.", "kind": "river"}]

@@ -38,6 +38,17 @@ RECIPES: dict[str, tuple[str, Callable[[Request], Any], dict[str, Any]]] = {
         unlike,
         {"recipe": "seeded", "mode": "bootstrap", "seeds": QUESTIONS, "bootstrap": {"target": 12, "max_rounds": 2}},
     ),
+    "bootstrap of some of the seeds": (
+        "sft",
+        unlike,
+        {
+            "recipe": "seeded",
+            "mode": "bootstrap",
+            "seeds": QUESTIONS,
+            "max_candidates": 2,
+            "bootstrap": {"target": 12, "max_rounds": 2},
+        },
+    ),
     "pool": ("dpo", judged, {"recipe": "basic", "instructions": QUESTIONS}),
     "improved": ("dpo", judged, {"recipe": "evolved", "instructions": QUESTIONS}),
     "critiqued": ("dpo", judged, {"recipe": "critiqued", "instructions": QUESTIONS}),

@@ -147,6 +147,15 @@ def test_where_candidates_do_not_last_it_is_told_why(scripted: Scripted, benchma
     assert "6 candidates are used up, all that there are" in told[1]
 
 
+def test_no_more_candidates_are_taken_than_allowed_where_all_are_taken_at_once(scripted: Scripted) -> None:
+    scripted(everything)
+    said: list[str] = []
+    few = {"target": 4, "prompts_per_round": 2, "max_similarity": 1}
+    with heard(said.append):
+        sft(recipe="seeded", mode="bootstrap", seeds=SEEDS, rows=40, max_candidates=8, bootstrap=few)
+    assert [line for line in said if "8 candidates are used up" in line]
+
+
 def test_a_healed_row_is_no_duplicate_of_itself_and_earlier_verdicts_stay(scripted: Scripted, benchmark: None) -> None:
     seeds = [
         "Name a town.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,16 @@ def test_a_retry_goes_on_from_the_latest_retry_of_its_run(scripted: Scripted) ->
     scripted(rule)
     assert (retry()["healed"][0]["rows"], asked()) == (40, QUESTIONS)
     assert len(model.requests) == 10
+
+
+def test_the_latest_retry_is_found_by_when_runs_ended_and_not_by_their_names(home: Path) -> None:
+    from flows.runs.manifests import latest_retry, manifest_path
+
+    for at, (run, retried) in enumerate((("sft-c", None), ("sft-d", None), ("sft-b", "sft-c"), ("sft-a", "sft-b"))):
+        manifest_path(run).parent.mkdir(parents=True)
+        manifest_path(run).write_text(json.dumps({"run": run, "summary": {"retried": retried}}))
+        os.utime(manifest_path(run), (at, at))
+    assert [latest_retry(run) for run in ("sft-c", "sft-b", "sft-d")] == ["sft-a", "sft-a", "sft-d"]
 
 
 def test_a_retry_asks_for_the_rows_of_its_run_though_the_file_of_seeds_has_grown(scripted: Scripted) -> None:

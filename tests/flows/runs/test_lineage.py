@@ -86,7 +86,7 @@ def test_seeds_that_are_left_fill_shards_of_fixed_borders_up_to_the_most_of_a_ni
     from tasks.seeds.sources import open_source
     from tasks.storage.tables import write_stream
 
-    home.mkdir()
+    home.mkdir(exist_ok=True)
     settings = Settings(run="sft-1", home=home, ledger="", tables=str(home / "tables"))
     seen = sorted(seed_row_id({"instruction": text}) for text in QUESTIONS[::2])
     write_stream(Path("seeds.parquet"), [pl.DataFrame({"row_id": seen})])
@@ -97,6 +97,19 @@ def test_seeds_that_are_left_fill_shards_of_fixed_borders_up_to_the_most_of_a_ni
     taken = [text for wave in waves for table in wave for text in table.read()["instruction"]]
     assert taken == QUESTIONS[1:25:2]
     assert not list(home.glob("seen-*"))
+
+
+def test_a_repeated_seed_is_refused_whatever_an_earlier_run_has_made_of_the_same_shard(home: Path) -> None:
+    from flows.runs.candidates import SeedRows
+    from tasks.engine.process import Settings
+    from tasks.seeds.sources import open_source
+
+    home.mkdir(exist_ok=True)
+    settings = Settings(run="sft-1", home=home, ledger="", tables=str(home / "tables"))
+    for seeds, expected in (("abcd", [["a", "b"], ["c", "d"]]), ("accd", [["a", "c"], ["d"]])):
+        rows = SeedRows(open_source(list(seeds)), settings, 2, None)
+        assert [table.read()["instruction"].to_list() for table in rows.take(None)] == expected
+        rows.close()
 
 
 def test_a_night_without_new_seeds_costs_nothing_and_leaves_the_dataset_alone(scripted: Scripted) -> None:
@@ -149,6 +162,8 @@ def test_a_night_without_seeds_goes_on_with_the_running_index(start_from: str, s
         summary = night(None, **options)
         assert (summary["rows"], summary["changes"]["added"]) == (rows, 10)
         assert 10 <= publications()[-1]["blank_rows"] - rows + 10 < 12
+    refused = pl.read_parquet("out/rejects.parquet")["reason"].to_list()
+    assert set(refused) <= {"surplus"}, "a night began with rows that there are"
     ids = pl.read_parquet("out/data/train.parquet")["row_id"]
     assert ids.n_unique() == 30
     whole = sft(**options | {"rows": 30, "out": "whole"})
@@ -250,6 +265,33 @@ def test_runs_are_listed_with_dataset_revision_and_changes(
         "respond  15 rows  0 rejects  out r2 (5 added)",
         "respond  15 rows  0 rejects  out r2 (no change)",
     ]
+
+
+def test_a_run_that_another_process_has_taken_over_publishes_nothing(scripted: Scripted) -> None:
+    from prefect import flow
+
+    from flows.config import InstructionSFT
+    from flows.runs.make import all_rows
+    from flows.runs.plan import plan_of
+    from flows.runs.run import Run
+    from flows.runs.runners.shard_runner import ShardRunner
+    from tasks.errors import Interrupted
+
+    def lost() -> None:
+        raise Interrupted("another process has begun it again")
+
+    @flow(task_runner=ShardRunner())
+    def standing_still() -> None:
+        run = Run.start(plan_of(InstructionSFT(recipe="respond", seeds=QUESTIONS, model="test", out="out")))
+        with run.under_way:
+            _, made = all_rows(run)
+            run.context.confirm = lost
+            run.publish(made)
+
+    model = scripted(rule)
+    with pytest.raises(Interrupted, match="begun it again"):
+        standing_still()
+    assert len(model.requests) == len(QUESTIONS) and not Path("out/revisions.jsonl").exists()
 
 
 def test_two_first_nights_at_once_are_both_in_the_dataset(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:

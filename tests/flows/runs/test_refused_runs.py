@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from itertools import permutations
 from pathlib import Path
 
 import polars as pl
 import pytest
 
+from flows.runs.verdict import raise_first, too_many_rejects
+from tasks.errors import Interrupted, PermanentError
 from tasks.models.open import DEMO_WEIGHTS
+from tasks.storage.tables import REJECTS, write_table
 from tests.engine.test_refusals import CREDIT, NOBODY_FORESAW, PARAMETER, WORDS, refusing
 from tests.flows.command.in_process import run_command
 from tests.flows.command.test_main import questions, stillroom
@@ -47,6 +51,24 @@ def test_a_run_that_is_refused_as_a_whole_is_one_line_and_the_same_command_goes_
         ended = stillroom(tmp_path, *arguments, server=prefect_server)
         assert ended.returncode == 0, ended.stderr
     assert json.loads(ended.stdout)["rows"] == 3
+
+
+def test_of_several_errors_the_one_that_brought_about_the_others_is_told() -> None:
+    cause = PermanentError("no credit is left", "model", "pay")
+    for errors in permutations((OSError("a shard by itself"), Interrupted("the run was told to stop"), cause)):
+        with pytest.raises(PermanentError, match="no credit"):
+            raise_first(errors)
+    raise_first([])
+
+
+def test_rows_that_failed_count_as_far_as_they_are_more_than_allowed_and_filtered_ones_do_not(tmp_path: Path) -> None:
+    kinds = ["failed"] * 2 + ["filtered"] * 3
+    rejects = [{"row_id": f"{at}", "kind": kind, "reason": "empty"} for at, kind in enumerate(kinds)]
+    beside = {"rejects": pl.DataFrame(rejects, schema=REJECTS)}
+    rows = pl.DataFrame({"row_id": list("abcde")})
+    steps = {"a step": [write_table(tmp_path / "table.parquet", "a step", rows, beside, rows_in=10)]}
+    assert too_many_rejects(steps, 0.2) is None
+    assert "2 of 10 rows failed" in str(too_many_rejects(steps, 0.19))
 
 
 def test_what_is_left_out_is_one_line_on_the_terminal(connected: Path) -> None:

@@ -12,7 +12,7 @@ from email.utils import format_datetime
 import pytest
 
 from tasks.errors import PermanentError, RequestRefused
-from tasks.models.base import Completion
+from tasks.models.base import Completion, Sampling
 from tests.models.asking import KEY, TRIES, ask, asked, opened, question
 from tests.models.server import (
     Behaviour,
@@ -113,6 +113,24 @@ def test_a_retried_request_does_not_wait_for_the_others() -> None:
         assert len(server.bodies) == 7
         assert sorted(done) == list(range(6))
         assert time.monotonic() - started < 4  # one round of the slow ones: the retry ran beside them
+
+
+# Tokens a minute.
+
+
+@pytest.mark.parametrize("first", [chat("first"), status(400), status(429)], ids=["answered", "refused", "no room"])
+def test_tokens_that_a_request_reserved_and_did_not_use_are_there_for_the_next(first: Behaviour) -> None:
+    async def work() -> Completion:
+        model = opened(server.name, tokens_per_minute=3000)
+        long = question(sampling=Sampling(max_new_tokens=1_000_000))  # nothing is left for hours, if it used them
+        try:
+            await asyncio.gather(model.complete(long), return_exceptions=True)
+            return await asyncio.wait_for(model.complete(question()), 20)
+        finally:
+            await model.close()
+
+    with serving(first, chat("next")) as server:
+        assert asyncio.run(work()).text == "next"
 
 
 # What the server refuses.

@@ -304,7 +304,7 @@ class Handler(BaseHTTPRequestHandler):
             self._send(401, {"error": f"Invalid credentials in Authorization header: {told}"})
             return
         if (status := self.hub.fault(self.command, path)) is not None:
-            self._send(status, {"error": f"it fails: {dict(self.headers)}"})
+            self._send(status, {"error": f"{self.headers['Authorization']} fails: {dict(self.headers)}"})
             return
         if path.startswith("/datasets/") and "/resolve/" in path:
             self._resolve(path)

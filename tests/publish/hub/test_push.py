@@ -22,10 +22,13 @@ from tasks.engine.process import process
 from tasks.errors import ConfigError
 from tasks.models.config import ModelConfig
 from tasks.models.scripted import ScriptedModel
+from tasks.publish.hub import contents
 from tasks.publish.hub.push import push
 from tasks.publish.hub.repository import PushFailed
+from tasks.storage.files import link_file
 from tests.flows.test_instruction_sft import Scripted, rule, sft
 from tests.publish.hub.server import TOKEN, FakeHub, hub_of_this_process
+from tests.publish.test_revisions import is_free
 
 OUT = Path("out")
 ROOT = Path(__file__).parents[3]
@@ -104,6 +107,32 @@ def test_the_card_there_names_files_that_are_there_and_loads_by_the_name_there(d
     assert [config["config_name"] for config in told["configs"]] == ["default", "r2"]
     assert 'load_dataset("me/rows", split="train")' in card and 'load_dataset("me/rows", revision="r2")' in card
     assert "revisions/r1" in (OUT / "README.md").read_text(), "the card here is as it was"
+
+
+def test_what_a_killed_push_has_left_does_not_go_there(dataset: Any, hub: FakeHub) -> None:
+    dataset()
+    for name in ("data/old.parquet", "notes.txt"):
+        (OUT / ".push/r1" / name).parent.mkdir(parents=True, exist_ok=True)
+        (OUT / ".push/r1" / name).write_bytes(b"left")
+    push(OUT, "me/rows")
+    assert not {"data/old.parquet", "notes.txt"} & hub.names("me/rows")
+
+
+def test_one_push_at_a_time_and_none_of_files_that_a_run_is_replacing(
+    dataset: Any, hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset()
+    free: dict[str, bool] = {}
+
+    def link(file: Path, second: Path) -> None:
+        free[second.name] = is_free(OUT)
+        link_file(file, second)
+
+    monkeypatch.setattr(contents, "link_file", link)
+    with contents.files_to_push(OUT, "me/rows"), pytest.raises(ConfigError, match="pushed by another process"):
+        push(OUT, "me/rows")
+    assert "train.parquet" in free and not any(free.values()), "a run could publish while files are linked"
+    assert push(OUT, "me/rows").revision == "r1"
 
 
 def test_a_second_push_changes_nothing_and_a_new_revision_uploads_what_is_new(dataset: Any, hub: FakeHub) -> None:
@@ -372,6 +401,7 @@ def test_a_run_that_cannot_push_says_so_with_its_dataset_written_and_the_next_on
 KILLED = """
 import sys
 from pathlib import Path
+from tasks.publish.hub import contents
 from tasks.publish.hub.push import push
 push(Path(sys.argv[1]), "me/rows")
 """

@@ -1,38 +1,12 @@
-"""Break the laws one by one, each in a copy of the tree, and expect its tests to fail.
-
-    python -m tests.mutants [WORD]      # all, or those with a word in their name
-
-Ends with 1 where a change goes unnoticed, where the text that it replaces is no longer there, and where the tests fail
-without any change: they would notice nothing then.
-"""
+"""Breaks of what holds for every technique: requests, leases, keys, order, accounting."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import sys
-import tempfile
-from dataclasses import dataclass
-from pathlib import Path
+from tests.mutants.mutant import Mutant
 
-ROOT = Path(__file__).parents[1]
-COPIED = ("flows", "tasks", "tests", "prompts", "pyproject.toml")
 LAWS = "tests/engine/test_laws.py"
 KEYS = "tests/engine/test_keys.py"
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """A change that breaks a law: each `old` in a file becomes its `new`; `tests` are those that have to notice."""
-
-    name: str
-    file: str
-    changes: tuple[tuple[str, str], ...]
-    tests: str
-
-
-MUTANTS = (
+OF_THE_ENGINE = (
     Mutant(
         "1: a reject is not written",
         "tasks/engine/shard.py",
@@ -120,12 +94,6 @@ MUTANTS = (
         "tasks/models/endpoint/window.py",
         (("heapq.heappush(self._waiting, (order,", "heapq.heappush(self._waiting, (0,"),),
         "tests/models/endpoint/test_window.py",
-    ),
-    Mutant(
-        "8: an empty dataset replaces a good one",
-        "flows/runs/lineage.py",
-        (("if not (written.rows or self.plan.allow_empty):", "if False:"),),
-        "tests/flows/runs/test_no_rows.py",
     ),
     Mutant(
         "9: a child keeps what is stale",
@@ -251,12 +219,6 @@ MUTANTS = (
         "tests/engine/test_keys.py::test_a_language_more_takes_rows_from_the_others_and_moves_none_between_them",
     ),
     Mutant(
-        "5: prompts that differ in case alone stand in two splits",
-        "tasks/publish/splits.py",
-        (("normalised(words).encode", "words.encode"),),
-        "tests/publish/test_splits.py::test_equal_prompts_are_in_one_split_and_others_do_not_move_them",
-    ),
-    Mutant(
         "7: a place given to a cancelled row is lost",
         "tasks/engine/admission.py",
         (
@@ -280,96 +242,16 @@ MUTANTS = (
         "tests/engine/test_budget.py::test_what_is_reserved_and_not_used_is_room_for_another",
     ),
     Mutant(
-        "evidence is believed",
-        "tasks/generate/texts/document_answers.py",
-        (("if (missing := missing_part(quote, passage)) is not None:", "if (missing := None) is not None:"),),
-        "tests/generate/test_documents.py",
+        "2: a lease is never given up",
+        "tasks/ledger/leases.py",
+        (("            self._released.append((key, hold.owner))\n", ""),),
+        "tests/ledger/test_leases.py::test_a_request_that_came_to_nothing_is_made_by_whoever_waits_for_it",
     ),
     Mutant(
-        "a value that is full takes one more",
-        "tasks/curate/quotas.py",
-        (
-            (
-                "if self._there[name, value] >= self._quotas[name][value]:",
-                "if self._there[name, value] > self._quotas[name][value]:",
-            ),
-        ),
-        "tests/curate/test_quotas.py",
-    ),
-    Mutant(
-        "a fact of its own is no fault of a summary",
-        "tasks/generate/texts/summarising.py",
-        (("if params.check_facts and (facts := unstated(said, text, language)):", "if (facts := []):"),),
-        "tests/generate/test_texts.py",
-    ),
-    Mutant(
-        "constraints that contradict each other are drawn together",
-        "tasks/verify/constraints/constraint.py",
-        (
-            (
-                "left = [other for other in left if go_together(kind, other)]",
-                "left = [other for other in left if kind is not other]",
-            ),
-        ),
-        "tests/verify/test_drawing.py",
-    ),
-    Mutant(
-        "a text that another constraint demands is forbidden",
-        "tasks/verify/constraints/constraint.py",
-        (("                return False\n    return True", "                return True\n    return True"),),
-        "tests/verify/test_drawing.py",
-    ),
-    Mutant(
-        "an answer that breaks its constraints is kept",
-        "tasks/generate/verified_generation.py",
-        (("        raise Unusable(said.reason", "        Unusable(said.reason"),),
-        "tests/generate/test_constraints.py",
+        "7: tokens that were reserved and not used are lost",
+        "tasks/models/endpoint/endpoint.py",
+        (("            window.settle(tokens, used)\n", ""),),
+        "tests/models/endpoint/test_faults.py::"
+        "test_tokens_that_a_request_reserved_and_did_not_use_are_there_for_the_next",
     ),
 )
-
-
-def main() -> None:
-    word = sys.argv[1] if len(sys.argv) > 1 else ""
-    chosen = [mutant for mutant in MUTANTS if word in mutant.name]
-    tests = sorted({path for mutant in chosen for path in mutant.tests.split()})
-    if not tests or _pytest(tests, ROOT).returncode:
-        sys.exit(f"no mutant is called {word}" if not tests else f"they fail as it is: {' '.join(tests)}")
-    sys.exit(1 if [fault for mutant in chosen if (fault := _fault(mutant))] else 0)
-
-
-def _fault(mutant: Mutant) -> str | None:
-    """What is wrong: None where the tests caught the mutant."""
-    with tempfile.TemporaryDirectory() as folder:
-        for name in COPIED:
-            copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-            copy(ROOT / name, Path(folder) / name)
-        told = _mutated(mutant, Path(folder) / mutant.file) or _noticed(mutant, Path(folder))
-    print(f"{mutant.name}: {told or 'caught'}", flush=True)
-    return told
-
-
-def _mutated(mutant: Mutant, path: Path) -> str | None:
-    text = path.read_text()
-    for old, new in mutant.changes:
-        if text.count(old) != 1:
-            return f"{text.count(old)} places in {mutant.file} have the text to replace: {old.strip()}"
-        text = text.replace(old, new)
-    path.write_text(text)
-    return None
-
-
-def _noticed(mutant: Mutant, tree: Path) -> str | None:
-    done = _pytest(mutant.tests.split(), tree)
-    if done.returncode == 1:  # a test failed; 2 and more: it could not even be run
-        return None
-    return "SURVIVED" if done.returncode == 0 else f"the tests do not run: {done.stdout[-500:]}{done.stderr[-500:]}"
-
-
-def _pytest(tests: list[str], tree: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pytest", "-qx", "-p", "no:cacheprovider", *tests]
-    environment = os.environ | {"PYTHONPATH": str(tree)}
-    return subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
-
-
-if __name__ == "__main__":
-    main()
