@@ -55,7 +55,7 @@ def curve(made: Student, folder: Path) -> list[float]:
 
 
 def plain_curve(
-    trainer: Any, config: Any, base: str, rows: list[dict[str, Any]], folder: Path, **told: Any
+    trainer: Any, config: Any, base: str, rows: list[dict[str, Any]], folder: Path, peft_config: Any = None, **told: Any
 ) -> list[float]:
     """The losses of a script that knows nothing of us."""
     from datasets import Dataset
@@ -77,7 +77,8 @@ def plain_curve(
         **told,
     )
     model = AutoModelForCausalLM.from_pretrained(base, dtype="float32")
-    plain = trainer(model, args=arguments, train_dataset=Dataset.from_list(rows), processing_class=tokenizer)
+    given = {"train_dataset": Dataset.from_list(rows), "processing_class": tokenizer, "peft_config": peft_config}
+    plain = trainer(model, args=arguments, **given)
     plain.train()
     return [line["loss"] for line in plain.state.log_history if "loss" in line]
 
@@ -112,6 +113,74 @@ def test_the_curve_of_pairs_is_that_of_a_plain_script(base: str, tmp_path: Path,
     losses = plain_curve(DPOTrainer, DPOConfig, base, rows, tmp_path / "plain", **told)
     assert curve(made, tmp_path / "students") == pytest.approx(losses, abs=1e-4)
     assert losses[-1] < losses[0] * 0.7
+
+
+@pytest.mark.parametrize("native", [False, True], ids=["float32", "bfloat16"])
+def test_adapters_taught_a_few_rows_at_once_have_the_curve_of_whole_batches(
+    base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, native: bool
+) -> None:
+    from peft import LoraConfig
+    from trl import SFTConfig, SFTTrainer
+
+    from tasks.train import student as students
+
+    monkeypatch.setattr(students, "_has_accelerator", lambda: False)
+    monkeypatch.setattr(students, "bfloat16_is_native", lambda _: native)
+    monkeypatch.setattr(students, "TOKENS_AT_ONCE", 100)  # two rows of 36 to 48 tokens
+    whole = student(base, tmp_path)
+    made = Student(base, whole.lessons, whole.training.model_copy(update={"lora": 4, "epochs": 2}))
+    assert made._rows_at_once() == 2
+    made.train(tmp_path / "students")
+    rows = [{"prompt": row["messages"][:1], "completion": row["messages"][1:]} for row in echoes(60)]
+    adapters = LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", task_type="CAUSAL_LM")
+    told = {"num_train_epochs": 2, "learning_rate": 3e-3, "peft_config": adapters}
+    losses = plain_curve(SFTTrainer, SFTConfig, base, rows, tmp_path / "plain", **told)
+    assert len(losses) == 16  # 60 rows, 8 at once, twice: the last step of each round has four
+    assert curve(made, tmp_path / "students") == pytest.approx(losses, rel=1e-2 if native else 1e-5, abs=1e-4)
+
+
+def test_adapters_of_pairs_have_the_curve_of_whole_batches(
+    base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from peft import LoraConfig
+    from trl import DPOConfig, DPOTrainer
+
+    from tasks.train import student as students
+
+    monkeypatch.setattr(students, "_has_accelerator", lambda: False)
+    monkeypatch.setattr(students, "bfloat16_is_native", lambda _: False)
+    monkeypatch.setattr(students, "TOKENS_AT_ONCE", 100)  # a pair of twice some 40 tokens
+    pairs = [{"prompt": f"{n} {WORDS[n % 5]}", "chosen": WORDS[n % 5], "rejected": "no"} for n in range(36)]
+    training = Training(epochs=2, batch=8, learning_rate=1e-2, lora=4)
+    made = Student(base, lessons_of(file_of(tmp_path, pairs), None), training)
+    assert made._rows_at_once() == 1
+    made.train(tmp_path / "students")
+    rows = [
+        {"prompt": turns(row["prompt"])}
+        | {side: [{"role": "assistant", "content": row[side]}] for side in ("chosen", "rejected")}
+        for row in pairs
+    ]
+    adapters = LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", task_type="CAUSAL_LM")
+    told = {"num_train_epochs": 2, "learning_rate": 1e-2, "beta": 0.1, "peft_config": adapters}
+    losses = plain_curve(DPOTrainer, DPOConfig, base, rows, tmp_path / "plain", **told)
+    assert curve(made, tmp_path / "students") == pytest.approx(losses, abs=1e-4)
+    assert losses[-1] < losses[0]
+
+
+def test_a_training_says_now_and_then_how_far_it_is(base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tasks.notices import heard
+    from tasks.train import student as students
+
+    lines = list[str]()
+    made = student(base, tmp_path, 24)
+    with heard(lines.append):
+        made.train(tmp_path / "short")
+    assert lines == []
+    monkeypatch.setattr(students, "TOLD_EACH_S", 0.0)
+    with heard(lines.append):
+        made.train(tmp_path / "long")
+    assert len(lines) == 23
+    assert lines[0] == f"training on {made.lessons.name}, seed 0: step 1 of 24, 1 min to go"
 
 
 def test_a_training_that_ended_in_the_middle_goes_on_to_the_same_student(base: str, tmp_path: Path) -> None:
