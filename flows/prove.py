@@ -20,6 +20,7 @@ from prefect.logging import get_run_logger
 from flows.judges.judged_wins import win_figures
 from tasks.errors import ConfigError
 from tasks.models.local.checkpoint import find_checkpoint
+from tasks.notices import tell
 from tasks.publish.describe.proofs import PROOF_FILE, keep_proof, revision_here
 from tasks.publish.report.page import write_report
 from tasks.publish.revisions import REPORT
@@ -57,6 +58,9 @@ def prove(settings: ProofSettings) -> dict[str, Any]:
     folder = folder_of(settings)
     revision = revision_here(folder)  # of the rows that are about to be read
     plan = plan_proof(settings)
+    tell(
+        f"{plan.size} students are trained, unless they are there already; measured beside the base: {', '.join(plan.measures)}"
+    )
     weights = [
         {arm.name: _trained(plan, plan.student(arm, seed)) for arm in arms} for seed, arms in enumerate(plan.arms)
     ]

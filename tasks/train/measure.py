@@ -22,7 +22,7 @@ from tasks.models.target import Target, TemplateRefusal, open_target
 from tasks.publish.trainers.seen import common_prefix
 from tasks.train.lessons import Lesson
 
-AT_ONCE = 16  # answers in a batch
+AT_ONCE, TOKENS_AT_ONCE = 16, 4096  # answers of a batch, and their tokens with padding: each has a logit for every word
 
 
 def losses(student: Path | str, lessons: Sequence[Lesson]) -> list[float]:
@@ -43,7 +43,7 @@ def answer_losses(student: Path | str, lessons: Sequence[Lesson]) -> list[list[f
 
 def _losses(student: Path | str, said: Sequence[tuple[Lesson, str]]) -> list[float]:
     target = open_target(str(student))
-    return _losses_of(student, [_sequence(target, lesson, answer) for lesson, answer in said])
+    return _losses_of(student, [written_tokens(target, lesson, answer) for lesson, answer in said])
 
 
 def _losses_of(student: Path | str, sequences: Sequence[tuple[list[int], int]]) -> list[float]:
@@ -54,11 +54,21 @@ def _losses_of(student: Path | str, sequences: Sequence[tuple[list[int], int]]) 
     order = sorted(range(len(sequences)), key=lambda at: len(sequences[at][0]))  # little padding
     found = [0.0] * len(sequences)
     with torch.inference_mode():
-        for start in range(0, len(order), AT_ONCE):
-            places = order[start : start + AT_ONCE]
+        for places in _batches(order, [len(ids) for ids, _ in sequences]):
             for place, loss in zip(places, _batch(model, [sequences[at] for at in places]), strict=True):
                 found[place] = loss
     return found
+
+
+def _batches(order: Sequence[int], lengths: Sequence[int]) -> Iterator[Sequence[int]]:
+    """The places in batches, the shorter sequences first as they come: a batch has a row at least."""
+    start = 0
+    while start < len(order):
+        end = start + 1
+        while end < len(order) and end - start < AT_ONCE and (end - start + 1) * lengths[order[end]] <= TOKENS_AT_ONCE:
+            end += 1
+        yield order[start:end]
+        start = end
 
 
 def check_template(target: Target, lessons: Iterable[Lesson]) -> None:
@@ -88,8 +98,8 @@ def _written(target: Target, lesson: Lesson, answer: str) -> tuple[str, str]:
     return before, whole
 
 
-def _sequence(target: Target, lesson: Lesson, answer: str) -> tuple[list[int], int]:
-    """The tokens of the whole, and where the answer begins."""
+def written_tokens(target: Target, lesson: Lesson, answer: str) -> tuple[list[int], int]:
+    """The tokens of a lesson with this answer, and where the answer begins. Raises ConfigError where the template refuses it."""
     prompt, shown = target.tokens(_written(target, lesson, answer))
     return shown.ids, common_prefix(shown.ids, prompt.ids)
 
@@ -102,10 +112,10 @@ def _batch(model: Any, sequences: Sequence[tuple[list[int], int]]) -> Iterator[f
     seen = torch.zeros_like(ids)
     for at, (tokens, _) in enumerate(sequences):
         ids[at, : len(tokens)], seen[at, : len(tokens)] = torch.tensor(tokens), 1
-    logits = model(input_ids=ids.to(model.device), attention_mask=seen.to(model.device)).logits.float().cpu()
-    nll = torch.nn.functional.cross_entropy(logits[:, :-1].transpose(1, 2), ids[:, 1:], reduction="none")
+    logits = model(input_ids=ids.to(model.device), attention_mask=seen.to(model.device)).logits
     for at, (tokens, begins) in enumerate(sequences):
-        yield float(nll[at, begins - 1 : len(tokens) - 1].mean())
+        said = logits[at, begins - 1 : len(tokens) - 1].float().cpu()
+        yield float(torch.nn.functional.cross_entropy(said, ids[at, begins : len(tokens)]))
 
 
 def text_losses(student: Path | str, texts: Sequence[str], max_length: int) -> list[float]:

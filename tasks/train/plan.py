@@ -78,6 +78,11 @@ class Plan:
         return ("sft", "dpo") if self.settings.after else (self.kind,)
 
     @property
+    def size(self) -> int:
+        """How many students are trained; those that others begin with are among them."""
+        return sum(arm.lessons is not None for of_seed in self.arms for arm in of_seed)
+
+    @property
     def counts(self) -> Mapping[str, int]:
         """How many answers each student is taught, or pairs."""
         return {arm.name: len(arm.lessons.taught) for arm in self.arms[0] if arm.lessons}

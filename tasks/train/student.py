@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,9 +24,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks.errors import ConfigError
-from tasks.models.local.checkpoint import find_checkpoint, load_tokenizer, load_weights, out_of_memory
+from tasks.models.local.checkpoint import (
+    bfloat16_is_native,
+    find_checkpoint,
+    load_tokenizer,
+    load_weights,
+    out_of_memory,
+)
+from tasks.models.target import open_target
+from tasks.notices import tell
 from tasks.storage.digest import digest
 from tasks.train.lessons import Lesson, Lessons
+from tasks.train.measure import written_tokens
 from tasks.train.settings import Training
 
 if TYPE_CHECKING:
@@ -37,6 +47,11 @@ IN_TRAINING = ".training"
 """The end of the name of a folder in which a student is being trained; beside it is the lock of who trains."""
 VERSION = "1"  # of the training: it rises with each change that makes another student of the same lessons
 CHECKPOINTS = 20  # steps from one to the next
+TOKENS_AT_ONCE = 1024
+"""Of a step, with adapters on a CPU: so many tokens take some 4 GB for their gradients, of a model of 135 M parameters."""
+ON_CPU = "adapters on a CPU"
+"""Part of the key of such students; it changes with what makes others of them."""
+TOLD_EACH_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -54,7 +69,8 @@ class Student:
         """A digest of all that the student depends on."""
         shaping = self.training.model_dump_json()
         begins = self.after.key if self.after else find_checkpoint(self.base).identity
-        return digest(VERSION, begins, self.lessons.key, shaping, self.seed)
+        place = [ON_CPU, self._in_bf16] if self._adapts_on_cpu else []
+        return digest(VERSION, begins, self.lessons.key, shaping, self.seed, *place)
 
     def told(self, folder: Path) -> dict[str, Any] | None:
         """What was written down of it: steps, losses, tokens, seconds. None where it is not trained yet."""
@@ -135,15 +151,19 @@ class Student:
                 peft_config=self._adapters(),
             )
         made.remove_callback(PrinterCallback)  # the losses are in student.json
+        made.add_callback(_progress(f"training on {self.lessons.name}, seed {self.seed}"))
         return made
 
     def _arguments(self, work: Path) -> dict[str, Any]:
         """What TRL is told, beside its own defaults."""
+        assert self.training.batch is not None
+        at_once = self._rows_at_once() if self._adapts_on_cpu else self.training.batch
         return self._loss() | {
             "output_dir": str(work),
             "num_train_epochs": self.training.epochs,
             "max_steps": self.training.steps or -1,
-            "per_device_train_batch_size": self.training.batch,
+            "per_device_train_batch_size": at_once,
+            "gradient_accumulation_steps": self.training.batch // at_once,
             "learning_rate": self.training.learning_rate,
             "max_length": self.training.max_length,
             "seed": self.seed,
@@ -153,10 +173,32 @@ class Student:
             "save_total_limit": 1,
             "report_to": [],
             "disable_tqdm": True,
-            "bf16": _has_bf16(),
+            "bf16": self._in_bf16,
             "use_cpu": not _has_accelerator(),
             "gradient_checkpointing": False,
         }
+
+    def _rows_at_once(self) -> int:
+        """Rows of a step that are held in memory at once: a divisor of the batch.
+
+        A step is the same however it is divided, since its loss is that of all its tokens.
+        """
+        assert self.training.batch is not None
+        target, sides = open_target(self.base), 1 if self.lessons.kind == "sft" else 2
+        answers = ((lesson, answer) for lesson in self.lessons.taught for answer in lesson.answers)
+        longest = max(len(written_tokens(target, lesson, answer)[0]) for lesson, answer in answers)
+        fitting = TOKENS_AT_ONCE // (min(longest, self.training.max_length) * sides)
+        return max(count for count in range(1, max(fitting, 1) + 1) if self.training.batch % count == 0)
+
+    @property
+    def _adapts_on_cpu(self) -> bool:
+        """Whether adapters are trained here on the processor. Small bases, trained whole, are not worth the care."""
+        return bool(self.training.lora) and not _has_accelerator()
+
+    @property
+    def _in_bf16(self) -> bool:
+        """Whether products are made in bfloat16; a CPU that emulates it would be slower by it."""
+        return bfloat16_is_native("cpu") if self._adapts_on_cpu else _has_bf16()
 
     def _loss(self) -> dict[str, Any]:
         """What pairs are taught by; of answers it is TRL's own default."""
@@ -172,6 +214,28 @@ class Student:
 
         rank = self.training.lora
         return LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM")
+
+
+def _progress(name: str) -> Any:
+    """What tells each minute how far a training is; short ones say nothing."""
+    from transformers import TrainerCallback
+
+    class Progress(TrainerCallback):
+        def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            del args, control
+            self.first, self.begun = state.global_step, time.monotonic()
+            self.told = self.begun
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            del args, control
+            now, left = time.monotonic(), state.max_steps - state.global_step
+            if now - self.told < TOLD_EACH_S or not left:
+                return
+            self.told = now
+            to_go = (now - self.begun) / (state.global_step - self.first) * left
+            tell(f"{name}: step {state.global_step} of {state.max_steps}, {max(1, round(to_go / 60))} min to go")
+
+    return Progress()
 
 
 def check_trl() -> None:

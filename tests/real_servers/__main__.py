@@ -1,9 +1,9 @@
-"""Install the servers, ask each the same, and write the table of docs/servers.md.
+"""Install the servers, ask each the same, and write what came of it into the table of docs/servers.md.
 
-    python -m tests.real_servers [--server vllm] [--check "evolved"] [--folder FOLDER]
+    python -m tests.real_servers [--server vllm] [--check "evolved"]... [--folder FOLDER]
     python -m tests.real_servers --server vllm --bench                 # tests/benchmarks/served.py on it, no checks
 
-`--url` asks a server that runs already, by the name of `--server`.
+`--url` asks a server that runs already, by the name of `--server`. Cells that were not asked for stay as they are.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import argparse
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -34,12 +35,18 @@ def asked(server: Server, checks: list[str], folder: Path, url: str | None) -> d
         for check in checks:
             place = Place(here / check.replace(" ", "-"), f"{name}@{base}", model, server.options)
             place.folder.mkdir(parents=True)
-            try:
-                cells[check] = CHECKS[check](place)
-            except Exception as error:  # noqa: BLE001  # a server that fails one check is asked the others
-                cells[check] = f"**no**: {' '.join(str(error).split())[:160] or type(error).__name__}"
+            cells[check] = cell_of(check, place, server)
             print(f"{server.name}: {check}: {cells[check]}", flush=True)
     return cells
+
+
+def cell_of(check: str, place: Place, server: Server) -> str:
+    """What came of one check, with what there is to know of it."""
+    try:
+        came = CHECKS[check](place)
+    except Exception as error:  # noqa: BLE001  # a server that fails one check is asked the others
+        came = f"**no**: {' '.join(str(error).split())[:160] or type(error).__name__}"
+    return "; ".join(filter(None, (came, server.notes.get(check))))
 
 
 def bench(server: Server, folder: Path, url: str | None) -> None:
@@ -61,7 +68,7 @@ def bench(server: Server, folder: Path, url: str | None) -> None:
         subprocess.run(command, check=True)
 
 
-def table(found: dict[str, dict[str, str]]) -> str:
+def table(found: Mapping[str, Mapping[str, str]]) -> str:
     """The cells as Markdown, a column a server."""
     rows = ["version", *CHECKS]
     lines = ["| | " + " | ".join(found) + " |", "|---" * (len(found) + 1) + "|"]
@@ -69,11 +76,30 @@ def table(found: dict[str, dict[str, str]]) -> str:
     return "\n".join(lines)
 
 
+def cells_in(written: str) -> dict[str, dict[str, str]]:
+    """The cells of a table as `table` writes it, by server and check."""
+    grid = [[cell.strip() for cell in line.strip("|").split("|")] for line in written.strip().splitlines()]
+    if not grid:
+        return {}
+    head, _, *rows = grid
+    return {server: {row[0]: row[at] for row in rows} for at, server in enumerate(head[1:], 1)}
+
+
+def put_in(document: str, found: Mapping[str, Mapping[str, str]]) -> str:
+    """The document with these cells in its table; all others are as they were."""
+    before, _, rest = document.partition(BEGIN)
+    written, _, after = rest.partition(END)
+    known = cells_in(written)
+    names = [server.name for server in SERVERS if server.name in known or server.name in found]
+    cells = {name: known.get(name, {}) | dict(found.get(name, {})) for name in names}
+    return f"{before}{BEGIN}\n{table(cells)}\n{END}{after}"
+
+
 def main() -> None:
-    """Ask, print, and put the table into the document where all was asked."""
+    """Ask, print, and put what came of it into the document."""
     parser = argparse.ArgumentParser(description="both pipelines on real servers")
     parser.add_argument("--server", choices=[server.name for server in SERVERS], help="this one alone")
-    parser.add_argument("--check", choices=list(CHECKS), help="this one alone")
+    parser.add_argument("--check", choices=list(CHECKS), action="append", help="this one alone, or these")
     parser.add_argument("--bench", action="store_true", help="the benchmark in place of the checks")
     parser.add_argument("--url", help="a server that runs already, ending in /v1; with --server")
     parser.add_argument("--folder", type=Path, default=Path(".stillroom/real-servers"), help="where they are installed")
@@ -85,12 +111,9 @@ def main() -> None:
         for server in servers:
             bench(server, folder, options.url)
         return
-    checks = [options.check] if options.check else list(CHECKS)
-    found = {server.name: asked(server, checks, folder, options.url) for server in servers}
+    found = {server.name: asked(server, options.check or list(CHECKS), folder, options.url) for server in servers}
     print(table(found))
-    if len(servers) == len(SERVERS) and not options.check:
-        before, _, rest = TABLE.read_text().partition(BEGIN)
-        TABLE.write_text(f"{before}{BEGIN}\n{table(found)}\n{END}{rest.partition(END)[2]}")
+    TABLE.write_text(put_in(TABLE.read_text(), found))
 
 
 if __name__ == "__main__":

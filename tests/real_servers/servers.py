@@ -23,7 +23,10 @@ SHORT = ("--set", "model.max_new_tokens=96")  # of a server that answers slowly,
 
 @dataclass(frozen=True)
 class Server:
-    """`packages` go into an environment of their own, `unwanted` out of it again. `command`: of (bin, model, port)."""
+    """`packages` go into an environment of their own, `unwanted` out of it again. `command`: of (bin, model, port).
+
+    `notes`: by check, what the table says of it besides.
+    """
 
     name: str
     packages: tuple[str, ...]
@@ -34,6 +37,7 @@ class Server:
     environment: Mapping[str, str] = field(default_factory=dict)
     options: tuple[str, ...] = ()
     model: str = MODEL
+    notes: Mapping[str, str] = field(default_factory=dict)
 
 
 def vllm(bin_: Path, model: Path, port: int) -> list[str]:
@@ -108,6 +112,11 @@ SERVERS = (
             "VLLM_CPU_NUM_OF_RESERVED_CPU": "0",  # all cores, as our engine has them: it leaves one out by itself
             "VLLM_NO_USAGE_STATS": "1",
         },
+        notes={
+            "seven stop texts": "four are sent, the others are applied to the answers",
+            "100 at once": "with `--no-enable-chunked-prefill --max-num-batched-tokens 8192`: without them this build's engine "
+            "died on a CPU",
+        },
     ),
     Server(
         "llama.cpp",
@@ -116,6 +125,7 @@ SERVERS = (
         llama_cpp,
         health="/v1/models",
         options=("--set", "model.bos=server", *SHORT),
+        notes={"100 at once": "one at a time, answers of 96 tokens at most"},
     ),
     Server("transformers", (), "transformers", transformers_serve, options=SHORT),
 )

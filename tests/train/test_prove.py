@@ -54,64 +54,20 @@ def curve(made: Student, folder: Path) -> list[float]:
     return [loss for _, loss in told["losses"]]
 
 
-def plain_curve(
-    trainer: Any, config: Any, base: str, rows: list[dict[str, Any]], folder: Path, **told: Any
-) -> list[float]:
-    """The losses of a script that knows nothing of us."""
-    from datasets import Dataset
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+def test_a_training_says_now_and_then_how_far_it_is(base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tasks.notices import heard
+    from tasks.train import student as students
 
-    tokenizer = AutoTokenizer.from_pretrained(base)
-    tokenizer.pad_token = tokenizer.eos_token
-    arguments = config(
-        output_dir=str(folder),
-        per_device_train_batch_size=8,
-        max_length=1024,
-        seed=0,
-        logging_steps=1,
-        report_to=[],
-        use_cpu=True,
-        bf16=False,
-        gradient_checkpointing=False,
-        save_strategy="no",
-        **told,
-    )
-    model = AutoModelForCausalLM.from_pretrained(base, dtype="float32")
-    plain = trainer(model, args=arguments, train_dataset=Dataset.from_list(rows), processing_class=tokenizer)
-    plain.train()
-    return [line["loss"] for line in plain.state.log_history if "loss" in line]
-
-
-def test_the_curve_is_that_of_a_plain_script(base: str, tmp_path: Path) -> None:
-    from trl import SFTConfig, SFTTrainer
-
-    made = student(base, tmp_path)
-    made.train(tmp_path / "students")
-    rows = [{"prompt": row["messages"][:1], "completion": row["messages"][1:]} for row in echoes(60)]
-    told = {"num_train_epochs": 8, "learning_rate": 3e-3}
-    losses = plain_curve(SFTTrainer, SFTConfig, base, rows, tmp_path / "plain", **told)
-    assert curve(made, tmp_path / "students") == pytest.approx(losses, abs=1e-4)
-    assert losses[-1] < losses[0] / 4
-
-
-@pytest.mark.parametrize("weight", [0.0, 0.5])
-def test_the_curve_of_pairs_is_that_of_a_plain_script(base: str, tmp_path: Path, weight: float) -> None:
-    from trl import DPOConfig, DPOTrainer
-
-    pairs = [{"prompt": f"{n} {WORDS[n % 5]}", "chosen": WORDS[n % 5], "rejected": "no"} for n in range(40)]
-    training = Training(epochs=3, batch=8, learning_rate=1e-3, lora=0, beta=0.3, sft_weight=weight)
-    made = Student(base, lessons_of(file_of(tmp_path, pairs), None), training)
-    made.train(tmp_path / "students")
-    rows = [
-        {"prompt": turns(row["prompt"])}
-        | {side: [{"role": "assistant", "content": row[side]}] for side in ("chosen", "rejected")}
-        for row in pairs
-    ]
-    told = {"num_train_epochs": 3, "learning_rate": 1e-3, "beta": 0.3}
-    told |= {"loss_type": ["sigmoid", "sft"], "loss_weights": [1, weight]} if weight else {}
-    losses = plain_curve(DPOTrainer, DPOConfig, base, rows, tmp_path / "plain", **told)
-    assert curve(made, tmp_path / "students") == pytest.approx(losses, abs=1e-4)
-    assert losses[-1] < losses[0] * 0.7
+    lines = list[str]()
+    made = student(base, tmp_path, 24)
+    with heard(lines.append):
+        made.train(tmp_path / "short")
+    assert lines == []
+    monkeypatch.setattr(students, "TOLD_EACH_S", 0.0)
+    with heard(lines.append):
+        made.train(tmp_path / "long")
+    assert len(lines) == 23
+    assert lines[0] == f"training on {made.lessons.name}, seed 0: step 1 of 24, 1 min to go"
 
 
 def test_a_training_that_ended_in_the_middle_goes_on_to_the_same_student(base: str, tmp_path: Path) -> None:
