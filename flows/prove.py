@@ -137,7 +137,7 @@ def kept_json(place: Path, make: Callable[[], list[Any]]) -> list[Any]:
     """What stands in a file; where there is none, what is made for it now."""
     if not place.is_file():
         write_atomically(place, json.dumps(make()).encode())
-    found: list[Any] = json.loads(place.read_text())
+    found: list[Any] = json.loads(place.read_text(encoding="utf-8"))
     return found
 
 

@@ -100,6 +100,15 @@ def test_no_folder_is_crowded() -> None:
     assert {folder: n for folder, n in count.items() if n > (24 if folder in ONE_EACH else MOST_MODULES)} == {}
 
 
+def test_text_files_are_utf_8_wherever_they_are_read() -> None:
+    """Without an encoding a file is read in that of the machine."""
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                given = {keyword.arg for keyword in node.keywords}
+                assert node.func.attr not in ("read_text", "write_text") or "encoding" in given, f"{path}:{node.lineno}"
+
+
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_no_file_and_no_function_is_long_or_takes_much(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= MOST_LINES

@@ -16,7 +16,7 @@ from tasks.storage.home import home
 def manifests() -> Iterator[dict[str, Any]]:
     """All manifests, the newest last."""
     for path in sorted(home().glob("runs/*/manifest.json"), key=lambda p: p.stat().st_mtime):
-        yield json.loads(path.read_text())
+        yield json.loads(path.read_text(encoding="utf-8"))
 
 
 def run_folder(run: str) -> Path:
@@ -35,7 +35,7 @@ def manifest(run: str) -> dict[str, Any]:
     if not path.is_file():
         known = [p.parent.name for p in home().glob("runs/*/manifest.json")]
         raise ConfigError("no such run", run, did_you_mean(run, known, "`stillroom runs` lists them", at_least=0.6))
-    loaded: dict[str, Any] = json.loads(path.read_text())
+    loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return loaded
 
 

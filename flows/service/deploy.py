@@ -71,7 +71,7 @@ def nightly(deployment: str, config: str | None = None) -> dict[str, Any]:
 
     `deployment` is its full name. Off at first: its schedule. On at first: its start after another deployment.
     """
-    settings = yaml.safe_load((DEPLOYMENTS / "configs" / config).read_text()) if config else {}
+    settings = yaml.safe_load((DEPLOYMENTS / "configs" / config).read_text(encoding="utf-8")) if config else {}
     with get_client(sync_client=True) as client:
         try:
             known = client.read_deployment_by_name(deployment)

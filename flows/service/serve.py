@@ -147,7 +147,7 @@ def _deploy(children: Children, environment: dict[str, str], catch_up: str) -> N
         environment,
     )
     deploy.wait()
-    said = children.log("deploy").read_text().strip()
+    said = children.log("deploy").read_text(encoding="utf-8").strip()
     if deploy.returncode:
         raise ConfigError("the deployments cannot be made", said.splitlines()[-1] if said else "", "mend deployments/")
     children.end(deploy, 0)

@@ -53,7 +53,7 @@ def live_runs() -> Iterator[dict[str, Any]]:
     """The runs of this home that are under way on this machine."""
     for path in home().glob(f"runs/*/{LIVE}"):
         with suppress(OSError, ValueError):
-            told = json.loads(path.read_text())
+            told = json.loads(path.read_text(encoding="utf-8"))
             os.kill(told["pid"], 0)  # one that was killed has left its file
             yield told
 

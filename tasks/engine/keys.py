@@ -84,7 +84,7 @@ def _imported(path: Path, seen: set[Path]) -> set[Path]:
     if path in seen:
         return seen
     seen.add(path)
-    for name in _names_in(path.read_text()):
+    for name in _names_in(path.read_text(encoding="utf-8")):
         if name.split(".")[0] == "tasks" and (found := _file_of(name)):
             _imported(found, seen)
         beside = path.parent / f"{name}.py"  # of a file of the user's own

@@ -86,7 +86,7 @@ def schema_columns(schema: Schema) -> frozenset[str]:
 @cache
 def _columns_of_ours() -> dict[str, frozenset[str]]:
     columns: dict[str, frozenset[str]] = {}
-    for node in ast.parse(SCHEMAS.read_text()).body:
+    for node in ast.parse(SCHEMAS.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.ClassDef):
             inherited = [columns.get(base.id, frozenset()) for base in node.bases if isinstance(base, ast.Name)]
             own = (part.target for part in node.body if isinstance(part, ast.AnnAssign))

@@ -58,7 +58,7 @@ def has_ended(owner: str) -> bool:
 def _namespace() -> str:
     """What process ids mean here: this start of this machine, and this container. Empty where that cannot be told."""
     with suppress(OSError):
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8")
         return digest(boot, str(Path("/proc/self/ns/pid").readlink()))[:8]
     return ""
 
@@ -66,6 +66,6 @@ def _namespace() -> str:
 def _state_of(process: int) -> tuple[str, str] | None:
     """The state of a process, a letter, and when it began; None where there is no such process, or no /proc."""
     with suppress(OSError):
-        after_name = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        after_name = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
         return after_name[0], after_name[19]
     return None

@@ -190,5 +190,5 @@ def _identity(source: str, commit: str, tokenizer: Any) -> str:
     parts: list[Any] = [json.dumps(tokenizer.chat_template, sort_keys=True), tokenizer.backend_tokenizer.to_str()]
     parts += [commit] if commit else []
     if folder.is_dir():
-        parts += [(folder / name).read_text() for name in SHAPING if (folder / name).is_file()]
+        parts += [(folder / name).read_text(encoding="utf-8") for name in SHAPING if (folder / name).is_file()]
     return hashlib.blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()

@@ -173,7 +173,7 @@ def _check_free(out: str) -> None:
         is_taken = any(True for _ in places.entries(out))
     else:
         folder = Path(out)
-        is_ours = Path(card).is_file() and MARK in Path(card).read_text()
+        is_ours = Path(card).is_file() and MARK in Path(card).read_text(encoding="utf-8")
         is_taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
     if is_taken and not is_ours:
         raise ConfigError("something lies there that is no export", out, "choose another --out")

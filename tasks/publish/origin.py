@@ -82,7 +82,7 @@ def _made_from(folder: Path) -> str | None:
     """The dataset that was curated, or that the first rows were read from, as its run was told."""
     import yaml
 
-    told = yaml.safe_load((folder / CONFIG_FILE).read_text()) if (folder / CONFIG_FILE).exists() else {}
+    told = yaml.safe_load((folder / CONFIG_FILE).read_text(encoding="utf-8")) if (folder / CONFIG_FILE).exists() else {}
     named = [told.get(name) for name in ("source", "instructions", "seeds")]
     return next((one for one in named if isinstance(one, str)), None)
 

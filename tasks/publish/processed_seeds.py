@@ -79,7 +79,7 @@ def _lay_out(ids: Iterable[pl.Series], digits: int, folder: Path) -> None:
 
 def _sorted_parts(folder: Path) -> Iterator[pl.DataFrame]:
     for file in sorted(folder.iterdir()):
-        yield pl.DataFrame({"row_id": file.read_text().split()}, schema=SCHEMA).unique().sort("row_id")
+        yield pl.DataFrame({"row_id": file.read_text(encoding="utf-8").split()}, schema=SCHEMA).unique().sort("row_id")
         file.unlink()
 
 

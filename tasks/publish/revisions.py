@@ -88,7 +88,7 @@ class Publication(BaseModel, frozen=True):
 def history(out: Path) -> list[Publication]:
     """All publications of a dataset, the newest last; none where nothing was published there."""
     path = out / HISTORY
-    lines = path.read_text().splitlines() if path.exists() else []
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     return [Publication.model_validate_json(line) for line in lines]
 
 
@@ -223,7 +223,7 @@ def _keep(out: Path, revision: int) -> None:
             link_file(file, linked / file.relative_to(out))
         linked.replace(folder)
     if (out / CARD).exists():
-        write_atomically(out / CARD, pointed_at((out / CARD).read_text(), revision).encode())
+        write_atomically(out / CARD, pointed_at((out / CARD).read_text(encoding="utf-8"), revision).encode())
 
 
 def pointed_at(card: str, revision: int) -> str:

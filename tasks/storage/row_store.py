@@ -101,10 +101,10 @@ class RowStore:
 def stored_rows(path: Path, fingerprint: str, rows: Callable[[], pl.LazyFrame]) -> RowStore:
     """The store in a place, written anew where it is none of these rows. `fingerprint`: what tells them from others."""
     mark = path.with_suffix(".of")
-    if not (path.exists() and mark.exists() and mark.read_text() == fingerprint):
+    if not (path.exists() and mark.exists() and mark.read_text(encoding="utf-8") == fingerprint):
         mark.unlink(missing_ok=True)
         path.parent.mkdir(parents=True, exist_ok=True)
         RowStore.write(path, rows())
         with atomically(mark) as temporary:
-            temporary.write_text(fingerprint)
+            temporary.write_text(fingerprint, encoding="utf-8")
     return RowStore(path)

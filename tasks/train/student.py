@@ -69,13 +69,13 @@ class Student:
         """A digest of all that the student depends on."""
         shaping = self.training.model_dump_json()
         begins = self.after.key if self.after else find_checkpoint(self.base).identity
-        place = [ON_CPU, self._in_bf16] if self._adapts_on_cpu else []
+        place: list[str | bool] = [ON_CPU, self._in_bf16] if self._adapts_on_cpu else []
         return digest(VERSION, begins, self.lessons.key, shaping, self.seed, *place)
 
     def told(self, folder: Path) -> dict[str, Any] | None:
         """What was written down of it: steps, losses, tokens, seconds. None where it is not trained yet."""
         path = folder / self.key / STUDENT_FILE
-        return json.loads(path.read_text()) if path.is_file() else None
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
     def train(self, folder: Path) -> Path:
         """The folder with its weights, as transformers loads them. Raises ConfigError where the memory is too small."""
@@ -91,7 +91,7 @@ class Student:
             if self.told(folder) is None:
                 work.mkdir(exist_ok=True)
                 told = self._trained(work, begins)
-                (work / "weights" / STUDENT_FILE).write_text(json.dumps(told, indent=1))
+                (work / "weights" / STUDENT_FILE).write_text(json.dumps(told, indent=1), encoding="utf-8")
                 (work / "weights").rename(place)
             shutil.rmtree(work, ignore_errors=True)
         return place

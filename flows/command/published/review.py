@@ -75,7 +75,7 @@ def _bring(desk: Any, file: Path) -> dict[str, Any]:
     from tasks.reviews.exchange.label_studio import from_label_studio
 
     try:
-        held = json.loads(file.read_text())
+        held = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ConfigError("cannot read it as JSON", f"{file}: {error}", "give the file of an export") from error
     is_tasks = isinstance(held, list) and bool(held) and isinstance(held[0], dict) and "data" in held[0]

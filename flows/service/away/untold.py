@@ -37,7 +37,7 @@ def keep_untold(requests: Sequence[httpx.Request], run_counts: Mapping[str, int]
 def tell_untold(client: SyncPrefectClient) -> None:
     """Tell a server what earlier runs on this home could not tell it. Raises ServerAway, with the rest kept."""
     for file in sorted(_folder().glob("*.json")):
-        record = json.loads(file.read_text())
+        record = json.loads(file.read_text(encoding="utf-8"))
         try:
             known = client._client.get(f"/flow_runs/{file.stem}").json()
         except (httpx.HTTPStatusError, PrefectException):  # another server's

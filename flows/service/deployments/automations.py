@@ -32,7 +32,7 @@ def put_automations(client: SyncPrefectClient, deployed: Deployed) -> list[str]:
     webhook = _webhook(client)
     values = {"alerts": {"webhook": webhook, "percents": _percents()}}
     told = []
-    for specification in yaml.safe_load((DEPLOYMENTS / "automations.yaml").read_text())["automations"]:
+    for specification in yaml.safe_load((DEPLOYMENTS / "automations.yaml").read_text(encoding="utf-8"))["automations"]:
         needs_webhook = any(action["type"] == "call-webhook" for action in specification["actions"])
         if needs_webhook and webhook is None:
             told.append(f"no alerts: set {ALERT_WEBHOOK} to a URL for «{specification['name']}»")

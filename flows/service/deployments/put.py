@@ -29,7 +29,7 @@ Json = dict[str, Any]
 
 def specified() -> list[Json]:
     """The deployments of the file, as they are written there."""
-    found: list[Json] = yaml.safe_load(FILE.read_text())["deployments"]
+    found: list[Json] = yaml.safe_load(FILE.read_text(encoding="utf-8"))["deployments"]
     return found
 
 
@@ -51,7 +51,7 @@ def put_deployments(client: SyncPrefectClient, deployed: Deployed) -> list[str]:
 def config_of(specification: Json) -> Json:
     """What a deployment's file in configs/ says."""
     config = specification["build"][0]["flows.service.deploy.nightly"].get("config")
-    return yaml.safe_load((DEPLOYMENTS / "configs" / config).read_text()) if config else {}
+    return yaml.safe_load((DEPLOYMENTS / "configs" / config).read_text(encoding="utf-8")) if config else {}
 
 
 def _put(client: SyncPrefectClient, specification: Json, deployed: Deployed) -> list[str]:

@@ -29,7 +29,7 @@ def lay_out(database: Path) -> None:
     try:
         with closing(sqlite3.connect(name, isolation_level=None)) as new:
             new.execute("PRAGMA auto_vacuum = INCREMENTAL")  # so that `clean` can give pages back beside a server
-            new.executescript(STATEMENTS.read_text())
+            new.executescript(STATEMENTS.read_text(encoding="utf-8"))
         with suppress(FileExistsError):
             os.link(name, database)
     finally:

@@ -54,7 +54,7 @@ class Job:
     def code(self) -> int | None:
         """How it ended, None while it goes on."""
         with suppress(OSError, ValueError):
-            return int((self.folder / "code").read_text())
+            return int((self.folder / "code").read_text(encoding="utf-8"))
         return None if self._is_alive() else 1
 
     @property

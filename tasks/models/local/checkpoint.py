@@ -85,7 +85,7 @@ def folder_identity(folder: Path) -> str:
 def is_encoder(folder: Path) -> bool:
     """Whether the model in a folder writes nothing: it embeds, so it needs no chat template."""
     try:
-        architectures = json.loads((folder / "config.json").read_text()).get("architectures") or [""]
+        architectures = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("architectures") or [""]
     except (OSError, ValueError):
         return False
     return not any(
@@ -98,7 +98,7 @@ def has_chat_template(folder: Path) -> bool:
     if any((folder / name).is_file() for name in ("chat_template.jinja", "chat_template.json")):
         return True
     try:
-        return bool(json.loads((folder / "tokenizer_config.json").read_text()).get("chat_template"))
+        return bool(json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8")).get("chat_template"))
     except (OSError, ValueError):
         return False
 
@@ -208,7 +208,11 @@ def bfloat16_is_native(device: str) -> bool:
     if device == "cuda":
         return torch.cuda.get_device_capability()[0] >= 8
     flags = Path("/proc/cpuinfo")
-    return device == "cpu" and flags.exists() and bool({"avx512_bf16", "amx_bf16"} & set(flags.read_text().split()))
+    return (
+        device == "cpu"
+        and flags.exists()
+        and bool({"avx512_bf16", "amx_bf16"} & set(flags.read_text(encoding="utf-8").split()))
+    )
 
 
 def free_memory(device: Any) -> int:
@@ -228,11 +232,11 @@ def free_ram(root: Path = Path("/")) -> int:
     """Bytes of main memory to be had: what Linux says, within the container's limit; elsewhere half of all there is."""
     free = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
     with contextlib.suppress(OSError):
-        if kilobytes := re.search(r"MemAvailable:\s+(\d+) kB", (root / "proc/meminfo").read_text()):
+        if kilobytes := re.search(r"MemAvailable:\s+(\d+) kB", (root / "proc/meminfo").read_text(encoding="utf-8")):
             free = int(kilobytes[1]) * 1024
     with contextlib.suppress(OSError, ValueError):
         group = root / "sys/fs/cgroup"
-        limit, used = (int((group / name).read_text()) for name in ("memory.max", "memory.current"))
+        limit, used = (int((group / name).read_text(encoding="utf-8")) for name in ("memory.max", "memory.current"))
         free = min(free, limit - used)
     return max(free, 0)
 

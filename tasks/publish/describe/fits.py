@@ -71,7 +71,7 @@ def write_beside(out: Path, name: str, told: Any) -> None:
 def put_section(out: Path, section: str, name: str) -> None:
     """Have the card of a dataset say it, where it has one."""
     if (out / CARD).exists():
-        write_atomically(out / CARD, with_section((out / CARD).read_text(), section, name).encode())
+        write_atomically(out / CARD, with_section((out / CARD).read_text(encoding="utf-8"), section, name).encode())
 
 
 def carry_fits(before: Path | None, draft: Path) -> None:

@@ -133,7 +133,10 @@ def _base_python() -> Path:
 def _own_user() -> int:
     """A user for one run, nobody where this process is root among few users only."""
     try:
-        ranges = [tuple(map(int, line.split())) for line in Path("/proc/self/uid_map").read_text().splitlines()]
+        ranges = [
+            tuple(map(int, line.split()))
+            for line in Path("/proc/self/uid_map").read_text(encoding="utf-8").splitlines()
+        ]
     except OSError:
         return NOBODY
     fits = any(first <= OWN_USERS[0] and OWN_USERS[1] <= first + count for first, _, count in ranges)

@@ -52,7 +52,7 @@ def write_ready(
     )
     made = READY[trainer](told)
     for name, text in made.items():
-        (folder / name).write_text(text)
+        (folder / name).write_text(text, encoding="utf-8")
     return made
 
 
