@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
+from jinja2.bccache import Bucket
 
 from tasks.storage.home import PRIVATE_FOLDER, home
 
@@ -27,10 +29,18 @@ def html_templates(folder: Path) -> Environment:
     return environment
 
 
-def _compiled() -> FileSystemBytecodeCache | None:
+class _Compiled(FileSystemBytecodeCache):
+    """What cannot be kept is compiled again."""
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        with suppress(OSError):
+            super().dump_bytecode(bucket)
+
+
+def _compiled() -> _Compiled | None:
     """Where the home is there, and one's own to write to."""
     if not os.access(home(), os.W_OK):
         return None
     folder = home() / COMPILED
     folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
-    return FileSystemBytecodeCache(str(folder))
+    return _Compiled(str(folder))
