@@ -69,7 +69,7 @@ class Student:
         """A digest of all that the student depends on."""
         shaping = self.training.model_dump_json()
         begins = self.after.key if self.after else find_checkpoint(self.base).identity
-        place: list[str | bool] = [ON_CPU, self._in_bf16] if self._adapts_on_cpu else []
+        place: list[str | int] = [ON_CPU, self._in_bf16] if self._adapts_on_cpu else []
         return digest(VERSION, begins, self.lessons.key, shaping, self.seed, *place)
 
     def told(self, folder: Path) -> dict[str, Any] | None:

@@ -203,9 +203,7 @@ def context_overflow(place: Place) -> str:
     made = run(place, "sft", "--recipe", "respond", "--seeds", seeds(place, 3, LONG), "--out", "long")
     rejects = pl.read_parquet(place.folder / "long" / "rejects.parquet")
     reasons = rejects["reason"].to_list()
-    assert "context_too_long" in reasons or "prompt_cut" in reasons, (
-        f"it is read and answered like any other; {reasons=}"
-    )
+    assert "context_too_long" in reasons or "prompt_cut" in reasons, "it is read and answered like any other"
     assert made["rows"] >= 1, made
     return made_of(place, made)
 
@@ -242,7 +240,10 @@ def structured(place: Place) -> str:
         "additionalProperties": False,
     }
     completion = ask(place, "Rate this from 1 to 5 and say why: 2 + 2 = 5.", schema=json.dumps(schema))
-    found = json.loads(completion.text)
+    try:
+        found = json.loads(completion.text)
+    except ValueError as error:
+        raise AssertionError("what comes back is no JSON; answers are checked") from error
     assert found["score"] in (1, 2, 3, 4, 5), completion.text
     return "obeyed"
 
