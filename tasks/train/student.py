@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from fcntl import LOCK_EX, flock
 from functools import cached_property
 from importlib.util import find_spec
+from logging import ERROR, getLogger
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,8 +102,10 @@ class Student:
 
         last_checkpoint: Any = trainer_utils.get_last_checkpoint
         try:
-            trainer = self._trainer(work, begins)
-            said = trainer.train(resume_from_checkpoint=last_checkpoint(str(work)))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", FutureWarning)  # TRL uses names that transformers is about to retire
+                trainer = self._trainer(work, begins)
+                said = trainer.train(resume_from_checkpoint=last_checkpoint(str(work)))
         except (RuntimeError, MemoryError) as error:
             if not out_of_memory(error) and not isinstance(error, MemoryError):
                 raise
@@ -137,19 +140,20 @@ class Student:
 
         bars: Any = logging
         bars.disable_progress_bar()
+        getLogger("transformers.trainer_utils").setLevel(
+            ERROR
+        )  # it says of checkpoints in the same second that clocks are wrong
         model, tokenizer = _opened(begins)
         kinds: Any = trl
         named = "SFT" if self.lessons.kind == "sft" else "DPO"
         trainer, config = getattr(kinds, f"{named}Trainer"), getattr(kinds, f"{named}Config")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # TRL uses names that transformers is about to retire
-            made = trainer(
-                model,
-                args=config(**self._arguments(work)),
-                train_dataset=_rows(self.lessons),
-                processing_class=tokenizer,
-                peft_config=self._adapters(),
-            )
+        made = trainer(
+            model,
+            args=config(**self._arguments(work)),
+            train_dataset=_rows(self.lessons),
+            processing_class=tokenizer,
+            peft_config=self._adapters(),
+        )
         made.remove_callback(PrinterCallback)  # the losses are in student.json
         made.add_callback(_progress(f"training on {self.lessons.name}, seed {self.seed}"))
         return made
