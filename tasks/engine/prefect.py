@@ -65,8 +65,9 @@ def map_technique(
     numbers = range(len(tables))
     shards = [f"{number + 1}/{len(tables)}" for number in numbers]
     common = unmapped(Common(models, params, settings))
-    unvisited = [opaque(table) for table in tables]  # else Prefect looks through the fields of each, four times
-    return list(_task(technique).map(unvisited, common=common, order=list(numbers), shard=shards))
+    # Prefect would look through the fields of each table four times; to workers of Ray what is annotated comes as a tuple
+    given = [opaque(table) for table in tables] if settings.reports is None else list(tables)
+    return list(_task(technique).map(given, common=common, order=list(numbers), shard=shards))
 
 
 def submit_table_step(
