@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from flows.runs.progress import Progress
+from flows.runs.progress import Progress, table_made
 from flows.watch.report import grid, literal, money, progress_line, span
 from flows.watch.sample import REJECT_ROWS, reject_rows, sample_rows
 from tasks.engine.accounting import Tally
@@ -58,7 +58,9 @@ def test_numbers_stand_to_the_right() -> None:
 
 
 class Ended:
-    """A future of a task run that ends when it is told to."""
+    """A future of a task run that ends when it is told to, and its state, which holds no table itself."""
+
+    data = None
 
     def __init__(self) -> None:
         self.name, self.state, self._table = "Completed", self, Table(path="", fingerprint="", rows=0, technique="")
@@ -163,3 +165,17 @@ def test_a_sample_shows_what_was_asked_and_answered_and_what_differs(tmp_path: P
         "score": 0.333,
     }
     assert second["answered"] == "`Hence.`"
+
+
+def test_the_table_of_a_task_run_is_taken_where_its_state_holds_it_and_else_asked_for() -> None:
+    from types import SimpleNamespace
+
+    here, asked = (Table(path=name, fingerprint="", rows=0, technique="") for name in ("here", "asked"))
+
+    def state(data: Any, *, completed: bool = True) -> Any:
+        return SimpleNamespace(data=data, is_completed=lambda: completed, result=lambda: asked)
+
+    assert table_made(state(SimpleNamespace(result=here))) is here
+    assert table_made(state(SimpleNamespace(result="of another kind"))) is asked
+    assert table_made(state(SimpleNamespace(result=here), completed=False)) is asked
+    assert table_made(state(None)) is asked
