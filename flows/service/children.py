@@ -104,7 +104,7 @@ def _listed() -> Iterator[str]:
     """Process, group and state of all processes, as Linux lists them: an image may have no `ps`."""
     for file in PROC.glob("[0-9]*/stat"):
         with suppress(OSError):  # it has just ended
-            pid, _, rest = file.read_text(encoding="utf-8").partition(" (")
+            pid, _, rest = file.read_text(encoding="utf-8", errors="replace").partition(" (")
             state, _parent, group = rest.rpartition(") ")[2].split()[:3]
             yield f"{pid} {group} {state}"
 

@@ -66,6 +66,8 @@ def _namespace() -> str:
 def _state_of(process: int) -> tuple[str, str] | None:
     """The state of a process, a letter, and when it began; None where there is no such process, or no /proc."""
     with suppress(OSError):
-        after_name = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        after_name = (
+            Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        )
         return after_name[0], after_name[19]
     return None

@@ -94,9 +94,7 @@ def leave(most_s: float = math.inf) -> str:
 
 def _client_of_its_own(url: str) -> SyncPrefectClient:
     told: dict[str, Any] = {"timeout": httpx.Timeout(SLOWEST_S)}
-    if not url.startswith(
-        "https:"
-    ):  # where there is nothing to verify, the certificates of all authorities need not be read
+    if not url.startswith("https:"):  # with nothing to verify, the authorities' certificates need not be read
         told["verify"] = SSLContext(PROTOCOL_TLS_CLIENT)
     return get_client(sync_client=True, httpx_settings=told)
 
