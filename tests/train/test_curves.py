@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,23 +10,11 @@ import pytest
 from tasks.train.lessons import lessons_of
 from tasks.train.settings import Training
 from tasks.train.student import Student
-from tests.models.tiny import one_thread, save_tiny_model
 from tests.train.test_lessons import file_of, turns
 from tests.train.test_prove import WORDS, curve, echoes, student
 
 pytest.importorskip("trl", reason="needs the extra prove")
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    with one_thread():
-        yield
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return str(save_tiny_model(tmp_path_factory.mktemp("base")))
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default"), pytest.mark.usefixtures("on_one_thread")]
 
 
 def plain_curve(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +14,10 @@ from tasks.train.measure import losses
 from tasks.train.plan import check_proof, plan_proof
 from tasks.train.settings import ProofSettings, Training
 from tasks.train.student import Student
-from tests.models.tiny import one_thread, save_tiny_model
 from tests.train.test_lessons import file_of, turns
 
 pytest.importorskip("trl", reason="needs the extra prove")
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default"), pytest.mark.usefixtures("on_one_thread")]
 WORDS = ["glass", "copper", "quince", "vinegar", "jars"]
 CHECK = """
 def right(question, answer):
@@ -30,17 +28,6 @@ def right(question, answer):
 def echoes(count: int) -> list[dict[str, Any]]:
     """What a small student learns in seconds: to say the last word again."""
     return [{"messages": turns(f"{n} {WORDS[n % 5]}", WORDS[n % 5])} for n in range(count)]
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    with one_thread():
-        yield
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return str(save_tiny_model(tmp_path_factory.mktemp("base")))
 
 
 def student(base: str, folder: Path, rows: int = 60, **training: Any) -> Student:
