@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 from tasks.storage.shard_sizes import shard_count
-from tests.models.server import body, serving
+from tests.models.server import body, never, serving
 from tests.serving import SLOW_RULES, Api, environment, free_port, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -172,7 +172,7 @@ def test_a_server_that_freezes_holds_up_nobody_for_longer_than_it_is_waited_for(
 
 def test_a_run_whose_server_goes_away_before_it_begins_gets_one_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "seeds.txt").write_text("Name a colour.\n")
-    with serving(body(b'"3.8"')) as server:
+    with serving(body(b'"3.8"'), never) as server:
         url = f"http://127.0.0.1:{server.port}/api"
         options = ["sft", "--recipe", "respond", "--seeds", "seeds.txt", "--model", SLOW_RULES, "--out", "out"]
         command = subprocess.Popen(
