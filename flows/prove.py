@@ -149,7 +149,9 @@ def _told(plan: Plan, measures: Sequence[dict[str, Any]]) -> dict[str, Any]:
     notes += [training_told(kind, plan.trainings[kind]) for kind in plan.kinds]
     notes.append(f"students of each kind: {plan.settings.seeds}, by seeds from 0 on; an item's figure is their mean")
     if plan.items.contaminated:
-        notes.append(f"{plan.items.contaminated:,} items stand in what is taught, and are left out of every measure")
+        notes.append(
+            f"items that stand in what is taught, and are left out of every measure: {plan.items.contaminated:,}"
+        )
     return {
         "dataset": plan.settings.dataset,
         "base": plan.settings.base,

@@ -225,7 +225,12 @@ class Lineage:
     def unchanged(self) -> dict[str, Any]:
         """The part of the summary that is about the dataset, for a run that had nothing to do."""
         assert self.last is not None, "only a dataset that is there has seen all seeds"
-        return _as_it_was(history(self.out), count_rejects(self.out))
+        return self.as_it_is()
+
+    def as_it_is(self) -> dict[str, Any]:
+        """The part of the summary that is about the dataset, of a run that has published nothing yet."""
+        lines = history(self.out)
+        return _as_it_was(lines, count_rejects(self.out) if lines else 0)
 
     def _blanks(self, now: Lineage, given: PublishInput, written: PublishResult) -> int:
         """How many blank rows are used up: all up to the first that is not done with. `now`: as it is published."""

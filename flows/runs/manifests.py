@@ -52,9 +52,13 @@ def latest_retry(run: str) -> str:
 
 
 def was_published(past: Mapping[str, Any]) -> bool:
-    """Whether a run made its dataset what it is, or was: one that was left without a row did not."""
-    published: bool = past["summary"].get("published", True)  # manifests of old do not say
-    return published
+    """Whether a run made its dataset what it is, or was: one that was left without a row did not.
+
+    One that was killed once it had published could not say so any more: the dataset's history does.
+    """
+    summary = past["summary"]
+    published: bool = summary.get("published", True)  # manifests of old do not say
+    return published or past["run"] in {line.run for line in makers(history(Path(summary["dataset"])))}
 
 
 def is_latest(past: Mapping[str, Any], lines: Sequence[Publication]) -> bool:

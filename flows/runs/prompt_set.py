@@ -45,7 +45,7 @@ def set_begun_with(folder: Path, retried: str | None) -> str | None:
         return _set_in(manifest(retried))
     if lines := history(folder):
         return lines[-1].prompt_set
-    known = (_set_in(past) for past in reversed(list(manifests())) if not was_published(past) and _is_of(past, folder))
+    known = (_set_in(past) for past in reversed(list(manifests())) if _is_of(past, folder) and not was_published(past))
     return next(known, None)
 
 

@@ -36,6 +36,7 @@ from tasks.engine.table_step import TableStep
 from tasks.engine.technique import Params, Technique
 from tasks.errors import Interrupted
 from tasks.models.config import EMBEDDER
+from tasks.publish.cross_run_dedup import STEP
 from tasks.publish.dataset import PublishInput
 from tasks.publish.describe.run_figures import RunFigures
 from tasks.storage.files import write_atomically
@@ -158,7 +159,7 @@ class Run:
         if not self.lineage.adds or not tables:
             return list(tables)
         made = self.lineage.new_rows(tables, self.settings)
-        self.steps.setdefault("earlier_rows", []).extend(made)
+        self.steps.setdefault(STEP, []).extend(made)
         return made
 
     def sift(self, sieve: Sieve, tables: Sequence[Table]) -> list[Table]:
@@ -196,7 +197,13 @@ class Run:
         )
         models = [self._as_served(name) for name in plan.model_names()]
         figures = self._figures()
+        earlier = self.steps.get(STEP)
+        self._keep_for_retries()
+        # a run that is killed while it publishes can be healed like any other
+        self._write_manifest(self._summary(self.lineage.as_it_is()), figures.judges)
         summary = self._summary(self.lineage.publish(self.settings, given, self._offered, self.steps, models, figures))
+        if self.steps.get(STEP) is not earlier:  # another run has published since this one began
+            self._keep_for_retries()
         self._write_manifest(summary, figures.judges)
         if summary["published"]:
             self._send(summary)
@@ -226,6 +233,7 @@ class Run:
     def nothing_new(self) -> dict[str, Any]:
         """Leave the dataset as it is, since it has had all seeds that there are; the summary of the run, as `flow_result`."""
         summary = self._summary(self.lineage.unchanged())
+        self._keep_for_retries()
         self._write_manifest(summary, self._judges())
         self.summary = summary
         self._send(summary)
@@ -261,11 +269,14 @@ class Run:
             embedder={"name": embedder.name, "identity": process.model(embedder).identity} if embedder else None,
         )
 
-    def _write_manifest(self, summary: dict[str, Any], judges: dict[str, Any] | None) -> None:
-        """Write what the run was and made, the manifest last, after what a retry needs besides it."""
+    def _keep_for_retries(self) -> None:
+        """Write down, beside the manifest to be, what a retry needs and tables alone would have."""
         folder = run_folder(self.settings.run)
         keep_rows(folder, self.steps)
         keep_epochs(folder, self.steps, self.settings.epochs)
+
+    def _write_manifest(self, summary: dict[str, Any], judges: dict[str, Any] | None) -> None:
+        """Write what the run was and made: last, after all else that a retry needs."""
         manifest = {
             "run": self.settings.run,
             "kind": self.plan.kind,

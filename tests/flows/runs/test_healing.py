@@ -188,6 +188,37 @@ def test_a_run_whose_rows_the_dataset_holds_no_more_is_not_retried(scripted: Scr
     assert [one["retried"] for one in retry()["healed"]] == [second["run"]]
 
 
+class Killed(BaseException):
+    """What ends a run in the middle of publishing."""
+
+
+@pytest.mark.parametrize("published", [False, True], ids=["before the switch", "after it"])
+@pytest.mark.parametrize("incremental", [False, True])
+def test_a_run_that_was_killed_as_it_published_is_healed_like_any_other(
+    scripted: Scripted, monkeypatch: pytest.MonkeyPatch, *, incremental: bool, published: bool
+) -> None:
+    from flows.runs import lineage
+
+    switch = lineage.switch
+
+    def killed(*given: Any) -> None:
+        if published:
+            switch(*given)
+        raise Killed
+
+    scripted(failing(rule, lambda text: text.endswith("3")))
+    night(QUESTIONS[:10], max_attempts=1)
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(lineage, "switch", killed)
+        night(QUESTIONS[:30], incremental=incremental, max_attempts=1)
+    scripted(failing(rule, lambda text: text.endswith("3")))
+    night(QUESTIONS, max_attempts=1)  # the next night goes on, and fails at a row of its own
+    scripted(rule)
+    retry()
+    assert sorted(asked()) == sorted(QUESTIONS)
+    assert pl.read_parquet("out/rejects.parquet").is_empty()
+
+
 def test_runs_that_fail_again_and_again_are_left_alone_by_the_schedule(scripted: Scripted) -> None:
     model = scripted(failing(rule, lambda text: text.endswith("3")))
     sft(recipe="respond", seeds=QUESTIONS, max_attempts=1)
