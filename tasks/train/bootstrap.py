@@ -35,6 +35,11 @@ class Difference:
         """Whether the interval leaves zero out."""
         return self.low > 0 or self.high < 0
 
+    @property
+    def is_none(self) -> bool:
+        """Whether no item has another figure than before."""
+        return self.low == self.high == self.visible == 0
+
 
 def difference(ours: Sequence[float], theirs: Sequence[float], seed: int = 0) -> Difference:
     """`ours` less `theirs`, item by item. Raises ValueError where they are not of the same items, or of none."""

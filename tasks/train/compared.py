@@ -58,6 +58,8 @@ def _said(measure: str, gap: Difference | None) -> str:
     if gap is None:
         return "other items or another base, so the two cannot be held against each other"
     interval = f"{gap.mean:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}], {gap.items} items"
+    if gap.is_none:
+        return f"the same in each of {gap.items} items"
     if not gap.is_shown:
         return f"no difference that so many items could show ({interval}; visible from {gap.visible:.3f})"
     if measure in NEITHER_IS_BETTER:

@@ -70,6 +70,8 @@ def finding(measure: str, other: str, gap: Difference) -> str:
         other, other
     )
     interval = f"{gap.mean:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}], {gap.items} items"
+    if gap.is_none:
+        return f"{measure}: as {against} in each of {gap.items} items"
     if not gap.is_shown:
         return f"{measure}: no difference from {against} that so many items could show ({interval}; visible from {gap.visible:.3f})"
     if measure in NEITHER_IS_BETTER:

@@ -47,7 +47,7 @@ def test_a_difference_as_large_as_the_visible_one_is_shown_four_times_in_five() 
 
 def test_equal_figures_show_nothing() -> None:
     gap = difference([1.0, 0.0, 1.0], [1.0, 0.0, 1.0])
-    assert (gap.mean, gap.low, gap.high, gap.is_shown) == (0, 0, 0, False)
+    assert (gap.mean, gap.low, gap.high, gap.is_shown, gap.is_none) == (0, 0, 0, False, True)
 
 
 @pytest.mark.parametrize(("ours", "theirs"), [([], []), ([1.0], [1.0, 2.0])])

@@ -74,9 +74,15 @@ def test_a_doubling_brings_what_the_figures_gain_by_it() -> None:
         ("loss", 1.0, "worse than without tea by +1.000 [+1.000, +1.000], 30 items: it harms"),
         ("right", 1.0, "better than without tea by +1.000 [+1.000, +1.000], 30 items: it helps"),
         ("words", 1.0, "more than without tea by +1.000"),
-        ("loss", 2.0, "no difference from without tea"),
+        ("loss", 2.0, "as without tea in each of 30 items"),
     ],
 )
 def test_what_a_slice_does_is_said(measure: str, without: float, said: str) -> None:
     told = measure_told(measure, {"dataset": [2.0] * 30, "without tea": [without] * 30})
     assert said in told["findings"][0]
+
+
+def test_figures_that_differ_now_and_then_show_no_difference_and_say_which_they_would_show() -> None:
+    told = measure_told("right", {"dataset": [1.0] * 30, "base": [1.0] * 29 + [0.0]})
+    assert "no difference from the base that so many items could show" in told["findings"][0]
+    assert "visible from 0.0" in told["findings"][0]
