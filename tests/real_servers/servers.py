@@ -16,6 +16,7 @@ from tests.real_servers.weights import gguf_file
 from tests.serving import free_port
 
 START_S = 1800  # on cores that others use too
+END_S = 30
 MODEL = "smollm2"
 CONTEXT = 2048
 SHORT = ("--set", "model.max_new_tokens=96")  # of a server that answers slowly, one request at a time
@@ -178,7 +179,16 @@ def started(server: Server, bin_: Path, model: Path, folder: Path) -> Iterator[s
             _wait_until_it_answers(f"http://127.0.0.1:{port}{server.health}", process, log)
             yield f"http://127.0.0.1:{port}/v1"
         finally:
-            process.terminate()
+            _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a server; one that still answers whoever has gone away is not waited for."""
+    process.terminate()
+    try:
+        process.wait(END_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 def _wait_until_it_answers(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
