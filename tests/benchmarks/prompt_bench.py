@@ -44,6 +44,7 @@ from tasks.judge.critique import Critique, critique
 from tasks.judge.ultrafeedback import UltraFeedback, ultrafeedback
 from tasks.models.base import Request, Sampling
 from tasks.models.config import ModelConfig
+from tasks.notices import tell
 from tasks.text.leaks import own_runs, runs_of
 from tasks.text.prompts import Prompts
 from tasks.text.responses import make_response
@@ -214,11 +215,13 @@ def bench(model: ModelConfig, prompts: Prompts, inputs: Sequence[Mapping[str, st
     """The score of each prompt of a set."""
     scores: dict[str, Score] = defaultdict(Score)
     for technique, rows, params in works(inputs):
+        tell(f"{prompts.set}: {technique.name}, {len(rows)} rows")
         context = Context(prompts=prompts, max_attempts=1, asked=[])
         run_in_loop(run(technique, rows, process.models({"generator": [model]}, context), params))
         count(context, {row.row_id: row for row in rows}, prompts, scores)
     context = Context(prompts=prompts, max_attempts=1, asked=[])
     tasks = [a_row(instruction=one["instruction"]) for one in inputs]
+    tell(f"{prompts.set}: {bootstrap.name}")
     once = Bootstrap(max_rounds=1, prompts_per_round=len(tasks), english=False)
     run_in_loop(bootstrap(tasks, process.models({"generator": [model]}, context), once))
     count(context, {}, prompts, scores)
