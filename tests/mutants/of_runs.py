@@ -215,4 +215,10 @@ OF_RUNS = (
         (("        if not sum(rows.values()):\n", "        if False:\n"),),
         "tests/publish/test_export.py::test_an_export_of_which_the_format_can_say_nothing_leaves_an_earlier_one",
     ),
+    Mutant(
+        "5: a run that was killed once it had published has rows that nobody asks for again",
+        "flows/runs/manifests.py",
+        (("    return published or past", "    return published and past"),),
+        "tests/flows/runs/test_healing.py::test_a_run_that_was_killed_as_it_published_is_healed_like_any_other",
+    ),
 )
