@@ -192,11 +192,8 @@ class Killed(BaseException):
     """What ends a run in the middle of publishing."""
 
 
-@pytest.mark.parametrize("published", [False, True], ids=["before the switch", "after it"])
-@pytest.mark.parametrize("incremental", [False, True])
-def test_a_run_that_was_killed_as_it_published_is_healed_like_any_other(
-    scripted: Scripted, monkeypatch: pytest.MonkeyPatch, *, incremental: bool, published: bool
-) -> None:
+def killed_night(monkeypatch: pytest.MonkeyPatch, *, published: bool, **options: Any) -> None:
+    """A night that is killed as it publishes: before its dataset is switched over, or right after."""
     from flows.runs import lineage
 
     switch = lineage.switch
@@ -206,17 +203,44 @@ def test_a_run_that_was_killed_as_it_published_is_healed_like_any_other(
             switch(*given)
         raise Killed
 
-    scripted(failing(rule, lambda text: text.endswith("3")))
-    night(QUESTIONS[:10], max_attempts=1)
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(lineage, "switch", killed)
-        night(QUESTIONS[:30], incremental=incremental, max_attempts=1)
+        night(**options)
+
+
+@pytest.mark.parametrize("published", [False, True], ids=["before the switch", "after it"])
+@pytest.mark.parametrize("incremental", [False, True])
+def test_a_run_that_was_killed_as_it_published_is_healed_like_any_other(
+    scripted: Scripted, monkeypatch: pytest.MonkeyPatch, *, incremental: bool, published: bool
+) -> None:
     scripted(failing(rule, lambda text: text.endswith("3")))
+    night(QUESTIONS[:10], max_attempts=1)
+    killed_night(monkeypatch, published=published, seeds=QUESTIONS[:30], incremental=incremental, max_attempts=1)
     night(QUESTIONS, max_attempts=1)  # the next night goes on, and fails at a row of its own
     scripted(rule)
     retry()
     assert sorted(asked()) == sorted(QUESTIONS)
     assert pl.read_parquet("out/rejects.parquet").is_empty()
+
+
+@pytest.mark.parametrize("published", [False, True], ids=["before the switch", "after it"])
+def test_prefects_retry_heals_a_run_that_was_killed_as_it_published(
+    scripted: Scripted, monkeypatch: pytest.MonkeyPatch, *, published: bool
+) -> None:
+    from prefect.client.orchestration import get_client
+
+    from flows.instruction_sft import instruction_sft
+    from flows.runs.manifests import manifests
+
+    scripted(failing(rule, lambda text: text.endswith("3")))
+    killed_night(monkeypatch, published=published, seeds=QUESTIONS, max_attempts=1)
+    (past,) = manifests()
+    with get_client(sync_client=True) as client:
+        (run,) = (run for run in client.read_flow_runs() if str(run.id).startswith(past["run"].removeprefix("sft-")))
+    model = scripted(rule)
+    healed = run_again(instruction_sft, run.id, run.parameters)
+    assert (healed["rows"], healed["rejects"], len(model.requests)) == (40, 0, 4)
+    assert asked() == QUESTIONS
 
 
 def test_runs_that_fail_again_and_again_are_left_alone_by_the_schedule(scripted: Scripted) -> None:
