@@ -15,7 +15,7 @@ import os
 import shutil
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fcntl import LOCK_EX, flock
 from functools import cached_property
@@ -52,6 +52,9 @@ TOKENS_AT_ONCE = 1024
 """Of a step, with adapters on a CPU: so many tokens take some 4 GB for their gradients, of a model of 135 M parameters."""
 ON_CPU = "adapters on a CPU"
 """Part of the key of such students; it changes with what makes others of them."""
+WHOLE_STEPS = "whole steps"
+AS_THEY_ARE = "tools and calls as they are"
+"""Parts of the keys of students that an earlier version taught otherwise."""
 TOLD_EACH_S = 60.0
 
 
@@ -71,7 +74,9 @@ class Student:
         shaping = self.training.model_dump_json()
         begins = self.after.key if self.after else find_checkpoint(self.base).identity
         place: list[str | int] = [ON_CPU, self._in_bf16] if self._adapts_on_cpu else []
-        return digest(VERSION, begins, self.lessons.key, shaping, self.seed, *place)
+        whole = [WHOLE_STEPS] if self._adapts_on_cpu and not self._may_divide else []
+        exact = [AS_THEY_ARE] if any(map(_is_more_than_talk, self.lessons.taught)) else []
+        return digest(VERSION, begins, self.lessons.key, shaping, self.seed, *place, *whole, *exact)
 
     def told(self, folder: Path) -> dict[str, Any] | None:
         """What was written down of it: steps, losses, tokens, seconds. None where it is not trained yet."""
@@ -150,7 +155,7 @@ class Student:
         made = trainer(
             model,
             args=config(**self._arguments(work)),
-            train_dataset=_rows(self.lessons),
+            train_dataset=training_rows(self.lessons),
             processing_class=tokenizer,
             peft_config=self._adapters(),
         )
@@ -161,7 +166,7 @@ class Student:
     def _arguments(self, work: Path) -> dict[str, Any]:
         """What TRL is told, beside its own defaults."""
         assert self.training.batch is not None
-        at_once = self._rows_at_once() if self._adapts_on_cpu else self.training.batch
+        at_once = self._rows_at_once() if self._adapts_on_cpu and self._may_divide else self.training.batch
         return self._loss() | {
             "output_dir": str(work),
             "num_train_epochs": self.training.epochs,
@@ -185,7 +190,7 @@ class Student:
     def _rows_at_once(self) -> int:
         """Rows of a step that are held in memory at once: a divisor of the batch.
 
-        A step is the same however it is divided, since its loss is that of all its tokens.
+        A step is the same however it is divided, since its loss is that of all its tokens, or pairs.
         """
         assert self.training.batch is not None
         target, sides = open_target(self.base), 1 if self.lessons.kind == "sft" else 2
@@ -198,6 +203,11 @@ class Student:
     def _adapts_on_cpu(self) -> bool:
         """Whether adapters are trained here on the processor. Small bases, trained whole, are not worth the care."""
         return bool(self.training.lora) and not _has_accelerator()
+
+    @property
+    def _may_divide(self) -> bool:
+        """Whether a divided step is the same. Of the chosen answers' own loss TRL takes the mean of each part by itself."""
+        return self.lessons.kind == "sft" or not self.training.sft_weight
 
     @property
     def _in_bf16(self) -> bool:
@@ -270,20 +280,35 @@ def _opened(base: str) -> tuple[Any, Any]:
     return model.train(), tokenizer
 
 
-def _rows(lessons: Lessons) -> Dataset:
-    """The lessons as TRL reads them: prompt and completion, or prompt, chosen and rejected."""
-    from datasets import Dataset, disable_progress_bars
+def training_rows(lessons: Lessons) -> Dataset:
+    """The lessons as TRL reads them: prompt and completion, or prompt, chosen and rejected, and tools where any has them.
+
+    Each column is of the type Json, which gives back what was put in: types that are told from the rows would drop what the first
+    row lacks, and give each tool and each call the keys of all others, which a chat template then writes.
+    """
+    from datasets import Dataset, Features, Json, disable_progress_bars
 
     disable_progress_bars()
     names = ("completion",) if lessons.kind == "sft" else ("chosen", "rejected")
-    return Dataset.from_list([_row(lesson, names) for lesson in lessons.taught])
+    tools = ("tools",) if any(lesson.tools for lesson in lessons.taught) else ()
+    columns = ("prompt", *names, *tools)
+    return Dataset.from_list(
+        [_row(lesson, names, columns) for lesson in lessons.taught],
+        features=Features({name: Json() for name in columns}),
+    )
 
 
-def _row(lesson: Lesson, names: tuple[str, ...]) -> Mapping[str, Any]:
+def _row(lesson: Lesson, sides: Sequence[str], columns: Sequence[str]) -> dict[str, Any]:
     said = {
-        name: [{"role": "assistant", "content": answer}] for name, answer in zip(names, lesson.answers, strict=True)
+        side: [{"role": "assistant", "content": answer}] for side, answer in zip(sides, lesson.answers, strict=True)
     }
-    return {"prompt": [dict(turn) for turn in lesson.prompt]} | said | ({"tools": lesson.tools} if lesson.tools else {})
+    row = {"prompt": [dict(turn) for turn in lesson.prompt], "tools": lesson.tools, **said}
+    return {name: row[name] for name in columns}
+
+
+def _is_more_than_talk(lesson: Lesson) -> bool:
+    """Whether a lesson has more than roles and texts."""
+    return bool(lesson.tools) or any(turn.keys() > {"role", "content"} for turn in lesson.prompt)
 
 
 def _has_accelerator() -> bool:

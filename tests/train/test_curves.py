@@ -102,8 +102,9 @@ def test_adapters_taught_a_few_rows_at_once_have_the_curve_of_whole_batches(
     assert curve(made, tmp_path / "students") == pytest.approx(losses, rel=1e-2 if native else 1e-5, abs=1e-4)
 
 
+@pytest.mark.parametrize("weight", [0.0, 0.5])
 def test_adapters_of_pairs_have_the_curve_of_whole_batches(
-    base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weight: float
 ) -> None:
     from peft import LoraConfig
     from trl import DPOConfig, DPOTrainer
@@ -113,8 +114,10 @@ def test_adapters_of_pairs_have_the_curve_of_whole_batches(
     monkeypatch.setattr(students, "_has_accelerator", lambda: False)
     monkeypatch.setattr(students, "bfloat16_is_native", lambda _: False)
     monkeypatch.setattr(students, "TOKENS_AT_ONCE", 100)  # a pair of twice some 40 tokens
-    pairs = [{"prompt": f"{n} {WORDS[n % 5]}", "chosen": WORDS[n % 5], "rejected": "no"} for n in range(36)]
-    training = Training(epochs=2, batch=8, learning_rate=1e-2, lora=4)
+    pairs = [
+        {"prompt": f"{n} {WORDS[n % 5]}", "chosen": WORDS[n % 5] * (1 + n % 3), "rejected": "no"} for n in range(36)
+    ]
+    training = Training(epochs=2, batch=8, learning_rate=1e-2, lora=4, sft_weight=weight)
     made = Student(base, lessons_of(file_of(tmp_path, pairs), None), training)
     assert made._rows_at_once() == 1
     made.train(tmp_path / "students")
@@ -125,6 +128,7 @@ def test_adapters_of_pairs_have_the_curve_of_whole_batches(
     ]
     adapters = LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", task_type="CAUSAL_LM")
     told = {"num_train_epochs": 2, "learning_rate": 1e-2, "beta": 0.1, "peft_config": adapters}
+    told |= {"loss_type": ["sigmoid", "sft"], "loss_weights": [1, weight]} if weight else {}
     losses = plain_curve(DPOTrainer, DPOConfig, base, rows, tmp_path / "plain", **told)
     assert curve(made, tmp_path / "students") == pytest.approx(losses, abs=1e-4)
     assert losses[-1] < losses[0]
