@@ -36,6 +36,7 @@ class Example:
     """One row. `parts` by the name of their column; `tools` and `variables` go to the template.
 
     `tools` may be an empty list, which some templates show; `variables` is None where the column is there and holds nothing.
+    `beside`: the column `text` of a row that is a prompt and a completion.
     """
 
     row_id: str
@@ -43,6 +44,7 @@ class Example:
     parts: Mapping[str, Part]
     tools: list[Any] | None = None
     variables: Mapping[str, Any] | None = field(default_factory=dict)
+    beside: str | None = None
 
     @property
     def is_talk(self) -> bool:
@@ -91,7 +93,15 @@ def example_of(row_id: str, record: Mapping[str, Any], shape: Shape) -> Example:
     if not isinstance(variables, Mapping | None):
         raise ValueError(f"{VARIABLES}: it is not an object")
     tools = record.get("tools")
-    return Example(row_id, shape, parts, None if tools in (None, "") else _read(tools), variables)
+    beside = record.get("text") if shape == "prompt_completion" else None
+    return Example(
+        row_id,
+        shape,
+        parts,
+        None if tools in (None, "") else _read(tools),
+        variables,
+        beside if isinstance(beside, str) else None,
+    )
 
 
 def turns_in_example(example: Example) -> list[TurnFields]:

@@ -111,6 +111,8 @@ class Facts:
             return ["last_turn_is_no_answer"]
         after = _tokens_from(seen, shown[-1].stop) if shown else range(len(seen.tokens.ids))[-1:]
         ends = [at for at in after if seen.tokens.ids[at] in self._target.ends]
+        if not ends and seen.example.beside is not None and not seen.example.is_talk:
+            return ["end_beside"]
         if not ends:
             special = set(self._target.tokenizer.all_special_ids)
             return ["end_is_no_stop" if any(seen.tokens.ids[at] in special for at in after) else "no_end"]

@@ -64,6 +64,11 @@ FAULTS: Mapping[str, RowFault] = {
         "nothing ends the last answer: the model never learns to stop",
         "add the end of the turn to the chat template behind the assistant's content",
     ),
+    "end_beside": RowFault(
+        "setting",
+        "the end token goes to the column `text`, not behind the completion: the model never learns to stop",
+        "train on prompt and completion alone, without the column `text`",
+    ),
     "end_is_no_stop": RowFault(
         "setting",
         "the last answer ends with a token at which generation does not stop",

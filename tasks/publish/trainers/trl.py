@@ -7,7 +7,8 @@
   dropped where the prompt alone fills `max_length`; else each side is cut off at the end.
 - RewardTrainer: the whole of both sides; a pair is dropped where one is longer than `max_length`.
 A row whose `chat_template_kwargs` is null ends the training, and so does one of which `assistant_only_loss` finds no token.
-A text gets the end token at its end, unless it has it; a conversation ends as the template ends it.
+A text gets the end token at its end, unless it has it; a conversation ends as the template ends it. Of a row with a column
+`text` beside prompt and completion as texts it is `text` that gets the end token (findings/trl_text_column.sh).
 """
 
 from __future__ import annotations
@@ -89,8 +90,9 @@ class Trl:
     def _text(self, example: Example, said: Part, *, to_answer: bool) -> str:
         if not isinstance(said, str):
             return self.target.text(said, tools=example.tools, to_answer=to_answer, variables=example.variables)
-        end = "" if to_answer else self.target.tokenizer.eos_token or ""
-        return said if said.endswith(end) else said + end
+        end = self.target.tokenizer.eos_token or ""
+        goes_elsewhere = example.beside is not None and not example.beside.endswith(end)
+        return said if to_answer or goes_elsewhere or said.endswith(end) else said + end
 
     def _tokens(self, texts: Sequence[str], are_talks: Sequence[bool]) -> list[Tokens]:
         """A template writes its own special tokens; a text gets those of the tokenizer."""

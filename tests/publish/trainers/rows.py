@@ -194,3 +194,9 @@ def text_pair(draw: random.Random) -> dict[str, Any]:
 def unpaired(draw: random.Random) -> dict[str, Any]:
     """An answer with a thumb up or down."""
     return prompt_completion(draw) | {"label": draw.random() < 0.5}
+
+
+def prompt_completion_beside_text(draw: random.Random) -> dict[str, Any]:
+    """As sets have it that keep the two of them joined too, now and then with an end of its own."""
+    row = prompt_completion_text(draw)
+    return row | {"text": row["prompt"] + row["completion"] + draw.choice(["", "<|endoftext|>"])}

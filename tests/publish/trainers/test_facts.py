@@ -120,6 +120,9 @@ PAIR = {"prompt": [ASKED], "chosen": [SAID], "rejected": [SAID | {"content": "BB
         ({"messages": [ASKED, SAID, ASKED]}, CHATML, None, {"prompts_trained", "last_turn_is_no_answer"}),
         ({"text": "<|endoftext|>text"}, CHATML, None, {"first_token_twice", "control_tokens"}),
         ({"text": "text"}, CHATML, None, set()),
+        ({"prompt": "2 + 2 =", "completion": " 4"}, CHATML, None, set()),
+        ({"prompt": "2 + 2 =", "completion": " 4", "text": "2 + 2 = 4"}, CHATML, None, {"end_beside"}),
+        ({"prompt": "2 + 2 =", "completion": " 4", "text": "2 + 2 = 4<|endoftext|>"}, CHATML, None, set()),
         (PAIR, CHATML, None, set()),
         (PAIR | {"rejected": [SAID]}, CHATML, None, {"sides_alike"}),
         (

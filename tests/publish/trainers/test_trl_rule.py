@@ -147,6 +147,7 @@ def assert_collated(kept: list[list[Seen]], left: Any, collate: Any) -> None:
         (draws.any_prompt_completion, THINKS_ALONE, "default"),
         (draws.text, None, "default"),
         (draws.prompt_completion_text, None, "default"),
+        (draws.prompt_completion_beside_text, None, "default"),
     ],
 )
 def test_of_sft(folder: Path, draw: Callable[..., Any], template: str | None, loss: Any, length: int | None) -> None:
