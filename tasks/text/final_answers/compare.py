@@ -16,7 +16,7 @@ from typing import Any
 
 from tasks.errors import ConfigError
 from tasks.text.final_answers.cut import final_answer, reference_answer
-from tasks.text.final_answers.plain import Quantity, choice_of, is_of_maths, quantity_of, tidied, words_in
+from tasks.text.final_answers.plain import Quantity, choice_of, in_a_base, is_of_maths, quantity_of, tidied, words_in
 from tasks.text.final_answers.symbolic import TooHardError, is_installed, same_by_maths
 
 ANSWER_VERIFIER = "answer"
@@ -87,13 +87,19 @@ def check_comparable(reference: str, where: str) -> None:
 
 def needs_maths(right: str) -> bool:
     """Whether an answer is an expression, that no other form of it is known to be the same as without understanding it."""
-    return quantity_of(right) is None and choice_of(right) is None and is_of_maths(right)
+    is_plain = any(read(right) is not None for read in (quantity_of, choice_of, in_a_base))
+    return not is_plain and is_of_maths(right)
 
 
 def _same_plainly(right: str, found: str, language: str) -> bool | None:
     """The verdict on plain answers; None where one of them is an expression."""
     if words_in(right) == words_in(found):
         return True
+    bases = in_a_base(right), in_a_base(found)
+    if bases[0] and bases[1]:
+        return bases[0][0] == bases[1][0]
+    if bases[0] or bases[1]:  # the base may be left out, the figures are those of the base
+        return all(base is None or base[1] == tidied(other) for base, other in zip(bases, (found, right), strict=True))
     choice = choice_of(right)
     if choice is not None:
         return choice == choice_of(found)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product
@@ -35,8 +36,9 @@ POWERS = {
 }
 LARGE = pattern(rf"(?<=\d)\s*({'|'.join(POWERS)})s?(?!\w)", re.IGNORECASE)
 MATHS_MARKS = pattern(
-    r"\\[()\[\]]|(?<!\\)\$(?!\s?[\d.])|(?<!\\)\$(?=[^$]*\$)|\*\*|`|\\(?:left|right|displaystyle|[,;!:>]|q?quad)(?![a-zA-Z])"
+    r"\\[()\[\]]|(?<!\\)\$(?!\s?[\d.])|(?<!\\)\$(?=[^$]*\$)|\*\*|`|(?<!\\)\\[,!]|\\(?:left|right|displaystyle)(?![a-zA-Z])"
 )
+MATHS_SPACES = pattern(r"(?<!\\)\\[;:> ]|\\q?quad(?![a-zA-Z])")
 WORDS_IN_MATHS = pattern(r"\\(?:text|textbf|textit|mathrm|mathbf|operatorname|mbox)\s*\{([^{}]*)\}")
 FRAC = pattern(r"\\[dt]?frac\s*(?:\{\s*(-?[\d.,]+)\s*\}|(\d))\s*(?:\{\s*(-?[\d.,]+)\s*\}|(\d))")
 A_PREFIX = pattern(r"^\s*(?:[a-zA-Z](?:_\w)?\s*=|\\approx|≈|=|~)\s*")
@@ -66,6 +68,7 @@ CHOICE = pattern(
     rf"(?:(?:{either('choice', EVERY)})\s*[:：]?\s*)?"
     r"(?:[(\[（【]\s*(?P<inside>[A-Ja-j])\s*[)\]）】](?=\s|$|\W|です|だ)|(?P<bare>[A-J])[)）]?(?=$|\s*(?:[.:：、．)）]|[-–—]\s|です|である|だ$)))"
 )
+IN_A_BASE = pattern(r"(?=[A-F]*\d)([\dA-F]+)_\{?(\d+)\}?")
 SEVERAL = pattern(r"[A-J](?:\s*(?:,|，|、|&|and|và|和|と)?\s*[A-J])+")
 
 
@@ -89,7 +92,7 @@ def tidied(text: str) -> str:
     text = unicodedata.normalize("NFKC", text)
     text = re.sub(r"[−–—‒](?=\s?[\d.])", "-", text)
     text = WORDS_IN_MATHS.sub(r" \1 ", text.replace("{,}", ","))
-    text = MATHS_MARKS.sub("", text).replace(r"\$", "$").replace(r"\%", "%")
+    text = MATHS_SPACES.sub(" ", MATHS_MARKS.sub("", text)).replace(r"\$", "$").replace(r"\%", "%")
     text = REPEATING.sub(_as_fraction, text)
     text = FRAC.sub(lambda found: f" {found[1] or found[2]}/{found[3] or found[4]}", text)
     text = re.sub(r"\\(?:times|cdot)(?![a-zA-Z])|[×·]", "*", text)
@@ -144,6 +147,16 @@ def quantity_of(text: str, language: str = "") -> Quantity | None:
         frozenset(map(Fraction, bare)),
         first.decimals if len(parts) == 1 else None,
     )
+
+
+def in_a_base(text: str) -> tuple[int, str] | None:
+    """The value of a numeral that says its base (`1011_2`), and its figures; None where it is none."""
+    found = IN_A_BASE.fullmatch(tidied(text))
+    if found is None:
+        return None
+    with suppress(ValueError):  # a figure that the base has not, or no base
+        return int(found[1], int(found[2])), found[1]
+    return None
 
 
 def _in_figures(text: str) -> str:
