@@ -20,6 +20,7 @@ from tasks.publish.describe.fits import fit_section, fits_of, with_section
 from tasks.publish.describe.licences import licence_of
 from tasks.publish.describe.metadata import KIND_TAGS, dataset_info, size_category
 from tasks.publish.describe.proofs import proof_of, proof_section
+from tasks.publish.format_names import OF_KTO
 from tasks.publish.revisions import CARD, DATA, Publication, config_entries, data_files, kept, makers
 from tasks.storage.files import write_atomically
 from tasks.storage.tables import Table, height_of
@@ -60,6 +61,10 @@ rows = load_dataset("{{ dataset }}", split="{{ first_split }}"{{ "" if line.rows
 {% if not line.rows %}
 
 Without a row in it, `datasets` opens a split as a stream only.
+{% endif %}
+{% if "kto" in line.formats or line.format == "kto" %}
+
+{{ of_kto }}
 {% endif %}
 {% if splits | length > 1 %}
 
@@ -234,6 +239,7 @@ def write_card(
         licence_of=licence_of,
         is_demo=is_built_in(models),
         demo_note=DEMO_NOTE,
+        of_kto=OF_KTO,
         brought=told_of(about.brought_along),
         selection=selection,
         pending=sum(table.pending for tables in steps.values() for table in tables),

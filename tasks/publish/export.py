@@ -24,6 +24,7 @@ from tasks.engine.validate import schema_dtypes
 from tasks.errors import ConfigError
 from tasks.publish.card import by_reason
 from tasks.publish.derive import Derived
+from tasks.publish.format_names import OF_KTO
 from tasks.publish.formats.all_formats import MAIN
 from tasks.publish.formats.curated import kind_of_records, rows_of_records
 from tasks.publish.revisions import CARD, DATA, Publication, all_data_files, config_entry, data_files, history, newest
@@ -44,7 +45,7 @@ configs:
 
 <!-- {mark} -->
 The rows of revision r{revision} of `{source}`, in the format {formats}, made by recipe `{recipe}`. Its own card says how.
-{left_out}"""
+{of_kto}{left_out}"""
 _UNFINISHED = f"<!-- {MARK} -->\nThis export is not whole yet, or was cut short: the same command makes it.\n"
 """The card at a URL until all files are there: it names none of them, and says that the place is an export's."""
 
@@ -108,6 +109,7 @@ def _card(
         source=dataset.absolute().name,
         formats=", ".join(f"`{name}`" for name, _ in entries),
         recipe=line.recipe,
+        of_kto=f"\n{OF_KTO}\n" if any(name == "kto" for name, _ in entries) else "",
         left_out=f"\nLeft out, since the format cannot say them: {_said(left_out)}.\n" if left_out else "",
     )
 

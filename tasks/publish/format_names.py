@@ -10,6 +10,12 @@ ReasoningShape = Literal["none", "column", "reasoning_content", "think"]
 ALONE = frozenset({"openai", "prompt_completion", "reward", "kto", "binarized"})
 """Formats that a dataset may be in alone, without the rows that all formats are made of."""
 
+OF_KTO = (
+    "Shuffle the rows of `kto` once before training (`.shuffle(seed=0)`): TRL's KTOTrainer keeps their order, and takes the "
+    "next row's answer for one to another question, where here it is the same pair's other side."
+)
+"""What whoever trains on that format has to know (findings/trl_kto_order.sh)."""
+
 
 def rows_format_of(kind: Literal["sft", "dpo"], formats: tuple[str, ...], reasoning: ReasoningShape) -> str:
     """The format of the rows that all formats are made of: the one that is asked for, where it can stand alone."""

@@ -76,6 +76,7 @@ def test_features_of_pairs_are_those_that_datasets_finds(shape: str, scripted: S
 
     scripted(judged)
     dpo(recipe="basic", instructions=seeds(8), format=shape)
+    assert ("KTOTrainer keeps their order" in card_of("pairs").text) is (shape == "kto")
     file = "pairs/data/train.parquet"
     assert features_of(pl.read_parquet_schema(file)) == Features.from_arrow_schema(pq.read_schema(file))._to_yaml_list()
 

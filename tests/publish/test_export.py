@@ -156,6 +156,7 @@ def test_pairs_are_given_in_every_format(scripted: Scripted, tmp_path: Path, sub
             made = export(Path("pairs"), Derived("dpo", (shape,)), "exported")
             rows = loaded("exported", tmp_path)
             assert len(rows) == made.rows[shape] == summary["rows"] * (2 if shape == "kto" else 1)
+            assert ("KTOTrainer keeps their order" in Path("exported/README.md").read_text()) is (shape == "kto")
             if shape == "sharegpt":
                 assert set(rows[0]["chosen"]) == {"from", "value"}
                 assert rows[0]["conversations"][-1]["from"] == "human"
