@@ -203,9 +203,20 @@ def _json_record(line: bytes, where: str) -> Record:
             record = loose_json(line, where.partition(" line ")[0])
         except ValueError:
             return BadRecord(_malformed(where, line, error), line.decode(errors="replace"))
+    if _may_be_rounded(record):
+        record = json.loads(line)
     if type(record) is dict:
         return record
     return _not_a_record(where, record, "{...} on each line; lists go into a .json file")
+
+
+def _may_be_rounded(value: Any) -> bool:
+    """Whether there is a number in it that orjson may have made of a longer integer: it reads those beyond 64 bits as floats."""
+    if type(value) is float:
+        return abs(value) >= 2.0**63
+    if type(value) is dict:
+        return any(map(_may_be_rounded, value.values()))
+    return type(value) is list and any(map(_may_be_rounded, value))
 
 
 def loose_json(line: bytes, name: str) -> Any:

@@ -204,6 +204,14 @@ JSON = st.recursive(
 
 
 @settings(max_examples=80, deadline=None)
+@given(st.lists(st.dictionaries(st.text(max_size=3), JSON | st.integers(-(2**80), 2**80), max_size=3), min_size=1))
+def test_a_line_of_json_is_what_it_says_integers_of_any_length_too(records: list[dict[str, Any]]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = written(Path(folder), "s.jsonl", "".join(json.dumps(record) + "\n" for record in records))
+        assert [record for _, record in text_reader(path, "s.jsonl").records(0, None)] == records
+
+
+@settings(max_examples=80, deadline=None)
 @given(st.lists(JSON, max_size=6), st.sampled_from([None, 0, 2]), st.integers(1, 40), st.booleans())
 def test_a_json_list_read_in_pieces_is_the_list(
     items: list[Any], indent: int | None, chunk: int, escaped: bool
