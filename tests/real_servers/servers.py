@@ -100,6 +100,8 @@ def transformers_serve(_bin: Path, model: Path, port: int) -> list[str]:
         "--device",
         "cpu",
         "--continuous-batching",
+        "--cb-max-memory-percent",
+        "0.1",  # else its cache takes most of the memory
         "--log-level",
         "warning",
     ]
