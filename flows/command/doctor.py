@@ -77,7 +77,10 @@ class Doctor:
         one, other = await self._chat(question, warm, seed=1), await self._chat(question, warm, seed=2)
         if one.text != other.text:
             return Finding("samples", "ok", "another seed brings another text")
-        advice = "transformers serve samples only where generation_config.json says `do_sample: true`"
+        advice = (
+            "transformers serve samples only where generation_config.json says `do_sample: true`, and with "
+            "--continuous-batching only if the first request since its start did"
+        )
         return Finding("samples", "no", "two seeds bring the same text, so a pool of responses is one", advice)
 
     async def tells_its_end(self) -> Finding:
