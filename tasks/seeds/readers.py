@@ -198,25 +198,28 @@ def _json_lines(path: Path, name: str, start: int, marks: LineMarks | None = Non
 def _json_record(line: bytes, where: str) -> Record:
     try:
         record = orjson.loads(line)
+        if _may_be_rounded(record):
+            record = json.loads(line)
     except orjson.JSONDecodeError as error:
         try:
             record = loose_json(line, where.partition(" line ")[0])
         except ValueError:
             return BadRecord(_malformed(where, line, error), line.decode(errors="replace"))
-    if _may_be_rounded(record):
-        record = json.loads(line)
     if type(record) is dict:
         return record
     return _not_a_record(where, record, "{...} on each line; lists go into a .json file")
 
 
-def _may_be_rounded(value: Any) -> bool:
+def _may_be_rounded(record: Any) -> bool:
     """Whether there is a number in it that orjson may have made of a longer integer: it reads those beyond 64 bits as floats."""
-    if type(value) is float:
-        return abs(value) >= 2.0**63
-    if type(value) is dict:
-        return any(map(_may_be_rounded, value.values()))
-    return type(value) is list and any(map(_may_be_rounded, value))
+    values = [record]
+    while values:
+        value = values.pop()
+        if type(value) is float and abs(value) >= 2.0**63:
+            return True
+        if type(value) in (dict, list):
+            values += value.values() if type(value) is dict else value
+    return False
 
 
 def loose_json(line: bytes, name: str) -> Any:

@@ -211,6 +211,12 @@ def test_a_line_of_json_is_what_it_says_integers_of_any_length_too(records: list
         assert [record for _, record in text_reader(path, "s.jsonl").records(0, None)] == records
 
 
+def test_what_is_no_number_is_null_beside_a_large_one_too(tmp_path: Path) -> None:
+    path = written(tmp_path, "s.jsonl", '{"a": NaN, "b": 1e20, "c": 123456789012345678901234}\n')
+    ((_, record),) = text_reader(path, "s.jsonl").records(0, None)
+    assert record == {"a": None, "b": 1e20, "c": 123456789012345678901234}
+
+
 @settings(max_examples=80, deadline=None)
 @given(st.lists(JSON, max_size=6), st.sampled_from([None, 0, 2]), st.integers(1, 40), st.booleans())
 def test_a_json_list_read_in_pieces_is_the_list(
