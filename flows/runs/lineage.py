@@ -91,7 +91,7 @@ class Lineage:
             if lines and retried not in holds and not is_latest(past, published):
                 fix = f"retry {lines[-1].run}, which made it anew"
                 raise ConfigError("the dataset does not hold the rows of this run any more", retried, fix)
-            if was_published(past):
+            if was_published(past, published):
                 adds = bool(holds - {retried})
         if adds and lines[-1].format != plan.rows_format:
             raise ConfigError("the dataset has another format", f"{out}: {lines[-1].format}", "choose another --out")
@@ -234,7 +234,7 @@ class Lineage:
 
     def _blanks(self, now: Lineage, given: PublishInput, written: PublishResult) -> int:
         """How many blank rows are used up: all up to the first that is not done with. `now`: as it is published."""
-        heals = self.retried is not None and was_published(self.retried)
+        heals = self.retried is not None and was_published(self.retried, now.made_by)
         before = now.last.blank_rows if now.last and (now.adds or heals) else 0
         if not given.blank or heals:
             return before

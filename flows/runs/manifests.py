@@ -51,19 +51,18 @@ def latest_retry(run: str) -> str:
     return run
 
 
-def was_published(past: Mapping[str, Any]) -> bool:
-    """Whether a run made its dataset what it is, or was: one that was left without a row did not.
+def was_published(past: Mapping[str, Any], lines: Sequence[Publication]) -> bool:
+    """Whether a run made its dataset (with these publications) what it is, or was: one that was left without a row did not.
 
-    One that was killed once it had published could not say so any more: the dataset's history does.
+    One that was killed once it had published could not say so any more: the publications do.
     """
-    summary = past["summary"]
-    published: bool = summary.get("published", True)  # manifests of old do not say
-    return published or past["run"] in {line.run for line in makers(history(Path(summary["dataset"])))}
+    published: bool = past["summary"].get("published", True)  # manifests of old do not say
+    return published or past["run"] in {line.run for line in makers(lines)}
 
 
 def is_latest(past: Mapping[str, Any], lines: Sequence[Publication]) -> bool:
     """Whether a run that published nothing is the last that its dataset (with these publications) has seen."""
-    return not was_published(past) and past["summary"]["publications"] == len(lines)
+    return not was_published(past, lines) and past["summary"]["publications"] == len(lines)
 
 
 def runs_to_heal(most_times: int) -> list[str]:

@@ -43,9 +43,11 @@ def set_begun_with(folder: Path, retried: str | None) -> str | None:
     """
     if retried is not None:
         return _set_in(manifest(retried))
-    if lines := history(folder):
+    lines = history(folder)
+    if lines:
         return lines[-1].prompt_set
-    known = (_set_in(past) for past in reversed(list(manifests())) if _is_of(past, folder) and not was_published(past))
+    of_folder = (past for past in reversed(list(manifests())) if _is_of(past, folder))
+    known = (_set_in(past) for past in of_folder if not was_published(past, lines))
     return next(known, None)
 
 

@@ -224,7 +224,7 @@ def write_card(
     """Write README.md for the dataset `out` into a folder. `lines`: its publications, the one at hand last."""
     about = about or About()
     line, splits = lines[-1], data_files(draft)
-    models = sorted({model for maker in makers(list(lines)) for model in maker.models})
+    models = sorted({model for maker in makers(lines) for model in maker.models})
     text = _template().render(
         name=out.name,
         dataset=out,

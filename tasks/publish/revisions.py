@@ -97,10 +97,10 @@ def history_text(lines: Sequence[Publication]) -> bytes:
     return "".join(f"{line.model_dump_json()}\n" for line in lines).encode()
 
 
-def makers(lines: list[Publication]) -> list[Publication]:
+def makers(lines: Sequence[Publication]) -> list[Publication]:
     """The publications whose rows the dataset holds: the last that made all of it, and those that added to it."""
     begin = max((at for at, line in enumerate(lines) if line.replaces), default=0)
-    return lines[begin:]
+    return list(lines[begin:])
 
 
 def newest(out: Path) -> Path | None:

@@ -146,7 +146,7 @@ def _is_of_now(config: Mapping[str, Any]) -> bool:
 
 def _models(folder: Path, lines: Sequence[Publication]) -> set[str]:
     """The models behind the rows: those that the runs name, and those that the rows name (of a curated dataset only these)."""
-    named = {model.split(" (served:")[0] for line in makers(list(lines)) for model in line.models}
+    named = {model.split(" (served:")[0] for line in makers(lines) for model in line.models}
     rows = pl.scan_parquet(all_data_files(folder))
     columns = [
         name for name, kind in rows.collect_schema().items() if MODEL_COLUMN.fullmatch(name) and kind == pl.String
