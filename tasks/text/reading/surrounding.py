@@ -1,8 +1,6 @@
-"""What generated text brings along, in seven languages: prefaces and afterwords of an evolved instruction, which are taken off;
-greetings, labels, stated confidence and offers of more help in an answer, which are counted only.
+"""Prefaces and afterwords of an evolved instruction, in seven languages, which are taken off.
 
     bare_evolution("¡Claro! Aquí tienes la instrucción reescrita:\\n\\n¿Por qué ronronean los gatos?")    # "¿Por qué ronronean los gatos?"
-    brought_along("Why do cats purr?", "Answer: They are content.\\nConfidence: 95%")                     # ["label", "confidence"]
 
 A remark on an instruction has to speak of the rewriting. Where an instruction could say the same to its reader, it stays.
 """
@@ -16,10 +14,7 @@ from tasks.errors import Filtered
 from tasks.patterns import pattern
 from tasks.text.languages import either
 from tasks.text.reading.wrapping import bare_instruction
-from tasks.text.responses import normalised
-from tasks.text.words import nfc
 
-LOOKED_AT = 400  # characters of an answer's beginning and end, where such words stand
 PREFACES = pattern(
     r"\W*(?:"
     # German
@@ -48,31 +43,6 @@ ON_REWRITING = pattern(  # a whole last line or paragraph
     r")[)）\]*_\s.。]*",
     re.IGNORECASE,
 )
-GREETINGS = pattern(
-    r"[\W_]{0,4}(?:(?:sure(?: thing)?|certainly|of course|absolutely|great question|good question|happy to help|i['’]d be happy to help[^\n.!:]{0,60})(?=[!,.:—–-]|\s*\n)"
-    r"|(?:gerne|natürlich|selbstverständlich|klar)(?=[!,.:])|(?:bien sûr|certainement|avec plaisir)(?=\s?[!,.:])"
-    rf"|(?:claro(?: que sí)?|por supuesto|con gusto)(?=[!,.:])|{either('greeting')})",
-    re.IGNORECASE,
-)
-LABELS = pattern(
-    rf"[*_#\s]{{0,6}}(?:(?:the |final |my )?(?:answer|response|reply|output|solution)|a|antwort|lösung|réponse|respuesta|solución|{either('answer')}|assistant|ai)"
-    r"[*_\s]{0,4}[:：]",
-    re.IGNORECASE,
-)
-CONFIDENCE = pattern(
-    rf"^[*_#\s(\[-]{{0,6}}(?:my )?(?:confidence(?: (?:level|score))?|konfidenz|sicherheit|confiance|niveau de confiance|confianza|nivel de confianza|{either('confidence')})"
-    rf"[*_\s]{{0,4}}[:：=]\s*[*_]{{0,2}}\s*(?:\d|high|low|medium|very|hoch|mittel|niedrig|élevée?|moyenne?|faible|alta|media|baja|{either('confidence_levels')})[^\n]{{0,40}}$",
-    re.IGNORECASE | re.MULTILINE,
-)
-OFFERS = pattern(
-    r"\b(?:(?:i|we) hope (?:this|that|these|it) (?:helps?|answers|clarif\w+|is helpful)|let me know if|(?:please )?feel free to (?:ask|reach out|let me know|contact me)|would you like me to"
-    r"|is there anything else|if you (?:have|need) (?:any )?(?:more|further|other|additional) (?:questions|help|information|assistance)"
-    r"|ich hoffe,? (?:das|dies) hilft|lassen? sie (?:es )?mich wissen|lass (?:es )?mich wissen|melden sie sich gerne"
-    r"|n['’]hésitez pas à (?:me|poser|demander)|j['’]espère que (?:cela|ça|ceci)|espero que (?:esto|esta|te|le)|no dud(?:e|es) en (?:preguntar|consultar|contactar|pedir))\b"
-    rf"|{either('offer')}",
-    re.IGNORECASE,
-)
-LAST_PART = pattern(r"\n\s*\n(?!.*\n\s*\n)", re.DOTALL)
 
 
 def bare_evolution(text: str) -> str:
@@ -95,19 +65,6 @@ def removed_from(completion: str, evolved: str) -> Iterator[Filtered]:
             yield Filtered(reason, raw=words.strip())
 
 
-def brought_along(asked: str, answer: str) -> list[str]:
-    """What an answer has that is no part of it: `greeting`, `label`, `confidence`, `offer`; `repeats_instruction`, all of it."""
-    head, tail = nfc(answer[:LOOKED_AT]), nfc(answer[-LOOKED_AT:])
-    found = [name for name, pattern in (("greeting", GREETINGS), ("label", LABELS)) if pattern.match(head)]
-    if CONFIDENCE.search(tail):
-        found.append("confidence")
-    if OFFERS.search(_last_paragraph(tail)):
-        found.append("offer")
-    if asked and len(asked) // 2 <= len(answer) <= 2 * len(asked) and normalised(asked) == normalised(answer):
-        found.append("repeats_instruction")
-    return found
-
-
 def _without_remark(text: str) -> str:
     """The text without a last line that speaks of the rewriting, or a bracket that does at its end."""
     lines = text.rstrip().split("\n")
@@ -120,8 +77,3 @@ def _without_remark(text: str) -> str:
     if opening > 0 and text.endswith((")", "）")) and ON_REWRITING.fullmatch(text[opening:]):
         text = text[:opening].rstrip()
     return text
-
-
-def _last_paragraph(text: str) -> str:
-    found = LAST_PART.search(text)
-    return text[found.end() :] if found else text

@@ -11,8 +11,8 @@ from tasks.generate.evol_quality import better_of
 from tasks.generate.magpie import user_turn
 from tasks.generate.self_instruct_instances import instances_of, is_yes
 from tasks.judge.critique import critique_of
-from tasks.text.reading.surrounding import brought_along
 from tasks.text.reading.wrapping import bare_response
+from tests.publish.test_brought_along import brought_along
 
 YES_OR_NO = [
     ("是", True),

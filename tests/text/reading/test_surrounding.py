@@ -1,10 +1,9 @@
-"""What generated text brings along: taken off an evolved instruction, counted in an answer; and real texts that have none."""
+"""What is said around an evolved instruction is taken off; and real instructions have none of it."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,8 +12,7 @@ import pytest
 from tasks.generate.evol_instruct import EvolInstruct, evol_instruct
 from tasks.models.scripted import ScriptedModel
 from tasks.text.evolution import evolution_of
-from tasks.text.reading.surrounding import bare_evolution, brought_along, removed_from
-from tests.flows.test_instruction_sft import Scripted, sft
+from tasks.text.reading.surrounding import bare_evolution, removed_from
 from tests.rows import a_row, models_of
 
 DATA = Path(__file__).parents[2] / "data"
@@ -47,28 +45,6 @@ KEPT = (
     "以下の文章を英語に訳してください：猫が寝ている。",
     "Write a letter to my landlord.\nI have added two photos of the damage.",
 )
-ANSWERS: dict[str, tuple[str, list[str]]] = {
-    "greeting": ("Sure, I'd be happy to help! Cats purr when they are content.", ["greeting"]),
-    "label": ("**Answer:** They are content.", ["label"]),
-    "confidence": ("They are content.\n\nConfidence: 95%", ["confidence"]),
-    "in words": ("They are content.\n**Confidence level:** High", ["confidence"]),
-    "all": ("Answer: Content.\nConfidence: 90%\n\nI hope this helps!", ["label", "confidence", "offer"]),
-    "offer": ("They are content. Let me know if you have any other questions!", ["offer"]),
-    "the instruction": (f"  {ASKED.upper()}\n", ["repeats_instruction"]),
-    "German": ("Natürlich! Sie sind zufrieden.\n\nIch hoffe, das hilft!", ["greeting", "offer"]),
-    "German label": ("Antwort: Sie sind zufrieden.\nKonfidenz: 95 %", ["label", "confidence"]),
-    "French": ("Bien sûr ! Ils sont contents.\n\nN'hésitez pas à me poser d'autres questions.", ["greeting", "offer"]),
-    "Spanish": ("¡Claro! Están contentos.\n\nEspero que esto te ayude.", ["greeting", "offer"]),
-    "Chinese": ("当然！因为它们很满足。\n\n希望这对您有所帮助！", ["greeting", "offer"]),
-    "Chinese label": ("答案：因为它们很满足。\n置信度：95%", ["label", "confidence"]),
-    "Japanese": ("もちろんです！満足しているからです。\n\nお役に立てれば幸いです。", ["greeting", "offer"]),
-    "Japanese label": ("回答：満足しているからです。\n確信度：高", ["label", "confidence"]),
-    "sure of it": ("Sure enough, cats purr when they are content.", []),
-    "an answer with answers": ("Three things are known:\n- Answer: 1\nA cat knows its confidence.", []),
-    "certainly": ("Certainly not.", []),
-    "a letter": ("Let me know if you can come.\n\nYours, Ann", []),
-    "claro": ("Claro is a telephone company.", []),
-}
 
 
 @pytest.mark.parametrize("completion", EVOLUTIONS.values(), ids=EVOLUTIONS)
@@ -82,11 +58,6 @@ def test_an_instruction_keeps_what_it_says_to_its_reader(instruction: str) -> No
     assert bare_evolution(instruction) == instruction
 
 
-@pytest.mark.parametrize(("answer", "found"), ANSWERS.values(), ids=ANSWERS)
-def test_what_an_answer_brings_along_is_known(answer: str, found: list[str]) -> None:
-    assert brought_along(ASKED, answer) == found
-
-
 def test_what_was_taken_off_is_a_loss_of_its_row_and_asks_for_nothing_more() -> None:
     row, model = a_row(instruction="Why do cats purr?"), ScriptedModel([EVOLUTIONS["both"]])
     params = EvolInstruct(generations=1, judge_gain=False, respond=False)
@@ -96,14 +67,6 @@ def test_what_was_taken_off_is_a_loss_of_its_row_and_asks_for_nothing_more() -> 
         ("filtered", "preface", "Sure! Here is a rewritten version:"),
         ("filtered", "afterword", "(I added one more constraint)"),
     ]
-
-
-def test_what_answers_bring_along_is_told_and_left_in(scripted: Scripted) -> None:
-    scripted(lambda request: "Answer: So.\nConfidence: 95%" if "cats" in str(request.messages) else "So it is.")
-    summary = sft(recipe="respond", seeds=["Why cats?", "Why dogs?", "Why more cats?"])
-    assert summary["brought_along"] == {"answers": 3, "confidence": 2, "label": 2}
-    card = Path("out/README.md").read_text()
-    assert "left in: of 3 answers 2 begin with a label, 2 state a confidence." in card
 
 
 def instructions() -> Iterator[str]:
@@ -120,13 +83,3 @@ def test_real_instructions_lose_a_label_at_most() -> None:
     cut = [text[: len(text) - len(bare)] for text in texts if (bare := bare_evolution(text)) != text]
     assert len(texts) > 200
     assert {label.strip().lower() for label in cut} <= {"question:"} and len(cut) <= 2
-
-
-def test_these_of_real_answers_bring_something_along() -> None:
-    counts = Counter[str]()
-    for line in (DATA / "preference_pairs/dpo_en_demo.jsonl").read_text().splitlines():
-        row = json.loads(line)
-        for side in ("chosen", "rejected"):
-            counts["answers"] += 1
-            counts.update(brought_along(row["conversations"][-1]["value"], row[side]["value"]))
-    assert counts == {"answers": 80, "greeting": 10, "offer": 4}
