@@ -28,6 +28,7 @@ from tasks.errors import ConfigError
 from tasks.seeds.json_list import json_items, no_number
 from tasks.seeds.kinds import described
 from tasks.storage.digest import canonical, digest
+from tasks.text.reading.json_text import exact_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,9 +198,7 @@ def _json_lines(path: Path, name: str, start: int, marks: LineMarks | None = Non
 
 def _json_record(line: bytes, where: str) -> Record:
     try:
-        record = orjson.loads(line)
-        if _may_be_rounded(record):
-            record = json.loads(line)
+        record = exact_json(line)
     except orjson.JSONDecodeError as error:
         try:
             record = loose_json(line, where.partition(" line ")[0])
@@ -208,18 +207,6 @@ def _json_record(line: bytes, where: str) -> Record:
     if type(record) is dict:
         return record
     return _not_a_record(where, record, "{...} on each line; lists go into a .json file")
-
-
-def _may_be_rounded(record: Any) -> bool:
-    """Whether there is a number in it that orjson may have made of a longer integer: it reads those beyond 64 bits as floats."""
-    values = [record]
-    while values:
-        value = values.pop()
-        if type(value) is float and abs(value) >= 2.0**63:
-            return True
-        if type(value) in (dict, list):
-            values += value.values() if type(value) is dict else value
-    return False
 
 
 def loose_json(line: bytes, name: str) -> Any:

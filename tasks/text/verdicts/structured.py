@@ -17,6 +17,7 @@ import orjson
 from pydantic import BaseModel, ValidationError
 
 from tasks.errors import ConfigError, Unusable
+from tasks.text.reading.json_text import exact_json
 
 JSON_FENCE = re.compile(r"```(?:json)?\s*\n(.*?)\n?\s*```", re.DOTALL | re.IGNORECASE)
 MESSAGE_CHARS = 200
@@ -100,6 +101,6 @@ def _json_in(text: str) -> Any:
     fenced = JSON_FENCE.findall(text)
     bare = fenced[0] if len(fenced) == 1 else text
     try:
-        return orjson.loads(bare)
+        return exact_json(bare)
     except orjson.JSONDecodeError as error:
         raise Unusable("no_json", str(error)) from None

@@ -118,6 +118,12 @@ def test_json_is_read_bare_or_out_of_its_fence(text: str) -> None:
     assert verdict.score == 4
 
 
+def test_whole_numbers_of_any_length_are_read_as_they_are_under_a_json_schema() -> None:
+    numbers = [2**53 + 1, 2**64, -(3**60), 10**25 + 7, 1e300, 4]
+    read = structure_of({"type": "array"}).parse(json.dumps(numbers))
+    assert read == numbers and [type(number) for number in read] == [int, int, int, int, float, int]
+
+
 def test_the_schema_is_part_of_the_key_and_a_request_without_one_keeps_its_own() -> None:
     asked = [ask(ScriptedModel(lambda _: GOOD), schema)[1].calls[0].prompt_digest for schema in (Verdict, OnlyAScore)]
     unheld = ask(ScriptedModel([GOOD]), structured="parse")[1].calls[0].prompt_digest
