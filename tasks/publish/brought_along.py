@@ -59,14 +59,14 @@ def of_answers(said: pl.DataFrame) -> pl.DataFrame:
     """
     answer = pl.col("answer")
     ends = said.select(head=answer.str.head(LOOKED_AT), tail=answer.str.tail(LOOKED_AT))
-    if ends.select(pl.all().str.contains(ACCENT).any()).row(0) != (False, False):
+    if any(ends.select(pl.all().str.contains(ACCENT).any()).row(0)):
         ends = ends.with_columns(pl.all().str.normalize("NFC"))
     head, tail = pl.col("head"), pl.col("tail")
     found = ends.select(
-        head.str.contains(GREETING).alias("greeting"),
-        head.str.contains(LABEL).alias("label"),
-        tail.str.contains(CONFIDENCE).alias("confidence"),
-        tail.str.replace(ALL_BUT_LAST_PARAGRAPH, "").str.contains(OFFER).alias("offer"),
+        greeting=head.str.contains(GREETING),
+        label=head.str.contains(LABEL),
+        confidence=tail.str.contains(CONFIDENCE),
+        offer=tail.str.replace(ALL_BUT_LAST_PARAGRAPH, "").str.contains(OFFER),
     )
     repeats = [_repeats(asked, given) for asked, given in said.iter_rows()]
     return found.with_columns(pl.Series("repeats_instruction", repeats, pl.Boolean))
